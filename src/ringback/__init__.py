@@ -1,0 +1,1 @@
+"""Ringback: the programmable voice server that you run yourself."""
