@@ -1,0 +1,1 @@
+"""Which application, number, trunk or client answers for an address."""
