@@ -1,4 +1,4 @@
-"""Who and what is known here: accounts, applications, numbers, trunks and clients, and the look-ups over them.
+"""Who and what is known here: accounts, applications, numbers, trunks, clients, and the look-ups over them.
 
 The configuration file seeds the directory; the REST surfaces put and remove objects while it is in use. It is
 plain memory: a look-up never waits.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from typing import TypeVar
 from uuid import UUID
 
 import msgspec
@@ -97,7 +98,9 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Entry = Account | Application | Number | Trunk | Client
+EntryT = TypeVar("EntryT", Account, Application, Number, Trunk, Client)
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Name = tuple[type, UUID | None, str]  # kind, account (None: unique over all accounts), name
 
 
 class DirectoryError(ValueError):
@@ -108,10 +111,162 @@ class Directory:
     """Indexes over the five kinds of objects. `put` adds or replaces by id, `remove` takes away."""
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
-        raise NotImplementedError
+        self._entries: dict[tuple[type, UUID], Entry] = {}
+        self._names: dict[Name, Entry] = {}
+        self._exact: dict[str, tuple[Number, ...]] = {}
+        self._patterns: list[tuple[re.Pattern[str], Number]] = []
+        self._networks: list[tuple[Network, Trunk]] = []
+        for entry in entries:
+            self.put(entry)
+
+    # -- changes
 
     def put(self, entry: Entry) -> None:
         """Add or replace; raises DirectoryError for a taken name or an unknown account."""
+        kind = type(entry)
+        name = _unique_name(entry)
+        holder = self._names.get(name)
+        if holder is not None and holder.id != entry.id:
+            raise DirectoryError(f"{kind.__name__.lower()} {name[2]!r} exists already")
+        if not isinstance(entry, Account) and self.account(entry.account_id) is None:
+            raise DirectoryError(f"{kind.__name__.lower()} {name[2]!r} names an account that does not exist")
+        prepared = _prepare(entry)  # raises before anything has changed
+        old = self._entries.get((kind, entry.id))
+        if old is not None:
+            self._unindex(old)
+        self._entries[kind, entry.id] = entry
+        self._names[name] = entry
+        if isinstance(entry, Number):
+            self._index_number(entry, prepared)
+        elif isinstance(entry, Trunk):
+            self._networks += [(network, entry) for network in trunk_networks(entry)]
 
     def remove(self, entry: Entry) -> None:
         """Take an object away; an account takes all that is its own with it."""
+        held = self._entries.pop((type(entry), entry.id), None)
+        if held is None:
+            return
+        self._unindex(held)
+        if isinstance(held, Account):
+            for other in list(self._entries.values()):
+                if not isinstance(other, Account) and other.account_id == held.id:
+                    self.remove(other)
+
+    def _index_number(self, number: Number, pattern: re.Pattern[str] | None) -> None:
+        if pattern is None:
+            key = canonical(number.number)
+            self._exact[key] = (*self._exact.get(key, ()), number)
+        else:
+            self._patterns.append((pattern, number))
+            self._patterns.sort(key=lambda item: specificity(item[1].number))
+
+    def _unindex(self, entry: Entry) -> None:
+        self._names.pop(_unique_name(entry), None)
+        if isinstance(entry, Number):
+            key = canonical(entry.number)
+            rest = tuple(number for number in self._exact.get(key, ()) if number.id != entry.id)
+            if rest:
+                self._exact[key] = rest
+            else:
+                self._exact.pop(key, None)
+            self._patterns = [item for item in self._patterns if item[1].id != entry.id]
+        elif isinstance(entry, Trunk):
+            self._networks = [item for item in self._networks if item[1].id != entry.id]
+
+    # -- look-ups
+
+    def get(self, kind: type[EntryT], id: UUID) -> EntryT | None:
+        """The object of that kind with that identifier."""
+        entry = self._entries.get((kind, id))
+        return entry if isinstance(entry, kind) else None
+
+    def all(self, kind: type[EntryT], account_id: UUID | None = None) -> list[EntryT]:
+        """All objects of a kind, in the order in which they came; of one account or of all."""
+        return [
+            entry
+            for entry in self._entries.values()
+            if isinstance(entry, kind)
+            and (account_id is None or isinstance(entry, Account) or entry.account_id == account_id)
+        ]
+
+    def account(self, id: UUID) -> Account | None:
+        """The account with that identifier."""
+        return self.get(Account, id)
+
+    def account_named(self, name: str) -> Account | None:
+        """The account with that name."""
+        return self._named(Account, None, name)
+
+    def application(self, id: UUID) -> Application | None:
+        """The application with that identifier."""
+        return self.get(Application, id)
+
+    def application_named(self, account_id: UUID, name: str) -> Application | None:
+        """The application of that name in the account."""
+        return self._named(Application, account_id, name)
+
+    def number(self, dialled: str, account_id: UUID | None = None) -> Number | None:
+        """What answers a dialled number, with or without +; an exact entry before a pattern."""
+        for number in self._exact.get(canonical(dialled), ()):
+            if account_id is None or number.account_id == account_id:
+                return number
+        for pattern, number in self._patterns:
+            if (account_id is None or number.account_id == account_id) and pattern.search(dialled):
+                return number
+        return None
+
+    def client(self, username: str) -> Client | None:
+        """The device with that user name, which is unique over all accounts."""
+        return self._named(Client, None, username)
+
+    def trunk_named(self, account_id: UUID, name: str) -> Trunk | None:
+        """The trunk of that name in the account."""
+        return self._named(Trunk, account_id, name)
+
+    def trunks_from(self, source_ip: str) -> tuple[Trunk, ...]:
+        """The trunks whose `inbound_from` holds the address, the narrowest network first."""
+        try:
+            address = ipaddress.ip_address(source_ip)
+        except ValueError:
+            return ()
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        found = [item for item in self._networks if address in item[0]]
+        found.sort(key=lambda item: -item[0].prefixlen)
+        return tuple(dict.fromkeys(trunk for _, trunk in found))
+
+    def _named(self, kind: type[EntryT], account_id: UUID | None, name: str) -> EntryT | None:
+        entry = self._names.get((kind, account_id, name))
+        return entry if isinstance(entry, kind) else None
+
+
+def trunk_networks(trunk: Trunk) -> list[Network]:
+    """The networks a trunk's calls may come from; raises DirectoryError for what is no address."""
+    try:
+        return [ipaddress.ip_network(text, strict=False) for text in trunk.inbound_from]
+    except ValueError as error:
+        raise DirectoryError(f"trunk {trunk.name!r}: {error}") from error
+
+
+def _unique_name(entry: Entry) -> Name:
+    """Under which name an object must be the only one of its kind."""
+    if isinstance(entry, Account):
+        return (Account, None, entry.name)
+    if isinstance(entry, Client):
+        # A REGISTER names no account: the user name alone must tell whose device it is.
+        return (Client, None, entry.username)
+    if isinstance(entry, Number):
+        return (Number, entry.account_id, canonical(entry.number))
+    return (type(entry), entry.account_id, entry.name)
+
+
+def _prepare(entry: Entry) -> re.Pattern[str] | None:
+    """Check what has a syntax of its own; the compiled pattern of a number that is one."""
+    if isinstance(entry, Trunk):
+        trunk_networks(entry)
+    if isinstance(entry, Number) and is_pattern(entry.number):
+        try:
+            return compile_pattern(entry.number)
+        except ValueError as error:
+            raise DirectoryError(str(error)) from error
+    return None

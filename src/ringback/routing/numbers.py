@@ -49,7 +49,7 @@ def compile_pattern(number: str) -> re.Pattern[str]:
 
 
 def specificity(number: str) -> tuple[int, int]:
-    """Sorts patterns, the most particular first: globs by how much they spell out, then regular expressions."""
+    """Sorts the most particular pattern first: globs by how much they spell out, then regular expressions."""
     if _is_regex(number):
         return (1, 0)
     return (0, -sum(char not in "*?+" for char in number))
