@@ -1,0 +1,139 @@
+"""What the engine asks of an application, and what it gets: the seam between the call and the dialects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from ringback.calls.verbs import Hook, Note, Verb
+
+if TYPE_CHECKING:
+    from ringback.calls.events import CallEvent
+    from ringback.calls.outcome import Outcome
+    from ringback.calls.record import CallRecord
+    from ringback.routing.directory import Account
+    from ringback.routing.directory import Application as ConfiguredApplication
+    from ringback.webhooks.deliver import Delivery
+
+
+class SipMessageFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The INVITE as an application may want to see it."""
+
+    method: str
+    uri: str
+    headers: tuple[tuple[str, str], ...]
+    body: str
+    raw: str
+    source_address: str
+    source_port: int
+    transport: str
+
+
+class NewCall(msgspec.Struct, frozen=True, kw_only=True):
+    """The first document: an inbound call arrived, or an outbound call was answered."""
+
+    invite: SipMessageFacts | None = None
+    """The INVITE received; None on outbound calls."""
+
+
+class Action(msgspec.Struct, frozen=True, kw_only=True):
+    """A verb with an action ended."""
+
+    verb: Verb
+    hook: Hook
+    outcome: Outcome
+
+
+class Redirected(msgspec.Struct, frozen=True, kw_only=True):
+    """The Redirect verb, or control from outside, names another place."""
+
+    hook: Hook
+    by_control: bool = False
+
+
+class Failed(msgspec.Struct, frozen=True, kw_only=True):
+    """A verb of the running document could not be run; `note` says why."""
+
+    verb: Verb
+    note: Note
+
+
+Ask = NewCall | Action | Redirected | Failed
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """Verbs to run, who answers for what follows, and what happens at the end."""
+
+    verbs: tuple[Verb, ...]
+    application: Application
+    at_end: Verb | None
+    """Run when the verbs are used up and the call is still there; None: stay up and wait for commands."""
+    notes: tuple[Note, ...] = ()
+    """What is worth recording about how this document came to be (warnings, failures, fallbacks)."""
+
+
+class Application(Protocol):
+    """An application on one call, as its dialect plays it. One instance belongs to one call.
+
+    It keeps what a conversation needs: the URL that relative ones resolve against, cookies, a socket.
+    """
+
+    @property
+    def dialect(self) -> str:
+        """`laml`, `jambonz` or `callapi`."""
+        ...
+
+    @property
+    def profile(self) -> str:
+        """The profile within the dialect; empty where there is one only."""
+        ...
+
+    @property
+    def rings_at_once(self) -> bool:
+        """Whether an inbound caller gets 180 before the first document is there."""
+        ...
+
+    async def ask(self, ask: Ask, call: CallRecord) -> Document | None:
+        """Ask for the next document. None: go on with what is left of the current one.
+
+        It never raises for what the web application did wrong: a failure becomes the document that the
+        service runs then (a rejection, a spoken apology, a hang-up), with the reason in `notes`.
+        It may be cancelled.
+        """
+        ...
+
+    def deliveries(self, event: CallEvent, call: CallRecord) -> Sequence[Delivery]:
+        """The callbacks due for this event, rendered; `call` is the record with the event already applied.
+
+        Called inside the step that stores the event: quick, pure, no waiting.
+        """
+        ...
+
+    def notify(self, event: CallEvent, call: CallRecord) -> None:
+        """Tell a connected application (a WebSocket) what happened; after `deliveries`; never blocks."""
+        ...
+
+    def state(self) -> Mapping[str, Any]:
+        """What `Dialect.restore` needs to render the due callbacks after a restart; JSON types only."""
+        ...
+
+    async def close(self) -> None:
+        """The call is over: close what was opened."""
+        ...
+
+
+class Dialect(Protocol):
+    """One service's way to speak, as the engine needs it."""
+
+    @property
+    def name(self) -> str: ...
+
+    def application(self, account: Account, application: ConfiguredApplication) -> Application:
+        """A configured application, made ready for one call."""
+        ...
+
+    def restore(self, account: Account, state: Mapping[str, Any]) -> Application:
+        """The application of a call found open after a restart, good for `deliveries` only."""
+        ...

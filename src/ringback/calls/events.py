@@ -1,0 +1,208 @@
+"""Everything that can happen to a call, as typed and versioned values; the durable log holds nothing else.
+
+The tag of a struct is its kind in the log. A changed meaning gets a new kind (`call.answered.2`), never a new
+sense for an old one: logs outlive versions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ringback.calls.outcome import Outcome
+from ringback.calls.status import CallStatus, Direction, EndedBy
+from ringback.calls.verbs import Note, Verb
+
+
+class CallReceived(msgspec.Struct, frozen=True, kw_only=True, tag="call.received"):
+    """An INVITE arrived and an application answers for it."""
+
+    from_: str
+    to: str
+    caller_name: str | None
+    forwarded_from: str | None
+    sip_call_id: str
+    source: str
+    """`transport:host:port` of the far end."""
+    trunk: str | None
+    client: str | None
+    from_uri: str = ""
+    to_uri: str = ""
+
+
+class CallRequested(msgspec.Struct, frozen=True, kw_only=True, tag="call.requested"):
+    """A call to be placed was accepted over REST or from a document."""
+
+    direction: Direction
+    from_: str
+    to: str
+    caller_name: str | None
+
+
+class CallInitiated(msgspec.Struct, frozen=True, kw_only=True, tag="call.initiated"):
+    """The INVITE was sent."""
+
+    sip_call_id: str
+    target: str
+
+
+class CallRinging(msgspec.Struct, frozen=True, kw_only=True, tag="call.ringing"):
+    """180 was sent or received (or another provisional response above 100), with or without SDP."""
+
+    sip_status: int
+    sip_reason: str
+    early_media: bool
+
+
+class CallAnswered(msgspec.Struct, frozen=True, kw_only=True, tag="call.answered"):
+    """200 was sent or received. `dialog` is what a BYE after a restart needs."""
+
+    sip_status: int = 200
+    sip_reason: str = "OK"
+    dialog: dict[str, Any] = {}
+
+
+class MediaStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """What the media plane counted. Milliseconds; None where nothing was measured."""
+
+    packets_in: int = 0
+    packets_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    lost_in: int = 0
+    lost_out: int = 0
+    """As the far end reported it."""
+    late: int = 0
+    duplicates: int = 0
+    jitter_in_min: float | None = None
+    jitter_in_avg: float | None = None
+    jitter_in_max: float | None = None
+    jitter_out_min: float | None = None
+    jitter_out_avg: float | None = None
+    jitter_out_max: float | None = None
+    rtt_min: float | None = None
+    rtt_avg: float | None = None
+    rtt_max: float | None = None
+    dtmf_in: int = 0
+    dtmf_out: int = 0
+    flushed: int = 0
+    skipped: int = 0
+    largest_buffer: int = 0
+    """In packets of 20 ms."""
+    average_ptime: int = 20
+
+
+class CallEnded(msgspec.Struct, frozen=True, kw_only=True, tag="call.ended"):
+    """The end, decided in one place."""
+
+    status: CallStatus
+    cause: str
+    """For people: why, in a few words."""
+    by: EndedBy
+    sip_status: int
+    sip_reason: str
+    headers: tuple[tuple[str, str], ...] = ()
+    """Of the BYE or CANCEL received."""
+    media: MediaStatistics | None = None
+
+
+class DocumentAsked(msgspec.Struct, frozen=True, kw_only=True, tag="document.asked"):
+    """The application is being asked."""
+
+    what: str
+    """`new-call`, `action`, `redirect`, `failed`."""
+    url: str | None = None
+
+
+class DocumentReceived(msgspec.Struct, frozen=True, kw_only=True, tag="document.received"):
+    """It answered: these verbs run next."""
+
+    verbs: tuple[str, ...]
+    milliseconds: int
+
+
+class VerbStarted(msgspec.Struct, frozen=True, kw_only=True, tag="verb.started"):
+    verb: Verb
+
+
+class VerbEnded(msgspec.Struct, frozen=True, kw_only=True, tag="verb.ended"):
+    verb: str
+    outcome: Outcome
+
+
+class DigitReceived(msgspec.Struct, frozen=True, kw_only=True, tag="digit.received"):
+    """A key was pressed; `method` is `rfc4733`, `inband` or `info`."""
+
+    key: str
+    method: str
+
+
+class CallTagged(msgspec.Struct, frozen=True, kw_only=True, tag="call.tagged"):
+    data: dict[str, Any]
+
+
+class CallControlled(msgspec.Struct, frozen=True, kw_only=True, tag="call.controlled"):
+    """Something was done to the live call from outside; `what` names it."""
+
+    what: str
+    detail: dict[str, Any] = {}
+
+
+class Noted(msgspec.Struct, frozen=True, kw_only=True, tag="call.noted"):
+    """A warning or an error in the dialect's own code and words."""
+
+    note: Note
+
+
+class MediaMissing(msgspec.Struct, frozen=True, kw_only=True, tag="media.missing"):
+    """No RTP for some seconds; `cause` names the likely reason."""
+
+    seconds: float
+    cause: str
+
+
+class MediaResumed(msgspec.Struct, frozen=True, kw_only=True, tag="media.resumed"):
+    """RTP is there again."""
+
+
+CallEvent = (
+    CallReceived
+    | CallRequested
+    | CallInitiated
+    | CallRinging
+    | CallAnswered
+    | CallEnded
+    | DocumentAsked
+    | DocumentReceived
+    | VerbStarted
+    | VerbEnded
+    | DigitReceived
+    | CallTagged
+    | CallControlled
+    | Noted
+    | MediaMissing
+    | MediaResumed
+)
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[CallEvent] = msgspec.json.Decoder(CallEvent)
+
+
+def kind_of(event: CallEvent) -> str:
+    """The event's kind in the log."""
+    return str(event.__struct_config__.tag)
+
+
+def encode(event: CallEvent) -> bytes:
+    """The event as the log keeps it: JSON with its kind in `type`."""
+    return _encoder.encode(event)
+
+
+def decode(data: bytes) -> CallEvent:
+    """Read an event back from the log.
+
+    Raises:
+        msgspec.ValidationError: the log holds something this version does not know.
+    """
+    return _decoder.decode(data)

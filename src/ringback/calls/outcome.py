@@ -1,0 +1,36 @@
+"""How a verb ended: a value for every verb, never an exception."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class EndOfVerb(StrEnum):
+    """Why a verb ended."""
+
+    DONE = "done"
+    """It did what it says."""
+    HUNG_UP = "hung-up"
+    """The call ended meanwhile."""
+    FAILED = "failed"
+    """It could not be done; `Outcome.error` says why."""
+    TIMEOUT = "timeout"
+    """A limit of the verb passed (gather: nothing, or too little, was entered)."""
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How a verb ended, with what the dialects report about it."""
+
+    end: EndOfVerb = EndOfVerb.DONE
+    error: str | None = None
+    digits: str | None = None
+    """Gather: the keys without the finish key; `None` when nothing was entered."""
+    finish_key: str | None = None
+    """Gather: the key that ended it; with `digits=""` it was the only one."""
+    played_ms: int = 0
+    """Play: over all loops."""
+    offset_ms: int = 0
+    """Play: the position in the last clip."""
+    sip_status: int | None = None

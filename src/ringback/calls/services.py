@@ -1,0 +1,28 @@
+"""What the engine and the dialects are given to work with; put together in one place, `ringback.server`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ringback.calls.control import Calls
+    from ringback.net.http import HttpPool
+    from ringback.routing.directory import Directory
+    from ringback.store.store import Store
+
+
+@dataclass
+class Services:
+    """The parts a dialect may use. `calls` is set last, when the engine is there."""
+
+    directory: Directory
+    http: HttpPool
+    store: Store
+    public_url: str
+    """What links to this server start with; no slash at its end."""
+    calls: Calls
+    instance: str
+    """This server's own id: 32 hex digits, the same after every restart."""
+    sip_address: str = ""
+    """`host:port` we speak SIP from, as advertised."""

@@ -1,0 +1,1 @@
+"""Translations at the edge: each dialect parses markup into verbs and renders calls as its service does."""
