@@ -152,7 +152,7 @@ class Reject(_Verb, frozen=True):
 
 
 class HangUp(_Verb, frozen=True):
-    """End the call: BYE when answered, else the final response `sip_status` (unless `answering` says 200 first)."""
+    """End the call: BYE when answered, else the final response `sip_status`."""
 
     headers: tuple[tuple[str, str], ...] = ()
     sip_status: int = 603
@@ -168,7 +168,7 @@ class Tag(_Verb, frozen=True):
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
-    """Something a person should know about the call, in the dialect's own code and words; kept in its events."""
+    """Something a person should know about the call, in the dialect's own code and words."""
 
     level: str
     """`info`, `warning` or `error`."""

@@ -14,7 +14,8 @@ _INSTANCE = re.compile(r"ID[0-9a-zA-Z]{32}-(.+)")
 def read_sid(text: str) -> UUID | None:
     """The UUID behind any dialect's spelling; None if the text is no SID.
 
-    `3fa85f64-5717-…` (SignalWire, jambonz), `CA3fa85f64…` (Twilio), `ID…-CA3fa85f64…` (CallAPI), bare 32 hex digits.
+    Read are `3fa85f64-5717-…` (SignalWire, jambonz), `CA3fa85f64…` (Twilio), `ID…-CA3fa85f64…` (CallAPI), and
+    the 32 hex digits alone.
     """
     instance = _INSTANCE.fullmatch(text)
     if instance:
