@@ -1,0 +1,270 @@
+"""The one HTTP client: pooled, guarded, bounded in time and size, with redirects checked one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Sequence
+from types import SimpleNamespace
+
+import aiohttp
+from aiohttp import ClientTimeout, ClientWebSocketResponse
+from yarl import URL
+
+from ringback.net.clock import elapsed_ms
+from ringback.net.cookies import Cookies
+from ringback.net.failure import failure_of
+from ringback.net.guard import AddressPolicy, AddressRefused
+from ringback.net.reply import (
+    BodyTooLarge,
+    FailureKind,
+    Headers,
+    HttpFailure,
+    HttpLimits,
+    HttpReply,
+    Redirects,
+    Sign,
+    media_type,
+)
+from ringback.net.resolver import GuardedResolver, Lookup, system_lookup
+from ringback.net.step import HTTP_SCHEMES, WS_SCHEMES, Step, first_step, redirected, step_headers
+from ringback.net.url import Target
+
+__all__ = [
+    "BodyTooLarge",
+    "FailureKind",
+    "Headers",
+    "HttpFailure",
+    "HttpLimits",
+    "HttpPool",
+    "HttpReply",
+    "Redirects",
+    "Sign",
+]
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# Shorter than the idle time after which common servers hang up (5 s), so that a request
+# seldom meets a connection that the other side is just closing.
+_KEEPALIVE_SECONDS = 4.0
+
+
+class HttpPool:
+    """Pooled connections to everywhere that `policy` allows. Create it in a running loop; `close` it.
+
+    `per_origin` bounds the exchanges that one scheme, host and port has at a time; further ones wait
+    within their own time limits.
+    """
+
+    def __init__(
+        self,
+        policy: AddressPolicy,
+        *,
+        per_origin: int = 256,
+        lookup: Lookup = system_lookup,
+        tls: ssl.SSLContext | None = None,
+        user_agent: str = "ringback",
+    ) -> None:
+        self.policy = policy
+        self._resolver = GuardedResolver(policy, lookup=lookup)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                resolver=self._resolver,
+                limit=0,
+                limit_per_host=per_origin,
+                ttl_dns_cache=10,
+                keepalive_timeout=_KEEPALIVE_SECONDS,
+                ssl=tls if tls is not None else True,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": user_agent, "Accept": "*/*"},
+            trace_configs=[_trace()],
+            raise_for_status=False,
+        )
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._session.close()
+        await self._resolver.close()
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+        limits: HttpLimits | None = None,
+        redirects: Redirects | None = None,
+        cookies: Cookies | None = None,
+        sign: Sign | None = None,
+        auth: tuple[str, str] | None = None,
+    ) -> HttpReply:
+        """Send a request and read the whole reply, whatever its status; raises `HttpFailure`.
+
+        `user:password@` in the URL, or else `auth`, becomes Basic credentials; they are not carried to
+        another origin. The fragment is not sent. `sign` is called for each step with the method, the
+        exact URL and the body that are about to be sent.
+        """
+        limits = limits if limits is not None else HttpLimits()
+        started = time.monotonic()
+        step = first_step(method.upper(), url, tuple(headers), body, auth, HTTP_SCHEMES)
+        try:
+            async with asyncio.timeout(limits.total_timeout):
+                status, received, data, final = await self._follow(
+                    step, limits, redirects or Redirects(), cookies, sign
+                )
+        except TimeoutError as error:
+            limit = limits.total_timeout or 0.0
+            raise HttpFailure("timeout", f"no complete reply within {limit:g} s", step.target.url) from error
+        content_type, charset = media_type(
+            next((v for k, v in received if k.lower() == "content-type"), None)
+        )
+        return HttpReply(status, received, data, final, elapsed_ms(started), content_type, charset)
+
+    async def _follow(
+        self, step: Step, limits: HttpLimits, rules: Redirects, cookies: Cookies | None, sign: Sign | None
+    ) -> tuple[int, Headers, bytes, str]:
+        for _ in range(rules.limit + 1):
+            status, received, data = await self._send(step, limits, cookies, sign)
+            location = next((v for k, v in received if k.lower() == "location"), None)
+            if status not in _REDIRECTS or location is None or rules.limit == 0:
+                return status, received, data, step.target.url
+            step = redirected(step, status, location, rules.keep_method)
+        raise HttpFailure(
+            "too-many-redirects", f"more than {rules.limit} redirects", step.target.url, status=status
+        )
+
+    async def _send(
+        self, step: Step, limits: HttpLimits, cookies: Cookies | None, sign: Sign | None
+    ) -> tuple[int, Headers, bytes]:
+        self._check_literal(step.target)
+        headers = step_headers(step, cookies, sign)
+        trail = SimpleNamespace(reused=False, follow=True)
+        try:
+            return await self._exchange(step, headers, limits, cookies, trail)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+            if not trail.reused or isinstance(error, aiohttp.ClientConnectorError):
+                raise failure_of(error, step.target.url) from error
+        except Exception as error:
+            raise failure_of(error, step.target.url) from error
+        # A pooled connection that the server was closing: the request was not read. Once more, afresh.
+        headers = (*headers, ("Connection", "close"))
+        try:
+            return await self._exchange(step, headers, limits, cookies, trail)
+        except Exception as error:
+            raise failure_of(error, step.target.url) from error
+
+    async def _exchange(
+        self,
+        step: Step,
+        headers: Headers,
+        limits: HttpLimits,
+        cookies: Cookies | None,
+        trail: SimpleNamespace,
+    ) -> tuple[int, Headers, bytes]:
+        async with self._session.request(
+            step.method,
+            URL(step.target.url, encoded=True),
+            headers=list(headers),
+            data=step.body or None,
+            allow_redirects=False,
+            timeout=ClientTimeout(
+                total=None, sock_connect=limits.connect_timeout, sock_read=limits.read_timeout
+            ),
+            trace_request_ctx=trail,
+        ) as response:
+            if cookies is not None:
+                cookies.store(step.target.url, response.headers.getall("Set-Cookie", []))
+            data = await _read(response, limits.max_body, step.target.url)
+            return response.status, tuple(response.headers.items()), data
+
+    async def ws_connect(
+        self,
+        url: str,
+        *,
+        subprotocols: Sequence[str] = (),
+        headers: Sequence[tuple[str, str]] = (),
+        timeout: float = 5.0,
+        max_message: int = 4 * 1024 * 1024,
+        max_redirects: int = 0,
+        heartbeat: float | None = None,
+        sign: Sign | None = None,
+        auth: tuple[str, str] | None = None,
+    ) -> ClientWebSocketResponse:
+        """Open a WebSocket (RFC 6455) through the same guard; `timeout` covers the handshake.
+
+        Raises `HttpFailure`; one with a `status` is a server that answered something else than 101.
+        """
+        step = first_step("GET", url, tuple(headers), b"", auth, WS_SCHEMES)
+        try:
+            async with asyncio.timeout(timeout):
+                for _ in range(max_redirects + 1):
+                    self._check_literal(step.target)
+                    try:
+                        return await self._session.ws_connect(
+                            URL(step.target.url, encoded=True),
+                            protocols=list(subprotocols),
+                            headers=list(step_headers(step, None, sign)),
+                            max_msg_size=max_message,
+                            heartbeat=heartbeat,
+                            autoping=True,
+                        )
+                    except _Redirected as moved:
+                        step = redirected(step, 307, moved.location, True, schemes=WS_SCHEMES)
+        except TimeoutError as error:
+            message = f"no WebSocket handshake within {timeout:g} s"
+            raise HttpFailure("timeout", message, step.target.url) from error
+        except HttpFailure:
+            raise
+        except Exception as error:
+            raise failure_of(error, step.target.url) from error
+        raise HttpFailure("too-many-redirects", f"more than {max_redirects} redirects", step.target.url)
+
+    def _check_literal(self, at: Target) -> None:
+        # Addresses in the URL itself never reach the resolver.
+        if ":" in at.host or at.host.replace(".", "").isdigit():
+            try:
+                self.policy.check_host(at.host, at.port, [at.host], url=at.url)
+            except AddressRefused as refused:
+                raise HttpFailure("refused-address", str(refused), at.url) from refused
+
+
+class _Redirected(Exception):
+    def __init__(self, location: str) -> None:
+        super().__init__(location)
+        self.location = location
+
+
+def _trace() -> aiohttp.TraceConfig:
+    config = aiohttp.TraceConfig()
+
+    async def reused(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+        if context.trace_request_ctx is not None:
+            context.trace_request_ctx.reused = True
+
+    async def refuse_redirect(
+        _: aiohttp.ClientSession, __: SimpleNamespace, params: aiohttp.TraceRequestRedirectParams
+    ) -> None:
+        # Only a WebSocket handshake gets here: it cannot be told to leave redirects alone.
+        location = params.response.headers.get("Location", "")
+        params.response.close()
+        raise _Redirected(location)
+
+    config.on_connection_reuseconn.append(reused)
+    config.on_request_redirect.append(refuse_redirect)
+    return config
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int, url: str) -> bytes:
+    declared = response.content_length
+    if declared is not None and declared > limit and response.method != "HEAD":
+        response.close()
+        raise BodyTooLarge(limit, url)
+    parts = bytearray()
+    async for part in response.content.iter_any():
+        parts += part
+        if len(parts) > limit:
+            response.close()
+            raise BodyTooLarge(limit, url)
+    return bytes(parts)
