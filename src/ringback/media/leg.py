@@ -1,0 +1,193 @@
+"""A media leg as the call engine holds it: commands go out at once, events come back by callback."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ringback.media import protocol
+from ringback.media.model import (
+    DTMF_KEYS,
+    LegLost,
+    LegStatistics,
+    MediaEvent,
+    Playable,
+    PlaybackDone,
+    RemoteMedia,
+    Report,
+    SpeechDetection,
+    StopOn,
+)
+
+if TYPE_CHECKING:
+    from ringback.media.link import WorkerLink
+
+DIAL_CHARACTERS = frozenset(DTMF_KEYS + "wW")
+
+
+class Playback:
+    """One `MediaLeg.play`. `done` resolves once, to what the `PlaybackDone` event says, and never fails."""
+
+    __slots__ = ("done", "id")
+
+    def __init__(self, id: int, done: asyncio.Future[PlaybackDone]) -> None:
+        self.id = id
+        self.done = done
+
+
+class MediaLeg:
+    """One end of a call's media: a pair of ports, an RTP session and what is played and heard there.
+
+    Made by `MediaPlane.open_leg`. Every method returns at once; after `close` or `LegLost` they do nothing.
+    """
+
+    def __init__(
+        self, link: WorkerLink, offer: protocol.Offer, host: str, on_event: Callable[[MediaEvent], None]
+    ) -> None:
+        self.link = link
+        self._handle = (offer.row, offer.generation)
+        self._on_event = on_event
+        self._loop = asyncio.get_running_loop()
+        self._next_id = 0
+        self._playbacks: dict[int, Playback] = {}
+        self._last = LegStatistics()
+        self._closing: asyncio.Future[LegStatistics] | None = None
+        self._ended = False
+        self.address: tuple[str, int] = (host, offer.rtp_port)
+        """The local address and RTP port (even)."""
+        self.rtcp_port: int = offer.rtcp_port
+        link.send(protocol.Open(*self._handle))
+
+    @property
+    def handle(self) -> tuple[int, int]:
+        """(row, generation) within the worker, for logs."""
+        return self._handle
+
+    @property
+    def closed(self) -> bool:
+        """True once closed or lost."""
+        return self._ended or self._closing is not None
+
+    def set_remote(self, remote: RemoteMedia) -> None:
+        """Begin or change the media with the peer; silence is sent from now on where the direction allows.
+
+        May be called at any time (re-INVITE). The source of media is learnt anew only when host, port or
+        payload types changed; SSRC, sequence numbers and timestamps of what we send stay continuous.
+        """
+        self._send(protocol.SetRemote(*self._handle, remote))
+
+    def play(
+        self,
+        sources: Sequence[Playable],
+        *,
+        loop: int = 1,
+        offset_ms: int = 0,
+        stop_on: StopOn | None = None,
+    ) -> Playback:
+        """Play `sources` one after the other, `loop` times over (0: until stopped), starting `offset_ms` in.
+
+        Replaces what is playing (that one ends with `replaced`). Raises ValueError for a source that is
+        larger than a worker's whole memory for sources, or a negative `loop` or `offset_ms`.
+        """
+        if loop < 0 or offset_ms < 0:
+            raise ValueError(f"loop and offset_ms are zero or more, not {loop} and {offset_ms}")
+        self._next_id += 1
+        playback = Playback(self._next_id, self._loop.create_future())
+        if self.closed:
+            playback.done.set_result(PlaybackDone(playback.id, "closed", 0, offset_ms))
+            return playback
+        segments = self.link.segments(sources)
+        stop = stop_on or StopOn()
+        message = protocol.Play(
+            *self._handle, playback.id, segments, loop, offset_ms * 8, key_mask(stop.digits), stop.speech
+        )
+        self._playbacks[playback.id] = playback
+        self._send(message)
+        return playback
+
+    def stop_playback(self) -> None:
+        """Stop what is playing, if anything; it ends with `stopped`."""
+        self._send(protocol.StopPlayback(*self._handle))
+
+    def send_digits(self, digits: str, duration_ms: int = 100, gap_ms: int = 100) -> int:
+        """Press keys: RFC 4733 when negotiated, else tones in the audio. `w` waits 0.5 s, `W` 1 s.
+
+        Returns the id that `DigitsSent` will carry; presses queue up behind those still under way. Raises
+        ValueError for any other character.
+        """
+        keys = "".join(character if character in "wW" else character.upper() for character in digits)
+        if not DIAL_CHARACTERS.issuperset(keys):
+            raise ValueError(f"cannot press {digits!r}: keys are 0-9, *, #, A-D, and w or W for a pause")
+        if not (40 <= duration_ms <= 5000 and 20 <= gap_ms <= 5000):
+            raise ValueError(
+                f"a key is held 40 to 5000 ms with gaps of 20 to 5000, not {duration_ms}, {gap_ms}"
+            )
+        self._next_id += 1
+        self._send(protocol.SendDigits(*self._handle, self._next_id, keys, duration_ms, gap_ms))
+        return self._next_id
+
+    def listen(self, dtmf_inband: bool | None = None, speech: SpeechDetection | None = None) -> None:
+        """Choose what is listened for. Telephone events always are, where negotiated.
+
+        `dtmf_inband` None means: until telephone events have been negotiated. `speech` None turns speech
+        events off.
+        """
+        self._send(protocol.Listen(*self._handle, dtmf_inband, speech))
+
+    def close(self) -> asyncio.Future[LegStatistics]:
+        """End the leg: BYE by RTCP, ports rest. Resolves to the final statistics; no events follow.
+
+        If the worker is or gets lost, it resolves to what was last reported. Closing again returns the same
+        future.
+        """
+        if self._closing is None:
+            self._closing = self._loop.create_future()
+            if self._ended:
+                self._closing.set_result(self._last)
+            else:
+                self.link.send(protocol.Close(*self._handle))
+        return self._closing
+
+    def _send(self, command: protocol.Command) -> None:
+        if not self.closed:
+            self.link.send(command)
+
+    def deliver(self, event: MediaEvent) -> None:
+        """An event from the worker (called by the link)."""
+        if isinstance(event, Report):
+            self._last = event.statistics
+        elif isinstance(event, PlaybackDone):
+            playback = self._playbacks.pop(event.id, None)
+            if playback is not None and not playback.done.done():
+                playback.done.set_result(event)
+        if not self.closed:
+            self._on_event(event)
+
+    def finish(self, statistics: LegStatistics) -> None:
+        """The worker has closed the leg (called by the link)."""
+        self._last = statistics
+        self._end()
+
+    def lose(self, cause: str) -> None:
+        """The worker is gone (called by the link)."""
+        lost = not self.closed
+        self._end()
+        if lost:
+            self._on_event(LegLost(cause))
+
+    def _end(self) -> None:
+        self._ended = True
+        for playback in self._playbacks.values():
+            if not playback.done.done():
+                playback.done.set_result(PlaybackDone(playback.id, "closed", 0, 0))
+        self._playbacks.clear()
+        if self._closing is not None and not self._closing.done():
+            self._closing.set_result(self._last)
+
+
+def key_mask(digits: bool | frozenset[str]) -> int:
+    """The keys as one bit per event code."""
+    if isinstance(digits, bool):
+        return 0xFFFF if digits else 0
+    return sum(1 << DTMF_KEYS.index(key) for key in digits)

@@ -1,0 +1,211 @@
+"""One worker process seen from the control side: its start, its socket, its lent ports, its sources."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import os
+import socket
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from ringback.media import protocol, tones
+from ringback.media.leg import MediaLeg
+from ringback.media.model import MediaEvent, MediaUnavailable, Playable, Silence, TickStatistics, Tone
+from ringback.media.source import Source
+
+START_TIMEOUT = 20.0
+STOP_TIMEOUT = 3.0
+CHUNK = 64 << 10
+"""Octets of a source per frame: small enough that commands behind it wait well under a tick."""
+
+
+class WorkerLink:
+    """Starts a worker and speaks to it.
+
+    `on_lost(link, cause)` is called once if it ends without being asked to.
+    """
+
+    def __init__(self, settings: protocol.Settings, on_lost: Callable[[WorkerLink, str], None]) -> None:
+        self.settings = settings
+        self.statistics = TickStatistics(worker=settings.worker)
+        self._on_lost = on_lost
+        self._offers: list[tuple[int, protocol.Offer]] = []
+        self._legs: dict[tuple[int, int], MediaLeg] = {}
+        self._sources: OrderedDict[str, tuple[int, int]] = OrderedDict()
+        self._source_bytes = 0
+        self._next_source = 0
+        self._process: asyncio.subprocess.Process | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._ready: asyncio.Future[None] | None = None
+        self._stopping = False
+
+    @property
+    def available(self) -> bool:
+        return bool(self._offers)
+
+    @property
+    def open_legs(self) -> int:
+        return len(self._legs)
+
+    async def start(self) -> None:
+        """Spawn the worker and wait for its first offers. Raises MediaUnavailable."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "ringback.media.worker",
+                str(theirs.fileno()),
+                msgspec.json.encode(self.settings).decode(),
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                env=_environment(),
+            )
+        reader, self._writer = await asyncio.open_unix_connection(sock=ours, limit=1 << 20)
+        loop = asyncio.get_running_loop()
+        self._ready = loop.create_future()
+        self._reading = loop.create_task(self._read(reader))
+        try:
+            await asyncio.wait_for(asyncio.shield(self._ready), START_TIMEOUT)
+        except TimeoutError:
+            await self.stop()
+            raise MediaUnavailable(f"a media worker did not start within {START_TIMEOUT:.0f} s") from None
+
+    async def stop(self) -> None:
+        """End the worker: asked first, then killed."""
+        self._stopping = True
+        self.send(protocol.Shutdown())
+        if self._process is not None:
+            try:
+                await asyncio.wait_for(self._process.wait(), STOP_TIMEOUT)
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+        if self._reading is not None:
+            await self._reading
+
+    def open(self, on_event: Callable[[MediaEvent], None]) -> MediaLeg:
+        """Open the leg with the lowest free row: rows stay dense, and the phases evenly filled."""
+        offer = heapq.heappop(self._offers)[1]
+        leg = MediaLeg(self, offer, self.settings.rtp_host, on_event)
+        self._legs[offer.row, offer.generation] = leg
+        return leg
+
+    def send(self, command: protocol.Command) -> None:
+        writer = self._writer
+        if writer is not None and not writer.is_closing():
+            writer.write(protocol.frame(command))
+
+    def segments(self, playables: Sequence[Playable]) -> list[protocol.Segment]:
+        """The playables as the worker knows them, sending it what it has not got."""
+        pinned: set[str] = set()
+        return [self._segment(playable, pinned) for playable in playables]
+
+    def _segment(self, playable: Playable, pinned: set[str]) -> protocol.Segment:
+        if isinstance(playable, Silence):
+            return protocol.Segment(-1, max(0, playable.milliseconds) * 8)
+        source = tones.source(playable) if isinstance(playable, Tone) else playable
+        pinned.add(source.key)
+        known = self._sources.get(source.key)
+        if known is None:
+            known = self._upload(source, pinned)
+        else:
+            self._sources.move_to_end(source.key)
+        return protocol.Segment(known[0], known[1] // 2)
+
+    def _upload(self, source: Source, pinned: set[str]) -> tuple[int, int]:
+        pcm = at_8khz(source)
+        budget = self.settings.arena_bytes // 2
+        if len(pcm) > budget:
+            raise ValueError(f"source {source.key!r} has {len(pcm)} octets; a worker keeps at most {budget}")
+        evictable = [key for key in self._sources if key not in pinned]
+        while self._source_bytes + len(pcm) > budget and evictable:
+            number, size = self._sources.pop(evictable.pop(0))
+            self._source_bytes -= size
+            self.send(protocol.Forget(number))
+        self._next_source += 1
+        number, total = self._next_source, len(pcm)
+        for offset in range(0, total, CHUNK):
+            self.send(protocol.Upload(number, total, offset, pcm[offset : offset + CHUNK]))
+        self._sources[source.key] = number, total
+        self._source_bytes += total
+        return number, total
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        deframer = protocol.Deframer()
+        try:
+            while data := await reader.read(1 << 18):
+                for body in deframer.feed(data):
+                    self._receive(protocol.message_decoder.decode(body))
+        except ConnectionError:
+            pass
+        await self._ended()
+
+    def _receive(self, message: protocol.Message) -> None:
+        if isinstance(message, protocol.Happened):
+            # A stale generation finds no leg: its event is for a call that has ended.
+            leg = self._legs.get((message.row, message.generation))
+            if leg is not None:
+                leg.deliver(message.event)
+        elif isinstance(message, protocol.Lend):
+            for offer in message.offers:
+                heapq.heappush(self._offers, (offer.row, offer))
+            if self._ready is not None and not self._ready.done():
+                self._ready.set_result(None)
+        elif isinstance(message, protocol.Closed):
+            closed = self._legs.pop((message.row, message.generation), None)
+            if closed is not None:
+                closed.finish(message.statistics)
+        else:
+            self.statistics = message.statistics
+
+    async def _ended(self) -> None:
+        """The connection is gone, and with it the worker."""
+        if self._writer is not None:
+            self._writer.close()
+        code = await self._reap()
+        cause = "the media plane was stopped" if self._stopping else f"the media worker ended ({code})"
+        self._offers.clear()
+        legs, self._legs = self._legs, {}
+        for leg in legs.values():
+            leg.lose(cause)
+        if self._ready is not None and not self._ready.done():
+            self._ready.set_exception(MediaUnavailable(cause))
+        elif not self._stopping:
+            self._on_lost(self, cause)
+
+    async def _reap(self) -> str:
+        process = self._process
+        if process is None:
+            return "never started"
+        if not self._stopping:
+            try:
+                await asyncio.wait_for(process.wait(), STOP_TIMEOUT)
+            except TimeoutError:
+                # It dropped the connection and lives on: its RTP has stopped, nothing else can be known of
+                # it.
+                process.kill()
+        code = await process.wait()
+        return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def at_8khz(source: Source) -> bytes:
+    """The source's samples at the rate of G.711."""
+    if source.rate == 8000:
+        return source.pcm
+    import numpy as np
+    import soxr
+
+    samples = soxr.resample(np.frombuffer(source.pcm, "<i2"), source.rate, 8000)
+    return bytes(samples.astype("<i2").tobytes())
+
+
+def _environment() -> dict[str, str]:
+    """One thread for linear algebra: more of them would fight with the tick for its core."""
+    threads = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+    return {**os.environ, **dict.fromkeys(threads, "1")}

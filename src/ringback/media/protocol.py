@@ -1,0 +1,192 @@
+"""What the control side and a media worker say to each other: msgpack arrays, each after a 32-bit little-
+endian length.
+
+A leg is named by (row, generation). A row is used again and again; its generation grows each time, so that
+whatever is still under way for the leg before can be told apart and dropped. Commands are pipelined and never
+answered one by one.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from ringback.media.model import LegStatistics, MediaEvent, RemoteMedia, SpeechDetection, TickStatistics
+
+HEADER = 4
+MAX_FRAME = 1 << 20
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker is told on its command line."""
+
+    worker: int
+    rtp_host: str
+    first_port: int
+    last_port: int
+    max_legs: int = 2000
+    lend_ahead: int = 64
+    """How many opened, unused legs the control side holds, so that opening a leg never waits."""
+    arena_bytes: int = 256 << 20
+    """Address space for sources; pages are used as sources come."""
+    port_rest: float = 5.0
+    no_rtp_after: float = 3.0
+    report_every: float = 5.0
+    transport: str = "auto"
+    """`io_uring`, `sockets`, or `auto` for the first where it works."""
+    core: int | None = None
+    """The processor core to stay on, None for any."""
+
+
+class _Command(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Control to worker."""
+
+
+class Open(_Command, frozen=True):
+    row: int
+    generation: int
+
+
+class SetRemote(_Command, frozen=True):
+    row: int
+    generation: int
+    remote: RemoteMedia
+
+
+class Upload(_Command, frozen=True):
+    """A piece of a source: `data` (s16le at 8 kHz) belongs at `offset` of `total` octets."""
+
+    source: int
+    total: int
+    offset: int
+    data: bytes
+
+
+class Forget(_Command, frozen=True):
+    """The source is not named again; its memory is free once nothing plays it."""
+
+    source: int
+
+
+class Segment(msgspec.Struct, frozen=True, array_like=True):
+    """Part of a playback: `samples` at 8 kHz of a source, or of silence when `source` is negative."""
+
+    source: int
+    samples: int
+
+
+class Play(_Command, frozen=True):
+    row: int
+    generation: int
+    id: int
+    segments: list[Segment]
+    loop: int
+    offset: int
+    stop_digits: int
+    """A bit per event code of RFC 4733, 0 to 15."""
+    stop_speech: bool
+
+
+class StopPlayback(_Command, frozen=True):
+    row: int
+    generation: int
+
+
+class SendDigits(_Command, frozen=True):
+    row: int
+    generation: int
+    id: int
+    digits: str
+    duration_ms: int
+    gap_ms: int
+
+
+class Listen(_Command, frozen=True):
+    row: int
+    generation: int
+    dtmf_inband: bool | None
+    speech: SpeechDetection | None
+
+
+class Close(_Command, frozen=True):
+    row: int
+    generation: int
+
+
+class Shutdown(_Command, frozen=True):
+    """Stop RTP and end; the loss of the connection means the same."""
+
+
+Command = Open | SetRemote | Upload | Forget | Play | StopPlayback | SendDigits | Listen | Close | Shutdown
+
+
+class _Message(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Worker to control."""
+
+
+class Offer(msgspec.Struct, frozen=True, array_like=True):
+    """A leg ready to be opened, its ports bound."""
+
+    row: int
+    generation: int
+    rtp_port: int
+    rtcp_port: int
+
+
+class Lend(_Message, frozen=True):
+    offers: list[Offer]
+
+
+class Happened(_Message, frozen=True):
+    row: int
+    generation: int
+    event: MediaEvent
+
+
+class Closed(_Message, frozen=True):
+    row: int
+    generation: int
+    statistics: LegStatistics
+
+
+class Pulse(_Message, frozen=True):
+    """Once a second: how the worker keeps time."""
+
+    statistics: TickStatistics
+
+
+Message = Lend | Happened | Closed | Pulse
+
+_encoder = msgspec.msgpack.Encoder()
+command_decoder = msgspec.msgpack.Decoder(Command)
+message_decoder = msgspec.msgpack.Decoder(Message)
+
+
+def frame(message: Command | Message) -> bytes:
+    """One message with its length before it."""
+    buffer = bytearray(HEADER)
+    _encoder.encode_into(message, buffer, HEADER)
+    buffer[:HEADER] = (len(buffer) - HEADER).to_bytes(HEADER, "little")
+    return bytes(buffer)
+
+
+class Deframer:
+    """Cuts a byte stream into message bodies. Raises ValueError for a length beyond `MAX_FRAME`."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes | bytearray | memoryview) -> list[bytes]:
+        buffer = self._buffer
+        buffer += data
+        bodies = []
+        start = 0
+        while len(buffer) - start >= HEADER:
+            end = start + HEADER + int.from_bytes(buffer[start : start + HEADER], "little")
+            if end - start > MAX_FRAME + HEADER:
+                raise ValueError(f"a frame of {end - start} octets; at most {MAX_FRAME} are expected")
+            if len(buffer) < end:
+                break
+            bodies.append(bytes(buffer[start + HEADER : end]))
+            start = end
+        del buffer[:start]
+        return bodies
