@@ -1,0 +1,268 @@
+"""What the REST surfaces share: bodies read within a limit, parameters, credentials, booleans and dates."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import Any, Literal
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.requests import Request
+
+from ringback.dialects.spelling import read_sid
+from ringback.routing.directory import Account, Directory
+
+MAX_BODY = 10 * 1024 * 1024
+MAX_PARAMETERS = 1000
+
+BodyProblem = Literal["too-large", "bad-json", "not-an-object", "bad-form", "unsupported-type"]
+FORM = "application/x-www-form-urlencoded"
+
+_TRUE = frozenset({"true", "1", "yes", "on"})
+_FALSE = frozenset({"false", "0", "no", "off"})
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+class BadBody(Exception):
+    """A request body that cannot be used; the dialect words it. `status` is the fitting HTTP status."""
+
+    def __init__(self, kind: BodyProblem, message: str) -> None:
+        super().__init__(message)
+        self.kind: BodyProblem = kind
+        self.message = message
+
+    @property
+    def status(self) -> int:
+        """413 for what is too large, 415 for a foreign media type, else 400."""
+        return {"too-large": 413, "unsupported-type": 415}.get(self.kind, 400)
+
+
+class Parameters:
+    """Named values of a query or body; a name may occur several times. Names are case-sensitive."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
+        self.pairs: tuple[tuple[str, str], ...] = tuple(pairs)
+        self._values: dict[str, list[str]] = {}
+        for name, value in self.pairs:
+            self._values.setdefault(name, []).append(value)
+
+    def get(self, name: str, default: str = "") -> str:
+        """The last value of that name."""
+        return self._values[name][-1] if name in self._values else default
+
+    def all(self, name: str) -> list[str]:
+        """All values of that name, in order."""
+        return list(self._values.get(name, ()))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._values
+
+    def names(self) -> list[str]:
+        """The names in the order in which they came."""
+        return list(self._values)
+
+
+async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
+    """The whole body.
+
+    Raises:
+        BadBody: `too-large`; what is past the limit is not read.
+    """
+    declared = integer(request.headers.get("content-length", ""))
+    if declared is not None and declared > limit:
+        raise BadBody("too-large", f"the body has {declared} bytes, {limit} are allowed")
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > limit:
+            raise BadBody("too-large", f"the body has more than {limit} bytes")
+    return bytes(body)
+
+
+async def read_json(request: Request, limit: int = MAX_BODY) -> Any:
+    """The body as JSON; None when it is empty.
+
+    Raises:
+        BadBody: `too-large`, `bad-json`.
+    """
+    return _json(await read_body(request, limit))
+
+
+async def read_parameters(request: Request, limit: int = MAX_BODY) -> Parameters:
+    """The body's parameters, from a form or (Content-Type `application/json`) a JSON object.
+
+    In JSON, lists are repeated parameters, booleans `true` and `false`, null is absence, objects JSON text.
+
+    Raises:
+        BadBody: `too-large`, `bad-json`, `not-an-object`, `bad-form`, `unsupported-type` (multipart).
+    """
+    body = await read_body(request, limit)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json" or kind.endswith("+json"):
+        return _from_json(_json(body))
+    if kind.startswith("multipart/"):
+        raise BadBody("unsupported-type", f"expected {FORM} or application/json, got {kind}")
+    return parse_form(body)
+
+
+def parse_form(body: bytes) -> Parameters:
+    """`application/x-www-form-urlencoded`; bytes that are not UTF-8 become U+FFFD.
+
+    Raises:
+        BadBody: `bad-form`: too many fields.
+    """
+    try:
+        pairs = parse_qsl(
+            body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MAX_PARAMETERS
+        )
+    except ValueError as error:
+        raise BadBody("bad-form", str(error)) from None
+    return Parameters(pairs)
+
+
+def query_parameters(request: Request) -> Parameters:
+    """The parameters of the URL."""
+    return Parameters(request.query_params.multi_items())
+
+
+def _json(body: bytes) -> Any:
+    if not body.strip():
+        return None
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadBody("bad-json", f"the body is not JSON: {error}") from None
+
+
+def _from_json(value: Any) -> Parameters:
+    if value is None:
+        return Parameters()
+    if not isinstance(value, dict):
+        raise BadBody("not-an-object", f"expected a JSON object, got {type(value).__name__}")
+    pairs = []
+    for name, item in value.items():
+        for one in item if isinstance(item, list) else [item]:
+            if one is not None:
+                pairs.append((name, _plain(one)))
+    return Parameters(pairs)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return msgspec.json.encode(value).decode()
+
+
+# -- credentials
+
+
+def basic_credentials(request: Request) -> tuple[str, str] | None:
+    """User and password of `Authorization: Basic …` (RFC 7617); None when absent or broken."""
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        text = base64.b64decode(value.strip(), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return None
+    user, colon, password = text.partition(":")
+    return (user, password) if colon else None
+
+
+def bearer_token(request: Request) -> str | None:
+    """The token of `Authorization: Bearer …` (RFC 6750); None when absent."""
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    return value.strip() or None if scheme.lower() == "bearer" else None
+
+
+def same_secret(given: str, expected: str) -> bool:
+    """Compare in constant time; nothing equals an empty secret."""
+    return hmac.compare_digest(given.encode(), expected.encode()) and bool(expected)
+
+
+def basic_account(request: Request, directory: Directory) -> Account | None:
+    """The account whose SID, in any spelling, and token the request gives as Basic credentials."""
+    credentials = basic_credentials(request)
+    if credentials is None:
+        return None
+    id = read_sid(credentials[0])
+    account = None if id is None else directory.account(id)
+    # An unknown account costs the same comparison as a wrong token.
+    matches = same_secret(credentials[1], account.token if account else "unknown")
+    return account if matches and account else None
+
+
+def token_account(given: str, directory: Directory) -> Account | None:
+    """The account with that token; every account is compared, so that time tells nothing."""
+    found = None
+    for account in directory.all(Account):
+        if same_secret(given, account.token) and found is None:
+            found = account
+    return found
+
+
+# -- values
+
+
+def boolean(text: str) -> bool | None:
+    """`true`, `True`, `1`, … and their opposites; None for anything else."""
+    lowered = text.strip().lower()
+    return True if lowered in _TRUE else False if lowered in _FALSE else None
+
+
+def integer(text: str, *, least: int | None = None, most: int | None = None) -> int | None:
+    """A decimal number within the bounds; None for anything else."""
+    stripped = text.strip()
+    if not re.fullmatch(r"[+-]?[0-9]{1,15}", stripped):
+        return None
+    value = int(stripped)
+    if (least is not None and value < least) or (most is not None and value > most):
+        return None
+    return value
+
+
+def words(values: Sequence[str]) -> list[str]:
+    """List parameters: repeated, or several words in one value, separated by spaces or commas."""
+    return [word for value in values for word in re.split(r"[\s,]+", value) if word]
+
+
+def rfc2822(at: datetime) -> str:
+    """`Wed, 19 Sep 2018 20:00:00 +0000`, always UTC."""
+    return format_datetime(at.astimezone(UTC))
+
+
+def iso8601(at: datetime) -> str:
+    """`2018-09-19T20:00:00.123Z`, always UTC, milliseconds."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_moment(text: str) -> tuple[datetime, datetime] | None:
+    """The span that a date or time in a filter names: [from, before).
+
+    `2024-01-31` is that day in UTC; ISO 8601 date-times and RFC 2822 dates are one second. No zone means UTC.
+    None when the text is none of these.
+    """
+    text = text.strip()
+    try:
+        if _DAY.fullmatch(text):
+            day = datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)
+            return day, day + timedelta(days=1)
+        at = _moment(text)
+        return at, at + timedelta(seconds=1)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _moment(text: str) -> datetime:
+    try:
+        # A + in a query string that nobody escaped arrives as a space.
+        at = datetime.fromisoformat(re.sub(r" (?=\d{2}:?\d{2}$)", "+", text) if "T" in text else text)
+    except ValueError:
+        at = parsedate_to_datetime(text)
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
