@@ -24,7 +24,7 @@ XML_NAMESPACE = "{http://www.w3.org/XML/1998/namespace}"
 _UNDECLARED_PREFIX = 201  # libxml2: XML_NS_ERR_UNDEFINED_NAMESPACE
 _DECLARATION = re.compile(r"<\?xml\s[^>]*?\?>")
 _DECLARED_ENCODING = re.compile(rb"""\A<\?xml\s[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
-_CDATA = re.compile(r"(<!\[CDATA\[.*?\]\]>)", re.DOTALL)
+_CDATA, _CDATA_END = "<![CDATA[", "]]>"
 _BARE_AMPERSAND = re.compile(r"&(?!(?:#[0-9]+|#[xX][0-9a-fA-F]+|amp|lt|gt|quot|apos);)")
 # Python codecs that are no character encodings of documents, or slow on hostile input.
 _NO_ENCODINGS = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "utf-7"})
@@ -203,8 +203,12 @@ def _refuse_doctype(text: str) -> None:
 
 
 def _escape_ampersands(text: str) -> str:
-    parts = _CDATA.split(text)
-    parts[::2] = [_BARE_AMPERSAND.sub("&amp;", part) for part in parts[::2]]
+    """In character data, an & is itself already."""
+    first, *rest = text.split(_CDATA)
+    parts = [_BARE_AMPERSAND.sub("&amp;", first)]
+    for part in rest:
+        data, end, markup = part.partition(_CDATA_END)
+        parts += [_CDATA, data, end, _BARE_AMPERSAND.sub("&amp;", markup)]
     return "".join(parts)
 
 
