@@ -1,0 +1,4 @@
+"""SIP: messages, session descriptions, authentication, transactions, dialogs.
+
+asyncio appears in transport and endpoint only.
+"""

@@ -1,0 +1,187 @@
+"""The header fields of a message: an ordered multi-map whose names do not care about case or compact form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from ringback.sip.grammar import WS, is_token
+
+# https://www.iana.org/assignments/sip-parameters: the compact forms.
+COMPACT: Final = {
+    "a": "Accept-Contact",
+    "b": "Referred-By",
+    "c": "Content-Type",
+    "d": "Request-Disposition",
+    "e": "Content-Encoding",
+    "f": "From",
+    "i": "Call-ID",
+    "j": "Reject-Contact",
+    "k": "Supported",
+    "l": "Content-Length",
+    "m": "Contact",
+    "n": "Identity-Info",
+    "o": "Event",
+    "r": "Refer-To",
+    "s": "Subject",
+    "t": "To",
+    "u": "Allow-Events",
+    "v": "Via",
+    "x": "Session-Expires",
+    "y": "Identity",
+}
+
+_KNOWN = """Accept Accept-Contact Accept-Encoding Accept-Language Alert-Info Allow Allow-Events
+    Authentication-Info Authorization Call-ID Call-Info Contact Content-Disposition Content-Encoding
+    Content-Language Content-Length Content-Type CSeq Date Diversion Error-Info Event Expires From
+    History-Info Identity Identity-Info In-Reply-To Info-Package Join Max-Forwards MIME-Version Min-Expires
+    Min-SE Organization P-Asserted-Identity P-Preferred-Identity Path Priority Privacy Proxy-Authenticate
+    Proxy-Authorization Proxy-Require RAck Reason Record-Route Recv-Info Refer-Sub Refer-To Referred-By
+    Reject-Contact Remote-Party-ID Replaces Reply-To Request-Disposition Require Retry-After Route RSeq
+    Security-Client Security-Server Security-Verify Server Service-Route Session-Expires SIP-ETag
+    SIP-If-Match Subject Subscription-State Supported Target-Dialog Timestamp To Unsupported User-Agent
+    User-to-User Via Warning WWW-Authenticate""".split()
+
+# key -> the name as written; every spelling that was seen often -> key
+_DISPLAY: Final = {name.lower(): name for name in _KNOWN}
+_KEYS: Final = (
+    {name: name.lower() for name in _KNOWN}
+    | {name.lower(): name.lower() for name in _KNOWN}
+    | {short: name.lower() for short, name in COMPACT.items()}
+    | {short.upper(): name.lower() for short, name in COMPACT.items()}
+)
+
+
+def key_of(name: str) -> str:
+    """The lower case long form of a header field name; ``""`` when it is not a token."""
+    key = _KEYS.get(name)
+    if key is None:
+        if not is_token(name):
+            return ""
+        key = name.lower()
+    return key
+
+
+def _checked(value: str) -> str:
+    """A value fit to be written: nothing in it can end the line. Raises ValueError."""
+    if "\r" in value or "\n" in value or "\0" in value:
+        raise ValueError("a header field value cannot hold CR, LF or NUL")
+    value.encode()  # a lone surrogate cannot be sent either
+    return value.strip(WS)
+
+
+class Headers:
+    """Rows of one name keep their order; rows of different names are kept by first appearance,
+    since :rfc:`3261#section-7.3.1` gives their order no meaning."""
+
+    __slots__ = ("_names", "_rows")
+
+    def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
+        self._rows: dict[str, list[str]] = {}
+        self._names: dict[str, str] = {}  # how names outside the table are written
+        for name, value in items:
+            self.add(name, value)
+
+    def get(self, name: str) -> str | None:
+        """The first row of that name."""
+        rows = self._rows.get(_KEYS.get(name) or key_of(name))
+        return rows[0] if rows else None
+
+    def get_all(self, name: str) -> list[str]:
+        """Every row of that name, top first, as written (a row may hold a comma separated list)."""
+        return list(self._rows.get(key_of(name), ()))
+
+    def add(self, name: str, value: str) -> None:
+        """Append a row. Raises ValueError when name or value cannot stand in a message."""
+        self._slot(name).append(_checked(value))
+
+    def set(self, name: str, value: str) -> None:
+        """Replace every row of that name. Raises ValueError when name or value cannot stand in a message."""
+        value = _checked(value)
+        self._slot(name)[:] = [value]
+
+    def insert_first(self, name: str, value: str) -> None:
+        """Put a row on top of the rows of that name; a name that is new goes first of all."""
+        value = _checked(value)
+        rows = self._slot(name)
+        rows.insert(0, value)
+        if len(rows) == 1:
+            key = key_of(name)
+            self._rows = {key: rows, **self._rows}
+
+    def replace_first(self, name: str, value: str) -> None:
+        """Change the topmost row of that name, or add it."""
+        value = _checked(value)
+        self._slot(name)[:1] = [value]
+
+    def remove(self, name: str) -> None:
+        """Drop every row of that name, if there is any."""
+        self._rows.pop(key_of(name), None)
+
+    def copy_from(self, other: Headers, *names: str) -> None:
+        """Take over every row of these names as it was received."""
+        for name in names:
+            rows = other._rows.get(key_of(name))
+            if rows:
+                self._slot(name)[:] = rows
+
+    def items(self) -> Iterator[tuple[str, str]]:
+        """(name as written, value) of every row."""
+        for key, rows in self._rows.items():
+            name = _DISPLAY.get(key) or self._names[key]
+            for value in rows:
+                yield name, value
+
+    def copy(self) -> Headers:
+        twin = Headers()
+        twin._rows = {key: list(rows) for key, rows in self._rows.items()}
+        twin._names = dict(self._names)
+        return twin
+
+    def append_parsed(self, name: str, value: str) -> bool:
+        """Add a row that the parser has already checked; False when the name is not a token."""
+        key = _KEYS.get(name)
+        if key is None:
+            name = name.rstrip(WS)  # white space may stand before the colon
+            key = key_of(name)
+            if not key:
+                return False
+        rows = self._rows.get(key)
+        if rows is None:
+            self._rows[key] = [value]
+            if key not in _DISPLAY:
+                self._names[key] = name
+        else:
+            rows.append(value)
+        return True
+
+    def first_repeated(self, keys: Iterable[str]) -> str | None:
+        """The first of these (lower case) names that has more than one row, as written."""
+        rows = self._rows
+        for key in keys:
+            if key in rows and len(rows[key]) > 1:
+                return _DISPLAY.get(key, key)
+        return None
+
+    def keep_first(self, keys: Iterable[str]) -> None:
+        """Drop all but the first row of these (lower case) names."""
+        for key in keys:
+            if key in self._rows:
+                del self._rows[key][1:]
+
+    def _slot(self, name: str) -> list[str]:
+        key = key_of(name)
+        if not key:
+            raise ValueError(f"not a header field name: {name!r}")
+        if key not in _DISPLAY:
+            self._names.setdefault(key, name)
+        return self._rows.setdefault(key, [])
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and key_of(name) in self._rows
+
+    def __eq__(self, other: object) -> bool:
+        return self._rows == other._rows if isinstance(other, Headers) else NotImplemented
+
+    def __repr__(self) -> str:
+        return f"Headers({list(self.items())!r})"
