@@ -14,7 +14,7 @@ from ringback.store.records import (
     StoredObject,
     TraceEntry,
 )
-from ringback.store.store import Store
+from ringback.store.store import Store, page_cursor
 
 __all__ = [
     "Append",
@@ -32,4 +32,5 @@ __all__ = [
     "TraceEntry",
     "derived_id",
     "new_id",
+    "page_cursor",
 ]

@@ -13,7 +13,7 @@ class StoreError(Exception):
     """Anything the store reports."""
 
 
-class StoreUnavailable(StoreError):  # noqa: N818 - named for what happened
+class StoreUnavailable(StoreError):
     """Nothing new can be made durable at the moment: a new call is answered with 503."""
 
 
@@ -21,5 +21,5 @@ class StoreOverloaded(StoreUnavailable):
     """The bounded backlog is full."""
 
 
-class StoredRecordRefused(StoreError):  # noqa: N818 - named for what happened
+class StoredRecordRefused(StoreError):
     """One record could not be stored (a broken constraint, a value that the database cannot hold)."""

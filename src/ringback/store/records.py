@@ -27,6 +27,7 @@ class CallRow(msgspec.Struct, frozen=True, kw_only=True):
     forwarded_from: str | None = None
     sip_call_id: str | None = None
     trunk_name: str | None = None
+    client_name: str | None = None  # the registered device that calls or is called
     source_ip: str | None = None
     local_address: str | None = None
     number_id: str | None = None  # the configured number that was called
@@ -35,6 +36,7 @@ class CallRow(msgspec.Struct, frozen=True, kw_only=True):
     sip_status: int | None = None
     sip_reason: str | None = None
     created_at: float = 0.0
+    initiated_at: float | None = None
     ringing_at: float | None = None
     answered_at: float | None = None
     ended_at: float | None = None  # None while the call is open
@@ -102,6 +104,7 @@ class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
     top_level: bool = False  # only calls without a parent
     sip_call_id: str | None = None
     trunk_name: str | None = None
+    client_name: str | None = None
     answered: bool | None = None
     created_from: float | None = None  # inclusive
     created_to: float | None = None  # exclusive, as are the other `_to`

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypeVar
 
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from ringback.store import queries
+from ringback.store.batch import Columns, Write
+from ringback.store.columns import object_columns
+from ringback.store.database import database_url, reading_engine, writing_engine
+from ringback.store.errors import StoreError, StoreUnavailable
+from ringback.store.migrate import migrate
 from ringback.store.records import (
     Append,
     CallFilter,
@@ -16,58 +28,255 @@ from ringback.store.records import (
     StoredObject,
     TraceEntry,
 )
+from ringback.store.statements import Statements
+from ringback.store.tracing import TraceLog
+from ringback.store.writer import BACKLOG_LIMIT, Writer
+
+_READERS = 2
+_MAX_PAGE = 10_000
+ResultT = TypeVar("ResultT")
 
 
 class Store:
-    """Opened once per process, used from one event loop. Writes are awaitables that resolve after the commit."""
+    """Opened once per process, used from one event loop.
+
+    What writes returns a future that resolves after the commit; nobody has to await it. What reads is a
+    coroutine that sees everything committed before it was called.
+    """
+
+    def __init__(self, writer: Writer, readers: Engine, trace: TraceLog) -> None:
+        self._writer = writer
+        self._engine = readers
+        self._trace = trace
+        self._statements = Statements(readers.dialect.name)
+        self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="ringback-store-reader")
 
     @classmethod
-    async def open(cls, url: str, data: Path) -> Self:
-        """`url` is "sqlite" (a file in `data`) or "postgresql://…". Migrates, then starts the writer."""
-        raise NotImplementedError
+    async def open(
+        cls,
+        url: str,
+        data: Path,
+        *,
+        backlog_limit: int = BACKLOG_LIMIT,
+        trace_limit: int = 64 * 1024 * 1024,
+    ) -> Self:
+        """Connect, bring the tables up to date, start the writer.
+
+        `url` is "sqlite" (a file in `data`, which is created) or "postgresql://…"; `trace_limit` is in bytes,
+        0 for no trace. Raises StoreError, saying what is wrong with the database.
+        """
+        await asyncio.to_thread(data.mkdir, parents=True, exist_ok=True)
+        parsed = database_url(url, data)
+        engine = writing_engine(parsed)
+        try:
+            await asyncio.to_thread(migrate, engine)
+        except SQLAlchemyError as error:
+            engine.dispose()
+            raise StoreError(f"database {parsed.render_as_string()}: {error}") from error
+        except StoreError:
+            engine.dispose()
+            raise
+        writer = Writer(engine, backlog_limit=backlog_limit)
+        return cls(writer, reading_engine(parsed, _READERS), TraceLog(data, trace_limit))
 
     async def close(self) -> None:
-        """Commit what is queued (as far as commits work) and let go of the database."""
-        raise NotImplementedError
+        """Commit what is queued, as far as commits work, and let go of the database."""
+        await self._writer.close()
+        await self._trace.close()
+        await asyncio.to_thread(self._pool.shutdown)
+        self._engine.dispose()
+        self._writer.engine.dispose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     @property
     def healthy(self) -> bool:
-        """False while commits fail or stall: refuse new calls."""
-        raise NotImplementedError
+        """False while commits fail or stall, or much is waiting: refuse new calls."""
+        return self._writer.healthy
+
+    @property
+    def backlog(self) -> int:
+        """How many writes wait for their commit."""
+        return self._writer.waiting
+
+    # -- calls
 
     def append(self, append: Append, *, new_call: bool = False) -> asyncio.Future[None]:
-        """Never blocks. Raises StoreUnavailable (for a new call while unhealthy) or StoreOverloaded."""
-        raise NotImplementedError
+        """Store an event, the call's row and the due deliveries, all or nothing. Never blocks.
 
-    async def call(self, call_id: str) -> CallRow | None: ...
+        Raises StoreUnavailable for a new call while the store is not healthy (running calls go on in a bounded
+        backlog), StoreOverloaded when the backlog is full. The future fails with StoredRecordRefused when the
+        sequence is taken, with StoreUnavailable when the store closes before a commit was possible.
+        """
+        if new_call and not self.healthy:
+            raise StoreUnavailable("the database cannot be written at the moment")
+        return self._writer.submit(Write(self._future(), append=append))
+
+    async def call(self, call_id: str) -> CallRow | None:
+        """The row of one call."""
+        return await self._read(lambda connection: queries.read_call(connection, call_id))
+
     async def calls(
-        self, filter: CallFilter, *, limit: int = 50, offset: int = 0, after: Cursor | None = None
-    ) -> list[CallRow]: ...
-    async def count(self, filter: CallFilter) -> int: ...
-    async def open_calls(self) -> list[CallRow]: ...
-    async def events(self, call_id: str, *, after: int = -1) -> list[StoredEvent]: ...
-    async def delete_call(self, call_id: str) -> bool: ...
-    async def prune(self, before: float, *, piece: int = 200) -> int: ...
+        self, wanted: CallFilter, *, limit: int = 50, offset: int = 0, after: Cursor | None = None
+    ) -> list[CallRow]:
+        """A page of calls, newest first: by offset, or what follows a cursor (`page_cursor` of a row)."""
+        limit = max(0, min(limit, _MAX_PAGE))
+        return await self._read(
+            lambda connection: queries.read_calls(connection, wanted, limit, offset, after)
+        )
 
-    async def pending(self) -> list[StoredDelivery]: ...
-    def mark_delivered(self, id: str, *, attempts: int, http_status: int | None) -> asyncio.Future[None]: ...
+    async def count(self, wanted: CallFilter) -> int:
+        """How many calls a filter leaves."""
+        return await self._read(lambda connection: queries.count_calls(connection, wanted))
+
+    async def open_calls(self) -> list[CallRow]:
+        """Every call that has not ended, oldest first: what a restart has to finish."""
+        return await self._read(queries.read_open_calls)
+
+    async def events(self, call_id: str, *, after: int = -1) -> list[StoredEvent]:
+        """A call's log in order, from the sequence number that follows `after`."""
+        return await self._read(lambda connection: queries.read_events(connection, call_id, after))
+
+    async def delete_call(self, call_id: str) -> bool:
+        """Remove a call with its events and deliveries; whether it was there."""
+        removed: int = await self._change(lambda connection: queries.delete_calls(connection, [call_id]))
+        return removed > 0
+
+    async def prune(self, before: float, *, piece: int = 200) -> int:
+        """Remove the calls that ended before a moment, `piece` by `piece` so that no commit waits long."""
+        total = 0
+        while True:
+            ids = await self._read(lambda connection: queries.expired_calls(connection, before, piece))
+            if not ids:
+                return total
+            total += await self._change(lambda connection, ids=ids: queries.delete_calls(connection, ids))
+
+    # -- deliveries
+
+    def put_deliveries(self, deliveries: Sequence[StoredDelivery]) -> asyncio.Future[None]:
+        """Store deliveries that belong to no event."""
+        return self._writer.submit(Write(self._future(), deliveries=deliveries))
+
+    async def pending(self, *, limit: int = 100_000) -> list[StoredDelivery]:
+        """The deliveries still due, oldest first; those of one stream in their order."""
+        return await self._read(lambda connection: queries.read_pending(connection, limit))
+
+    async def deliveries(self, call_id: str) -> list[StoredDelivery]:
+        """Every delivery of one call: due, done, given up."""
+        return await self._read(lambda connection: queries.read_deliveries(connection, call_id))
+
+    def mark_delivered(
+        self, id: str, *, attempts: int, http_status: int | None = None
+    ) -> asyncio.Future[None]:
+        """It arrived: `http_status` is the answer."""
+        return self._settle(id, status="delivered", attempts=attempts, http_status=http_status)
+
     def mark_failed(
-        self, id: str, why: str, *, attempts: int, http_status: int | None
-    ) -> asyncio.Future[None]: ...
-    def reschedule(
-        self, id: str, not_before: float, *, attempts: int, error: str
-    ) -> asyncio.Future[None]: ...
-    def put_deliveries(self, deliveries: list[StoredDelivery]) -> asyncio.Future[None]: ...
+        self, id: str, why: str, *, attempts: int, http_status: int | None = None
+    ) -> asyncio.Future[None]:
+        """It is given up."""
+        return self._settle(id, status="failed", attempts=attempts, http_status=http_status, error=why)
 
-    async def get_object(self, kind: str, id: str) -> StoredObject | None: ...
+    def reschedule(
+        self, id: str, not_before: float, *, attempts: int, error: str | None = None
+    ) -> asyncio.Future[None]:
+        """It stays due, to be tried again at a moment (seconds since the epoch)."""
+        return self._settle(id, status="pending", attempts=attempts, not_before=not_before, error=error)
+
+    def _settle(
+        self,
+        id: str,
+        *,
+        status: str,
+        attempts: int,
+        not_before: float = 0.0,
+        http_status: int | None = None,
+        error: str | None = None,
+    ) -> asyncio.Future[None]:
+        columns: Columns = {
+            "key": id,
+            "status": status,
+            "attempts": attempts,
+            "not_before": not_before,
+            "http_status": http_status,
+            "error": error,
+            "updated_at": time.time(),
+        }
+        return self._writer.submit(Write(self._future(), settlements=(columns,)))
+
+    # -- objects
+
+    async def get_object(self, kind: str, id: str) -> StoredObject | None:
+        """One object, or None."""
+        return await self._read(lambda connection: queries.read_object(connection, kind, id))
+
     async def list_objects(
-        self, kind: str, *, account_id: str | None = None, name: str | None = None
-    ) -> list[StoredObject]: ...
-    def put_object(self, value: StoredObject) -> asyncio.Future[None]: ...
-    def delete_object(self, kind: str, id: str) -> asyncio.Future[None]: ...
+        self,
+        kind: str,
+        *,
+        account_id: str | None = None,
+        name: str | None = None,
+        limit: int = 1_000_000,
+        offset: int = 0,
+    ) -> list[StoredObject]:
+        """The objects of a kind in the order in which they were made; of one account, of one name, or all."""
+        return await self._read(
+            lambda connection: queries.read_objects(connection, kind, account_id, name, limit, offset)
+        )
+
+    def put_object(self, value: StoredObject) -> asyncio.Future[None]:
+        """Store an object, over one of the same kind and identifier (whose `created_at` stays)."""
+        now = time.time()
+        columns = object_columns(value)
+        columns["created_at"] = value.created_at or now
+        columns["updated_at"] = value.updated_at or now
+        statement = self._statements.object_upsert
+        return self._change(lambda connection: _run(connection, statement, columns))
+
+    def delete_object(self, kind: str, id: str) -> asyncio.Future[None]:
+        """Remove an object; one that is not there is no error."""
+        statement = self._statements.object_delete
+        key = {"key_kind": kind, "key_id": id}
+        return self._change(lambda connection: _run(connection, statement, key))
+
+    # -- trace
 
     def trace(self, call_id: str, at: float, kind: str, data: bytes | str) -> None:
-        """Lossy and never blocking: dropped when the trace cannot keep up."""
-        raise NotImplementedError
+        """Note a line for people to look at. Never blocks; lost when the trace cannot keep up."""
+        raw = data.encode("utf-8", "replace") if isinstance(data, str) else data
+        self._trace.put(TraceEntry(call_id, at, kind, raw))
 
-    async def traces(self, call_id: str) -> list[TraceEntry]: ...
+    async def traces(self, call_id: str) -> list[TraceEntry]:
+        """The lines of one call that are still kept, in order."""
+        return await self._trace.read(call_id)
+
+    # -- inside
+
+    def _future(self) -> asyncio.Future[Any]:
+        return asyncio.get_running_loop().create_future()
+
+    def _change(self, change: Callable[[Connection], Any]) -> asyncio.Future[Any]:
+        return self._writer.submit(Write(self._future(), change=change))
+
+    async def _read(self, query: Callable[[Connection], ResultT]) -> ResultT:
+        def run() -> ResultT:
+            with self._engine.connect() as connection:
+                return query(connection)
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, run)
+        except SQLAlchemyError as error:
+            raise StoreUnavailable(f"the database cannot be read: {error}") from error
+
+
+def page_cursor(row: CallRow) -> Cursor:
+    """Where the page after this row begins."""
+    return Cursor(row.created_at, row.id)
+
+
+def _run(connection: Connection, statement: Any, columns: Columns) -> None:
+    connection.execute(statement, columns)

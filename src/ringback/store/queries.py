@@ -1,0 +1,186 @@
+"""What is read: calls by filter and page, events, due deliveries, objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Delete,
+    Select,
+    and_,
+    delete,
+    func,
+    or_,
+    select,
+)
+
+from ringback.store.columns import call_row, delivery_row, object_row
+from ringback.store.records import (
+    CallFilter,
+    CallRow,
+    Cursor,
+    StoredDelivery,
+    StoredEvent,
+    StoredObject,
+)
+from ringback.store.schema import calls, deliveries, events, objects
+
+
+def read_call(connection: Connection, call_id: str) -> CallRow | None:
+    """One call by its identifier."""
+    found = connection.execute(select(calls).where(calls.c.id == call_id)).mappings().first()
+    return None if found is None else call_row(found)
+
+
+def read_calls(
+    connection: Connection, wanted: CallFilter, limit: int, offset: int, after: Cursor | None
+) -> list[CallRow]:
+    """A page of calls, newest first."""
+    statement = _narrowed(select(calls), wanted).order_by(calls.c.created_at.desc(), calls.c.id.desc())
+    if after is not None:
+        older = calls.c.created_at < after.created_at
+        tied = and_(calls.c.created_at == after.created_at, calls.c.id < after.id)
+        statement = statement.where(or_(older, tied))
+    found = connection.execute(statement.limit(limit).offset(offset)).mappings()
+    return [call_row(columns) for columns in found]
+
+
+def count_calls(connection: Connection, wanted: CallFilter) -> int:
+    """How many calls a filter leaves."""
+    return connection.execute(_narrowed(select(func.count()).select_from(calls), wanted)).scalar_one()
+
+
+def read_open_calls(connection: Connection) -> list[CallRow]:
+    """Every call that has not ended, oldest first."""
+    statement = select(calls).where(calls.c.ended_at.is_(None)).order_by(calls.c.created_at)
+    return [call_row(columns) for columns in connection.execute(statement).mappings()]
+
+
+def read_events(connection: Connection, call_id: str, after: int) -> list[StoredEvent]:
+    """A call's events with a sequence above `after`, in order."""
+    statement = (
+        select(events)
+        .where(events.c.call_id == call_id, events.c.sequence > after)
+        .order_by(events.c.sequence)
+    )
+    return [StoredEvent(**dict(columns)) for columns in connection.execute(statement).mappings()]
+
+
+def read_deliveries(connection: Connection, call_id: str) -> list[StoredDelivery]:
+    """Every delivery of one call, due, done or given up."""
+    statement = select(deliveries).where(deliveries.c.call_id == call_id).order_by(deliveries.c.sequence)
+    return [delivery_row(columns) for columns in connection.execute(statement).mappings()]
+
+
+def read_pending(connection: Connection, limit: int) -> list[StoredDelivery]:
+    """The deliveries still due, oldest first, in the order of their streams."""
+    statement = (
+        select(deliveries)
+        .where(deliveries.c.status == "pending")
+        .order_by(deliveries.c.created_at, deliveries.c.sequence)
+        .limit(limit)
+    )
+    return [delivery_row(columns) for columns in connection.execute(statement).mappings()]
+
+
+def read_object(connection: Connection, kind: str, id: str) -> StoredObject | None:
+    """One object."""
+    statement = select(objects).where(objects.c.kind == kind, objects.c.id == id)
+    found = connection.execute(statement).mappings().first()
+    return None if found is None else object_row(found)
+
+
+def read_objects(
+    connection: Connection, kind: str, account_id: str | None, name: str | None, limit: int, offset: int
+) -> list[StoredObject]:
+    """Objects of a kind, in the order in which they were made."""
+    statement = select(objects).where(objects.c.kind == kind)
+    if account_id is not None:
+        statement = statement.where(objects.c.account_id == account_id)
+    if name is not None:
+        statement = statement.where(objects.c.name == name)
+    statement = statement.order_by(objects.c.created_at, objects.c.id).limit(limit).offset(offset)
+    return [object_row(columns) for columns in connection.execute(statement).mappings()]
+
+
+def delete_calls(connection: Connection, ids: list[str]) -> int:
+    """Remove calls with all that hangs on them; how many there were."""
+    statements: list[Delete] = [
+        delete(events).where(events.c.call_id.in_(ids)),
+        delete(deliveries).where(deliveries.c.call_id.in_(ids)),
+    ]
+    for statement in statements:
+        connection.execute(statement)
+    return connection.execute(delete(calls).where(calls.c.id.in_(ids))).rowcount
+
+
+def expired_calls(connection: Connection, before: float, limit: int) -> list[str]:
+    """Calls that ended before a moment and have nothing left to deliver."""
+    due = (
+        select(deliveries.c.id)
+        .where(deliveries.c.call_id == calls.c.id, deliveries.c.status == "pending")
+        .exists()
+    )
+    statement = (
+        select(calls.c.id).where(calls.c.ended_at < before, ~due).order_by(calls.c.ended_at).limit(limit)
+    )
+    return list(connection.execute(statement).scalars())
+
+
+def _narrowed(statement: Select[Any], wanted: CallFilter) -> Select[Any]:
+    return statement.where(*_members(wanted), *_ranges(wanted), *_particulars(wanted))
+
+
+def _members(wanted: CallFilter) -> list[ColumnElement[bool]]:
+    choices = (
+        (calls.c.account_id, wanted.accounts),
+        (calls.c.application_id, wanted.applications),
+        (calls.c.status, wanted.statuses),
+        (calls.c.direction, wanted.directions),
+        (calls.c.from_, wanted.from_),
+        (calls.c.to, wanted.to),
+    )
+    return [
+        column == values[0] if len(values) == 1 else column.in_(values)
+        for column, values in choices
+        if values
+    ]
+
+
+def _ranges(wanted: CallFilter) -> list[ColumnElement[bool]]:
+    ranges = (
+        (calls.c.created_at, wanted.created_from, wanted.created_to),
+        (calls.c.answered_at, wanted.answered_from, wanted.answered_to),
+        (calls.c.ended_at, wanted.ended_from, wanted.ended_to),
+    )
+    conditions: list[ColumnElement[bool]] = []
+    for column, first, end in ranges:
+        if first is not None:
+            conditions.append(column >= first)
+        if end is not None:
+            conditions.append(column < end)
+    return conditions
+
+
+def _particulars(wanted: CallFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.from_suffix:
+        conditions.append(calls.c.from_.endswith(wanted.from_suffix, autoescape=True))
+    if wanted.to_suffix:
+        conditions.append(calls.c.to.endswith(wanted.to_suffix, autoescape=True))
+    if wanted.top_level:
+        conditions.append(calls.c.parent_id.is_(None))
+    if wanted.answered is not None:
+        answered = calls.c.answered_at.is_not(None)
+        conditions.append(answered if wanted.answered else ~answered)
+    for column, value in (
+        (calls.c.parent_id, wanted.parent_id),
+        (calls.c.sip_call_id, wanted.sip_call_id),
+        (calls.c.trunk_name, wanted.trunk_name),
+        (calls.c.client_name, wanted.client_name),
+    ):
+        if value is not None:
+            conditions.append(column == value)
+    return conditions

@@ -1,0 +1,122 @@
+"""The tables, the same on SQLite and PostgreSQL. A change here needs a migration; a test compares the two."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData()
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("account_id", String(36), nullable=False),
+    Column("application_id", String(36)),
+    Column("parent_id", String(36)),
+    Column("dialect", Text, nullable=False),
+    Column("profile", Text, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("from_", Text, nullable=False),
+    Column("to", Text, nullable=False),
+    Column("caller_name", Text),
+    Column("forwarded_from", Text),
+    Column("sip_call_id", Text),
+    Column("trunk_name", Text),
+    Column("client_name", Text),
+    Column("source_ip", Text),
+    Column("local_address", Text),
+    Column("number_id", String(36)),
+    Column("status", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("sip_status", Integer),
+    Column("sip_reason", Text),
+    Column("created_at", Double, nullable=False),
+    Column("initiated_at", Double),
+    Column("ringing_at", Double),
+    Column("answered_at", Double),
+    Column("ended_at", Double),
+    Column("updated_at", Double, nullable=False),
+    Column("ended_by", Text),
+    Column("answered_by", Text),
+    Column("custom", Text),
+    Column("stats", Text),
+    Column("dialog", Text),
+    Column("extra", Text),
+)
+Index("calls_by_account", calls.c.account_id, calls.c.created_at, calls.c.id)
+Index("calls_by_status", calls.c.account_id, calls.c.status, calls.c.created_at)
+Index("calls_by_from", calls.c.account_id, calls.c.from_, calls.c.created_at)
+Index("calls_by_to", calls.c.account_id, calls.c.to, calls.c.created_at)
+Index("calls_by_parent", calls.c.parent_id)
+Index("calls_by_sip_call_id", calls.c.sip_call_id)
+Index("calls_by_end", calls.c.ended_at)
+# The open calls are few among many: an index of their own keeps the restart quick.
+Index(
+    "calls_open",
+    calls.c.created_at,
+    sqlite_where=text("ended_at IS NULL"),
+    postgresql_where=text("ended_at IS NULL"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("call_id", String(36), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("call_id", "sequence"),
+    sqlite_with_rowid=False,
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("account_id", String(36), nullable=False),
+    Column("call_id", String(36)),
+    Column("sequence", Integer, nullable=False),
+    Column("stream", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before", Double, nullable=False),
+    Column("http_status", Integer),
+    Column("error", Text),
+    Column("payload", LargeBinary, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+)
+Index(
+    "deliveries_pending",
+    deliveries.c.created_at,
+    sqlite_where=text("status = 'pending'"),
+    postgresql_where=text("status = 'pending'"),
+)
+Index("deliveries_by_call", deliveries.c.call_id, deliveries.c.sequence)
+
+objects = Table(
+    "objects",
+    metadata,
+    Column("kind", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("account_id", String(36)),
+    Column("name", Text, nullable=False),
+    Column("data", Text),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    PrimaryKeyConstraint("kind", "id"),
+)
+Index("objects_by_name", objects.c.kind, objects.c.account_id, objects.c.name)

@@ -1,0 +1,152 @@
+"""The trace: what people look at, bounded and lossy, in a SQLite file of its own beside either database.
+
+Nothing depends on it: it is not synchronised to the disk, drops lines when it cannot keep up, forgets the
+oldest when it is full, and starts anew when its file is damaged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+from ringback.store.records import TraceEntry
+
+_log = logging.getLogger(__name__)
+
+TRACE_FILE = "trace.sqlite"
+_FLUSH_SECONDS = 0.2
+_QUEUE_LIMIT = 20_000
+_ENTRY_LIMIT = 64 * 1024  # bytes kept of one line
+_FORGET_ROWS = 500  # forgotten at a time
+_READ_PATIENCE = 2.0  # seconds that a reader waits for the newest lines
+_SCHEMA = """
+PRAGMA journal_mode=WAL;
+PRAGMA synchronous=OFF;
+CREATE TABLE IF NOT EXISTS trace (
+    id INTEGER PRIMARY KEY, call_id TEXT NOT NULL, at REAL NOT NULL, kind TEXT NOT NULL, data BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS trace_by_call ON trace (call_id, id);
+"""
+
+
+class TraceLog:
+    """Written by a thread of its own, a flush every fifth of a second; `limit` is in bytes of traced data."""
+
+    def __init__(self, data: Path, limit: int) -> None:
+        self._path = data / TRACE_FILE
+        self._limit = limit
+        self._queue: SimpleQueue[TraceEntry | threading.Event] = SimpleQueue()
+        self._wake = threading.Event()
+        self._closed = limit <= 0
+        self.dropped = 0  # lines lost since the start
+        self._thread = threading.Thread(target=self._run, name="ringback-trace", daemon=True)
+        if not self._closed:
+            self._thread.start()
+
+    def put(self, entry: TraceEntry) -> None:
+        """Queue a line, or drop it when too many wait."""
+        if self._closed or self._queue.qsize() >= _QUEUE_LIMIT:
+            self.dropped += 1
+            return
+        self._queue.put(entry)
+
+    async def read(self, call_id: str) -> list[TraceEntry]:
+        """The lines of one call in the order in which they were put, the newest included."""
+        return await asyncio.to_thread(self._read, call_id)
+
+    async def close(self) -> None:
+        """Write what is queued and stop."""
+        self._closed = True
+        self._wake.set()
+        if self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join)
+
+    def _read(self, call_id: str) -> list[TraceEntry]:
+        if self._thread.is_alive():
+            written = threading.Event()
+            self._queue.put(written)
+            self._wake.set()
+            written.wait(_READ_PATIENCE)
+        if not self._path.exists():
+            return []
+        with closing(sqlite3.connect(self._path)) as connection:
+            query = "SELECT call_id, at, kind, data FROM trace WHERE call_id = ? ORDER BY id"
+            return [TraceEntry(*row) for row in connection.execute(query, (call_id,))]
+
+    # -- the thread
+
+    def _run(self) -> None:
+        try:
+            with closing(_open(self._path)) as connection:
+                (size,) = connection.execute("SELECT coalesce(sum(length(data)), 0) FROM trace").fetchone()
+                while not self._closed:
+                    self._wake.wait(_FLUSH_SECONDS)
+                    self._wake.clear()
+                    size = self._flush(connection, size)
+        except sqlite3.Error as error:
+            self._closed = True
+            _log.warning("no trace is kept any more: %s", error)
+
+    def _flush(self, connection: sqlite3.Connection, size: int) -> int:
+        """Write what waits, forget what is too much; the bytes held afterwards."""
+        entries, readers = self._gather()
+        if entries:
+            rows = [(e.call_id, e.at, e.kind, e.data[:_ENTRY_LIMIT]) for e in entries]
+            with connection:
+                connection.executemany(
+                    "INSERT INTO trace (call_id, at, kind, data) VALUES (?, ?, ?, ?)", rows
+                )
+            size += sum(len(row[3]) for row in rows)
+        while size > self._limit:
+            size -= _forget(connection)
+        for reader in readers:
+            reader.set()
+        return size
+
+    def _gather(self) -> tuple[list[TraceEntry], list[threading.Event]]:
+        entries: list[TraceEntry] = []
+        readers: list[threading.Event] = []
+        while True:
+            try:
+                item = self._queue.get_nowait()
+            except Empty:
+                return entries, readers
+            if isinstance(item, TraceEntry):
+                entries.append(item)
+            else:
+                readers.append(item)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    try:
+        return _prepared(path)
+    except sqlite3.DatabaseError as error:
+        _log.warning("the trace starts anew, its file was damaged: %s", error)
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        return _prepared(path)
+
+
+def _prepared(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=10)
+    try:
+        connection.executescript(_SCHEMA)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _forget(connection: sqlite3.Connection) -> int:
+    """Delete the oldest lines; the bytes that they held (at least 1, so that a caller's loop ends)."""
+    oldest = connection.execute(
+        "SELECT id, length(data) FROM trace ORDER BY id LIMIT ?", (_FORGET_ROWS,)
+    ).fetchall()
+    if oldest:
+        with connection:
+            connection.execute("DELETE FROM trace WHERE id <= ?", (oldest[-1][0],))
+    return max(1, sum(length for _, length in oldest))
