@@ -1,0 +1,1 @@
+"""Asking applications what to do, and telling them what happened."""
