@@ -72,6 +72,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     """Run when the verbs are used up and the call is still there; None: stay up and wait for commands."""
     notes: tuple[Note, ...] = ()
     """What is worth recording about how this document came to be (warnings, failures, fallbacks)."""
+    goes_on: bool = False
+    """The answer was of no use and the running document goes on: only `notes` are taken from this one."""
 
 
 class Application(Protocol):
