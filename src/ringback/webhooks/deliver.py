@@ -144,15 +144,18 @@ class Deliverer:
             self._idle.set()
 
     async def _refill(self) -> None:
-        try:
-            pending = await self._outbox.pending()
-            self._overflowed = False
-            self._accept(pending)
-        except Exception:  # the outbox is gone for the moment: a later finished delivery tries again
-            log.exception("the outbox could not be read")
-        finally:
-            self._refilling = False
-            self._settle()
+        while True:
+            try:
+                pending = await self._outbox.pending()
+            except Exception:  # the database is gone for the moment, and nothing may be lost meanwhile
+                log.exception("the outbox could not be read")
+                await asyncio.sleep(1.0)
+            else:
+                break
+        self._refilling = False
+        self._overflowed = False
+        self._accept(pending)
+        self._settle()
 
     async def _deliver(self, delivery: Delivery) -> None:
         retries = effective_policy(delivery.url, delivery.policy).retries

@@ -40,7 +40,7 @@ class Shares:
 
 
 class Sender:
-    """Makes one attempt at a delivery. The bounds are on requests under way: in total, per origin, per URL."""
+    """Makes one attempt at a delivery; bounds what is under way in total, per origin and per URL."""
 
     def __init__(
         self, http: HttpPool, keys: KeyRing, clock: Clock, *, at_once: int, per_origin: int, per_url: int
