@@ -79,7 +79,7 @@ class RemoteMedia(msgspec.Struct, frozen=True):
     port: int
     send_payload_type: int = 0
     codec: Codec = "PCMU"
-    receive: dict[int, str] = {0: "PCMU", 8: "PCMA"}
+    receive: dict[int, Codec] = msgspec.field(default_factory=lambda: {0: "PCMU", 8: "PCMA"})
     rtcp_host: str | None = None
     rtcp_port: int | None = None
     send_dtmf_pt: int | None = None

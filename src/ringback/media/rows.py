@@ -1,0 +1,43 @@
+"""The memory of legs: arrays with a row per leg, made once at full capacity.
+
+Untouched pages of a large array cost address space only. `Rows.warm` writes to the rows of a bank before they
+are first used, between ticks, so that no tick ever waits for a page.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+BANK = 16
+"""Rows that are made ready at a time."""
+
+
+class Rows:
+    """Base of the parts of a phase. Subclasses make their arrays with `column`; all are reset together."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self._columns: list[tuple[npt.NDArray[np.generic], object]] = []
+
+    def column(
+        self, dtype: type[Scalar], shape: tuple[int, ...] = (), initial: object = 0
+    ) -> npt.NDArray[Scalar]:
+        """An array [row, *shape] whose rows begin as `initial`."""
+        array = np.zeros((self.capacity, *shape), dtype)
+        self._columns.append((array, initial))
+        return array
+
+    def reset(self, row: int) -> None:
+        """A new leg takes the row."""
+        for array, initial in self._columns:
+            array[row] = initial
+
+    def warm(self, first: int, last: int) -> None:
+        """Touch the memory of these rows."""
+        for array, initial in self._columns:
+            array[first:last] = initial

@@ -1,0 +1,112 @@
+"""RTP headers (RFC 3550, 5.1) of many packets at once."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+UInt8 = npt.NDArray[np.uint8]
+Int64 = npt.NDArray[np.int64]
+Float64 = npt.NDArray[np.float64]
+UInt64 = npt.NDArray[np.uint64]
+Bool = npt.NDArray[np.bool_]
+
+HEADER = 12
+MAX_PAYLOAD = 480
+"""Octets of 60 ms of G.711, the longest packet that is placed or sent."""
+
+
+class Batch(NamedTuple):
+    """Packets as they came from the sockets of one phase.
+
+    `data` is [slot, octet]; packet i lies in `data[slots[i], :lengths[i]]`, came to row `rows[i]` from the
+    socket address `sources[i]` (see `ringback.media.addresses`) at `arrivals[i]` seconds of the monotonic
+    clock.
+    """
+
+    data: UInt8
+    slots: Int64
+    rows: Int64
+    lengths: Int64
+    sources: UInt64
+    arrivals: Float64
+
+    def select(self, which: Bool | Int64) -> Batch:
+        """Some of the packets."""
+        return Batch(
+            self.data,
+            self.slots[which],
+            self.rows[which],
+            self.lengths[which],
+            self.sources[which],
+            self.arrivals[which],
+        )
+
+
+class Headers(NamedTuple):
+    """One entry per packet; those not `valid` hold nothing of use."""
+
+    valid: Bool
+    rtcp: Bool
+    """RTCP on the RTP port (RFC 5761, 4)."""
+    marker: Bool
+    payload_type: Int64
+    sequence: Int64
+    timestamp: Int64
+    ssrc: Int64
+    start: Int64
+    """Where the payload begins."""
+    size: Int64
+    """Its octets, padding taken off."""
+
+
+def parse(batch: Batch) -> Headers:
+    """Read the headers.
+
+    A packet is invalid if it is no RTP version 2, or shorter than what it says it holds.
+    """
+    words = batch.data[batch.slots, :HEADER].view(">u4").astype(np.int64)
+    first = words[:, 0]
+    valid = (batch.lengths >= HEADER) & (first >> 30 == 2)
+    kind = first >> 16 & 0xFF
+    rtcp = (batch.lengths >= 8) & (first >> 30 == 2) & (kind >= 192) & (kind <= 223)
+    start = HEADER + (first >> 24 & 15) * 4
+    extended = valid & (first >> 28 & 1 == 1)
+    if extended.any():
+        _skip_extensions(batch, extended, start, valid)
+    size = batch.lengths - start
+    padded = valid & (first >> 29 & 1 == 1) & (size > 0)
+    if padded.any():
+        count = batch.data[batch.slots[padded], batch.lengths[padded] - 1].astype(np.int64)
+        size[padded] -= np.where(count == 0, 1 << 16, count)
+    valid &= (size >= 0) & ~rtcp
+    return Headers(
+        valid, rtcp, (kind & 0x80) != 0, kind & 0x7F, first & 0xFFFF, words[:, 1], words[:, 2], start, size
+    )
+
+
+def _skip_extensions(batch: Batch, extended: Bool, start: Int64, valid: Bool) -> None:
+    """Move `start` past the header extensions (RFC 3550, 5.3.1)."""
+    index = np.nonzero(extended)[0]
+    fits = start[index] + 4 <= batch.lengths[index]
+    valid[index[~fits]] = False
+    index = index[fits]
+    slots, at = batch.slots[index], start[index] + 2
+    words = batch.data[slots, at].astype(np.int64) << 8 | batch.data[slots, at + 1]
+    start[index] += 4 + 4 * words
+
+
+def write_headers(
+    out: UInt8, payload_type: Int64, marker: Bool, sequence: Int64, timestamp: Int64, ssrc: Int64
+) -> None:
+    """Fill the first 12 octets of each row of `out` [row, octet], whose rows are a multiple of four octets
+    long.
+    """
+    out[:, 0] = 0x80
+    out[:, 1] = payload_type | marker.astype(np.int64) << 7
+    out.view(">u2")[:, 1] = sequence
+    words = out.view(">u4")
+    words[:, 1] = timestamp
+    words[:, 2] = ssrc
