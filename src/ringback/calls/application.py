@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ringback.calls.record import CallRecord
     from ringback.routing.directory import Account
     from ringback.routing.directory import Application as ConfiguredApplication
-    from ringback.webhooks.deliver import Delivery
+    from ringback.webhooks.delivery import Delivery
 
 
 class SipMessageFacts(msgspec.Struct, frozen=True, kw_only=True):

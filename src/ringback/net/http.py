@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 
 import aiohttp
@@ -18,6 +18,7 @@ from ringback.net.failure import failure_of
 from ringback.net.guard import AddressPolicy, AddressRefused
 from ringback.net.reply import (
     BodyTooLarge,
+    Exchange,
     FailureKind,
     Headers,
     HttpFailure,
@@ -33,6 +34,7 @@ from ringback.net.url import Target
 
 __all__ = [
     "BodyTooLarge",
+    "Exchange",
     "FailureKind",
     "Headers",
     "HttpFailure",
@@ -66,6 +68,8 @@ class HttpPool:
         user_agent: str = "ringback",
     ) -> None:
         self.policy = policy
+        self.on_exchange: Callable[[Exchange], None] | None = None
+        """Told of every finished `request`, in the context of the task that made it."""
         self._resolver = GuardedResolver(policy, lookup=lookup)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
@@ -106,9 +110,37 @@ class HttpPool:
         another origin. The fragment is not sent. `sign` is called for each step with the method, the
         exact URL and the body that are about to be sent.
         """
-        limits = limits if limits is not None else HttpLimits()
         started = time.monotonic()
-        step = first_step(method.upper(), url, tuple(headers), body, auth, HTTP_SCHEMES)
+        try:
+            reply = await self._request(
+                method, url, tuple(headers), body, limits or HttpLimits(), redirects, cookies, sign, auth
+            )
+        except HttpFailure as failure:
+            self._observe(
+                Exchange(method, url, failure.status, failure.message, elapsed_ms(started), body, b"")
+            )
+            raise
+        self._observe(Exchange(method, reply.url, reply.status, "", reply.elapsed_ms, body, reply.body))
+        return reply
+
+    def _observe(self, exchange: Exchange) -> None:
+        if self.on_exchange is not None:
+            self.on_exchange(exchange)
+
+    async def _request(
+        self,
+        method: str,
+        url: str,
+        headers: Headers,
+        body: bytes,
+        limits: HttpLimits,
+        redirects: Redirects | None,
+        cookies: Cookies | None,
+        sign: Sign | None,
+        auth: tuple[str, str] | None,
+    ) -> HttpReply:
+        started = time.monotonic()
+        step = first_step(method.upper(), url, headers, body, auth, HTTP_SCHEMES)
         try:
             async with asyncio.timeout(limits.total_timeout):
                 status, received, data, final = await self._follow(

@@ -112,3 +112,18 @@ def media_type(value: str | None) -> tuple[str, str]:
         if name.strip().lower() == "charset" and setting:
             return kind.strip().lower(), setting.strip().strip("\"'").lower()
     return kind.strip().lower(), "utf-8"
+
+
+class Exchange(msgspec.Struct, frozen=True):
+    """A finished request as an observer sees it (`HttpPool.on_exchange`), bodies as they were on the wire.
+
+    `status` is None where no reply came; then `error` says why.
+    """
+
+    method: str
+    url: str
+    status: int | None
+    error: str
+    elapsed_ms: float
+    request_body: bytes
+    response_body: bytes

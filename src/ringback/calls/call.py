@@ -1,0 +1,404 @@
+"""A call: what is known about it, its party, and the operations that verbs are built on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any, TypeVar
+
+from ringback.calls import events
+from ringback.calls.application import Action, Application, Ask, Document, Failed, NewCall, Redirected
+from ringback.calls.ending import Ending, ending_of
+from ringback.calls.engine import Engine
+from ringback.calls.leg import HeaderList, Leg
+from ringback.calls.log import CallLog
+from ringback.calls.negotiation import NotAcceptable
+from ringback.calls.record import CallRecord
+from ringback.calls.script import Script
+from ringback.calls.status import CallStatus, EndedBy
+from ringback.calls.timeline import current_call
+from ringback.calls.verbs import HangUp, Hook, Note, Reject, Verb
+from ringback.media.model import MediaUnavailable
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+KeyListener = Callable[[str], None]
+
+
+class Call:
+    """One party and one application, for as long as the call lives.
+
+    Verbs use the awaitable operations (`answer`, `hang_up`, `ask` …); the leg reports to the `leg_…` methods; control
+    from outside comes through `replace`, `append_verbs` and the same operations, one at a time.
+    """
+
+    def __init__(self, record: CallRecord, application: Application, engine: Engine) -> None:
+        self.engine = engine
+        self.application = application
+        self.log = CallLog(record, engine)
+        self.leg = Leg(engine.plane, self, advertise=engine.advertise)
+        self.script = Script(self)
+        self.control_lock = asyncio.Lock()
+        loop = asyncio.get_running_loop()
+        self.over_future: asyncio.Future[None] = loop.create_future()
+        """Resolved when the call has ended; verbs wait for it beside what they wait for."""
+        self.closed: asyncio.Future[None] = loop.create_future()
+        """Resolved when everything the call held is freed and its end is durable."""
+        self.stored: asyncio.Future[None] | None = None
+        """Resolved when the first event is durable; the 200 to an INVITE waits for it."""
+        self.answered: asyncio.Future[bool] = loop.create_future()
+        """Outbound: True at the answer, False when there will be none."""
+        self._listeners: list[KeyListener] = []
+        self._work = asyncio.Event()
+        self._runner: asyncio.Task[None] | None = None
+        self._time_limit: asyncio.TimerHandle | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._gave_up_as: CallStatus | None = None
+
+    # -- what is known
+
+    @property
+    def record(self) -> CallRecord:
+        """The call as of now."""
+        return self.log.record
+
+    @property
+    def over(self) -> bool:
+        """Whether the call has ended."""
+        return self.over_future.done()
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether 200 was sent or received."""
+        return self.record.answered_at is not None
+
+    def append(self, event: events.CallEvent) -> asyncio.Future[None]:
+        """Let the event have happened."""
+        return self.log.append(event, self.application)
+
+    def note(self, level: str, code: str, message: str, **detail: Any) -> None:
+        """Record something worth knowing."""
+        self.append(events.Noted(note=Note(level=level, code=code, message=message, detail=detail)))
+
+    # -- running documents
+
+    def run(self, first: Ask | Document) -> None:
+        """Begin: the first document, then whatever follows from it."""
+        self._runner = asyncio.get_running_loop().create_task(self._run(first))
+
+    async def replace(self, first: Ask | Document) -> None:
+        """Stop what the call does and do this instead. The leg is not touched."""
+        await self._stop_runner()
+        if not self.over:
+            self.leg.stop_playback()
+            self.run(first)
+
+    def append_verbs(self, verbs: Sequence[Verb]) -> None:
+        """Run these after what is still to do."""
+        self.script.append(verbs)
+        self._work.set()
+
+    async def wait_for_work(self) -> None:
+        """Wait until verbs were appended or the call is over."""
+        self._work.clear()
+        await self.while_up(self._work.wait())
+
+    async def ask(self, ask: Ask) -> Document | None:
+        """Ask the application. None: go on. A call that ends meanwhile abandons the question."""
+        self.append(events.DocumentAsked(what=_what(ask), url=_url(ask)))
+        began = time.monotonic()
+        document = await self.while_up(self._ask(ask))
+        if document is not None:
+            names = tuple(type(verb).__name__ for verb in document.verbs)
+            elapsed = round((time.monotonic() - began) * 1000)
+            self.append(events.DocumentReceived(verbs=names, milliseconds=elapsed))
+        return document
+
+    async def _ask(self, ask: Ask) -> Document | None:
+        try:
+            return await self.application.ask(ask, self.record)
+        except Exception as error:
+            # An application may do anything wrong; only a fault of ours comes here, and it must end one call only.
+            logger.exception("call %s: asking the application failed", self.record.id)
+            self.note("error", "internal", f"asking the application failed: {error!r}")
+            hang_up = HangUp(sip_status=500, ended_as=CallStatus.FAILED, cause="internal error")
+            return Document(verbs=(hang_up,), application=self.application, at_end=hang_up)
+
+    async def _run(self, first: Ask | Document) -> None:
+        current_call.set(str(self.record.id))
+        try:
+            await self.script.run(first)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            logger.exception("call %s: a verb failed", self.record.id)
+            self.note("error", "internal", "a verb failed in a way that was not foreseen")
+            await self.hang_up(HangUp(sip_status=500, ended_as=CallStatus.FAILED, cause="internal error"))
+
+    async def _stop_runner(self) -> None:
+        runner, self._runner = self._runner, None
+        if runner is not None and runner is not asyncio.current_task():
+            runner.cancel()
+            await asyncio.wait({runner})
+
+    # -- waiting
+
+    async def while_up(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """Do something for as long as the call is up; None when it ended first."""
+        task = asyncio.get_running_loop().create_task(work)
+        try:
+            await asyncio.wait({task, self.over_future}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            return None
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task})
+
+    async def wait_over(self, seconds: float) -> bool:
+        """Wait that long; True as soon as the call is over."""
+        await asyncio.wait({self.over_future}, timeout=seconds)
+        return self.over
+
+    @contextlib.contextmanager
+    def hearing(self, listener: KeyListener) -> Iterator[None]:
+        """Hear the caller's keys from here on, until the block ends."""
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
+
+    # -- operations
+
+    def ring(self, headers: HeaderList = ()) -> None:
+        """Inbound: send 180."""
+        if self.is_answered or self.over:
+            return
+        self.leg.ring(headers)
+        if self.record.status is CallStatus.INITIATED:
+            self.append(events.CallRinging(sip_status=180, sip_reason="Ringing", early_media=False))
+
+    async def answer(self) -> None:
+        """Inbound: send 200, once. An outbound call is answered by the far end."""
+        if self.is_answered or self.over or self.leg.session is None:
+            return
+        await self._until_stored()
+        if self.is_answered or self.over or not self._media_opened(self.leg.answer):
+            return
+        self.append(events.CallAnswered(dialog=self.leg.dialog()))
+        self._limit_time(self.engine.max_call_seconds)
+
+    async def early_media(self) -> None:
+        """Inbound: send 183 with SDP, once."""
+        early = self.record.status is CallStatus.EARLY_MEDIA
+        if early or self.is_answered or self.over or not self._media_opened(self.leg.early_media):
+            return
+        if self.leg.has_media:
+            reason = "Session Progress"
+            self.append(events.CallRinging(sip_status=183, sip_reason=reason, early_media=True))
+
+    async def reject(self, verb: Reject) -> None:
+        """Inbound and not answered: the final response. Answered: nothing, or a hang-up."""
+        if self.is_answered:
+            if verb.hang_up_if_answered:
+                await self.hang_up(HangUp(ended_as=verb.ended_as))
+            return
+        self.leg.reject(verb.sip_status, verb.reason, verb.headers)
+        await self._finish(
+            Ending(
+                status=verb.ended_as,
+                cause="rejected by the application",
+                by=EndedBy.APPLICATION,
+                sip_status=verb.sip_status,
+                sip_reason=verb.reason,
+            )
+        )
+
+    async def hang_up(self, verb: HangUp, by: EndedBy = EndedBy.APPLICATION) -> None:
+        """End the call in whatever state it is."""
+        if self.over:
+            return
+        record = self.record
+        inbound = record.direction == "inbound"
+        if self.is_answered or not inbound:
+            self.leg.hang_up(verb.headers)
+        else:
+            self.leg.reject(verb.sip_status, None, verb.headers)
+        sip_status = None if self.is_answered or not inbound else verb.sip_status
+        await self._finish(ending_of(record, by, verb.cause, verb.ended_as, sip_status))
+
+    async def give_up(self, status: CallStatus, cause: str, by: EndedBy) -> None:
+        """Outbound and not answered: CANCEL. The answer may still win, then this is a hang-up."""
+        if self.over:
+            return
+        self.leg.cancel()
+        await self._finish(
+            Ending(status=status, cause=cause, by=by, sip_status=487, sip_reason="Request Terminated")
+        )
+
+    def set_status_hook(self, hook: Hook) -> None:
+        """Report to another place from now on, where the application knows such a thing."""
+        setter = getattr(self.application, "set_status_hook", None)
+        if setter is not None:
+            setter(hook)
+
+    def _media_opened(self, open_media: Callable[[], None]) -> bool:
+        """Open media for an inbound call; failing that, refuse it."""
+        try:
+            open_media()
+        except (MediaUnavailable, NotAcceptable) as error:
+            status = 488 if isinstance(error, NotAcceptable) else 503
+            self.leg.reject(status, None)
+            self._end(
+                Ending(status=CallStatus.FAILED, cause=str(error), by=EndedBy.SERVER, sip_status=status)
+            )
+            return False
+        return True
+
+    async def _until_stored(self) -> None:
+        if self.stored is not None and not self.stored.done():
+            await asyncio.wait({self.stored, self.over_future}, return_when=asyncio.FIRST_COMPLETED)
+
+    def _limit_time(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._time_limit = loop.call_later(seconds, self._too_long)
+
+    def limit_time(self, seconds: float) -> None:
+        """End the call this long after its answer, if that comes before the server's own limit."""
+        if self._time_limit is not None:
+            self._time_limit.cancel()
+        self._limit_time(min(seconds, self.engine.max_call_seconds))
+
+    def _too_long(self) -> None:
+        if not self.over:
+            self.leg.hang_up()
+            self._end(ending_of(self.record, EndedBy.SERVER, "the time limit passed"))
+
+    # -- the end
+
+    async def _finish(self, ending: Ending) -> None:
+        self._end(ending)
+
+    def _end(self, ending: Ending) -> None:
+        """The one place where a call ends, whatever ended it."""
+        if self.over:
+            return
+        self.over_future.set_result(None)
+        if not self.answered.done():
+            self.answered.set_result(False)
+        if self._time_limit is not None:
+            self._time_limit.cancel()
+        self._closing = asyncio.get_running_loop().create_task(self._close(ending))
+
+    async def _close(self, ending: Ending) -> None:
+        """Free what the call holds, then let its end be known. Runs outside whatever ended the call."""
+        statistics = None
+        try:
+            async with asyncio.timeout(2.0):
+                statistics = await self.leg.close()
+        except TimeoutError:
+            self.note("warning", "media", "the media plane gave no statistics in time")
+        committed = self.append(ending.event(statistics))
+        await asyncio.wait({committed})
+        if self._runner is not None:
+            # What was running sees that the call is over and returns; it gets a moment to do so.
+            _, late = await asyncio.wait({self._runner}, timeout=5.0)
+            for task in late:
+                task.cancel()
+        with contextlib.suppress(Exception):
+            await self.application.close()
+        self.closed.set_result(None)
+
+    # -- what the leg reports (LegOwner)
+
+    def leg_ringing(self, status: int, reason: str, early_media: bool) -> None:
+        """Outbound: a provisional response."""
+        known = self.record.status
+        if known is CallStatus.EARLY_MEDIA or (known is CallStatus.RINGING and not early_media):
+            return
+        if not self.over and not self.is_answered:
+            self.append(events.CallRinging(sip_status=status, sip_reason=reason, early_media=early_media))
+
+    def leg_answered(self, status: int, reason: str) -> None:
+        """Outbound: 200."""
+        if self.over:
+            return
+        self.append(events.CallAnswered(sip_status=status, sip_reason=reason, dialog=self.leg.dialog()))
+        self._limit_time(self.engine.max_call_seconds)
+        if not self.answered.done():
+            self.answered.set_result(True)
+
+    def leg_failed(self, status: int, reason: str, cause: str) -> None:
+        """Outbound: a final response that is no 2xx, or none at all."""
+        self._end(Ending.failed(status, reason, cause))
+
+    def leg_cancelled(self, headers: HeaderList) -> None:
+        """Inbound: the caller gave up."""
+        self._end(
+            Ending(
+                status=CallStatus.ABANDONED,
+                cause="the caller hung up before the answer",
+                by=EndedBy.REMOTE,
+                sip_status=487,
+                sip_reason="Request Terminated",
+                headers=tuple(headers),
+            )
+        )
+
+    def leg_ended(self, by: str, headers: HeaderList, cause: str) -> None:
+        """BYE, or the session expired, or it broke."""
+        remote = by == "remote"
+        self._end(
+            Ending(
+                status=CallStatus.COMPLETED,
+                cause=cause or ("the far end hung up" if remote else "the session was lost"),
+                by=EndedBy.REMOTE if remote else EndedBy.SERVER,
+                sip_status=200,
+                sip_reason="OK",
+                headers=tuple(headers),
+            )
+        )
+
+    def leg_key(self, key: str, method: str) -> None:
+        """A key."""
+        if self.over:
+            return
+        self.append(events.DigitReceived(key=key, method=method))
+        for listener in list(self._listeners):
+            listener(key)
+
+    def leg_silent(self, seconds: float, cause: str) -> None:
+        """No RTP."""
+        if not self.over:
+            self.append(events.MediaMissing(seconds=seconds, cause=cause))
+
+    def leg_heard_again(self) -> None:
+        """RTP again."""
+        if not self.over:
+            self.append(events.MediaResumed())
+
+    def leg_media_lost(self, cause: str) -> None:
+        """The media worker is gone: the call cannot go on."""
+        self.leg.hang_up()
+        self._end(ending_of(self.record, EndedBy.SERVER, f"media was lost: {cause}", CallStatus.FAILED))
+
+
+def _what(ask: Ask) -> str:
+    match ask:
+        case NewCall():
+            return "new-call"
+        case Action():
+            return "action"
+        case Redirected():
+            return "redirect"
+        case Failed():
+            return "failed"
+
+
+def _url(ask: Ask) -> str | None:
+    return ask.hook.url if isinstance(ask, Action | Redirected) else None

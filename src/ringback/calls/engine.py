@@ -1,0 +1,29 @@
+"""What every call works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ringback.audio.library import AudioLibrary
+    from ringback.calls.timeline import TimeLine
+    from ringback.media.plane import MediaPlane
+    from ringback.sip.endpoint import SipEndpoint
+    from ringback.store.store import Store
+    from ringback.webhooks.deliver import Deliverer
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The parts below the calls, as one value."""
+
+    endpoint: SipEndpoint
+    plane: MediaPlane
+    store: Store
+    deliverer: Deliverer
+    audio: AudioLibrary
+    time_line: TimeLine
+    advertise: str = ""
+    """The address to put into SDP; empty: the local address of the route to each peer."""
+    max_call_seconds: float = 14400.0

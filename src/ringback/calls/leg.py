@@ -1,0 +1,283 @@
+"""One party of a call: its SIP session, its media leg, and the offer and answer between the two."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from ringback.calls.dtmf_info import key_of_info
+from ringback.calls.events import MediaStatistics
+from ringback.calls.negotiation import Negotiation, NotAcceptable
+from ringback.media import model as media
+from ringback.media.leg import MediaLeg, Playback
+from ringback.media.plane import MediaPlane
+from ringback.sip import events as sip
+from ringback.sip.session import InboundCall, OutboundCall, Session
+
+HeaderList = Sequence[tuple[str, str]]
+
+
+class LegOwner(Protocol):
+    """Who is told what happens on a leg. Called from the event loop; must not wait."""
+
+    def leg_ringing(self, status: int, reason: str, early_media: bool) -> None: ...
+    def leg_answered(self, status: int, reason: str) -> None: ...
+    def leg_failed(self, status: int, reason: str, cause: str) -> None: ...
+    def leg_cancelled(self, headers: HeaderList) -> None: ...
+    def leg_ended(self, by: str, headers: HeaderList, cause: str) -> None: ...
+    def leg_key(self, key: str, method: str) -> None: ...
+    def leg_silent(self, seconds: float, cause: str) -> None: ...
+    def leg_heard_again(self) -> None: ...
+    def leg_media_lost(self, cause: str) -> None: ...
+
+
+class Leg:
+    """A party. Made around an inbound session, or empty and then `place`d."""
+
+    def __init__(self, plane: MediaPlane, owner: LegOwner, *, advertise: str = "") -> None:
+        self._plane = plane
+        self._owner = owner
+        self._advertise = advertise
+        self._session: InboundCall | OutboundCall | None = None
+        self._media: MediaLeg | None = None
+        self._negotiation: Negotiation | None = None
+        self._digits_sent: dict[int, asyncio.Future[None]] = {}
+        self._muted = False
+
+    # -- signalling
+
+    @property
+    def session(self) -> Session | None:
+        """The SIP side, once there is one."""
+        return self._session
+
+    @property
+    def has_media(self) -> bool:
+        """Whether anything can be played or heard."""
+        return self._media is not None
+
+    def receive(self, session: InboundCall) -> None:
+        """Take over an inbound session. Raises NotAcceptable when its offer holds nothing that we speak."""
+        self._session = session
+        if session.offer is not None:
+            Negotiation.check(session.offer)
+        session.on_event = self._signal
+
+    def place(self, invite: Callable[[bytes, Callable[[sip.SessionEvent], None]], OutboundCall]) -> None:
+        """Offer our media and send the INVITE. Raises MediaUnavailable."""
+        negotiation = self._open_media(self._advertise)
+        self._session = invite(negotiation.offer(), self._signal)
+
+    def ring(self, headers: HeaderList = ()) -> None:
+        """Send 180."""
+        if isinstance(self._session, InboundCall):
+            self._session.ring(headers=headers)
+
+    def early_media(self) -> None:
+        """Send 183 with SDP, and media from now on. Raises MediaUnavailable, NotAcceptable."""
+        session = self._session
+        if isinstance(session, InboundCall) and session.offer is not None:
+            session.ring(183, sdp=self._local_description(session))
+
+    def answer(self) -> None:
+        """Send 200, and media from now on. Raises MediaUnavailable, NotAcceptable."""
+        session = self._session
+        if isinstance(session, InboundCall):
+            session.answer(self._local_description(session))
+
+    def reject(self, status: int, reason: str | None, headers: HeaderList = ()) -> None:
+        """Refuse the inbound call."""
+        if isinstance(self._session, InboundCall):
+            self._session.reject(status, reason, headers)
+
+    def cancel(self) -> None:
+        """Give up placing the call."""
+        if isinstance(self._session, OutboundCall):
+            self._session.cancel()
+
+    def hang_up(self, headers: HeaderList = ()) -> None:
+        """End the session in whatever state it is."""
+        if self._session is not None:
+            self._session.bye(headers)
+
+    def dialog(self) -> dict[str, Any]:
+        """What a BYE after a restart needs; empty before there is a dialog."""
+        state = self._session.dialog_state() if self._session else None
+        return {} if state is None else dict(msgspec.to_builtins(state))
+
+    async def close(self) -> MediaStatistics | None:
+        """Free the media leg; what it counted, or None if there never was one."""
+        if self._session is not None:
+            self._session.on_event = None
+        for sent in self._digits_sent.values():
+            if not sent.done():
+                sent.set_result(None)
+        if self._media is None:
+            return None
+        return statistics_of(await self._media.close())
+
+    # -- media
+
+    def play(
+        self,
+        sources: Sequence[media.Playable],
+        *,
+        loop: int = 1,
+        offset_ms: int = 0,
+        stop_on: media.StopOn | None = None,
+    ) -> Playback | None:
+        """Play; None while there is no media."""
+        if self._media is None:
+            return None
+        return self._media.play(sources, loop=loop, offset_ms=offset_ms, stop_on=stop_on)
+
+    def stop_playback(self) -> None:
+        """Stop what plays."""
+        if self._media is not None:
+            self._media.stop_playback()
+
+    def send_digits(self, digits: str, duration_ms: int) -> asyncio.Future[None] | None:
+        """Send keys; the future resolves when the last one is out. None while there is no media."""
+        if self._media is None:
+            return None
+        sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._digits_sent[self._media.send_digits(digits, duration_ms)] = sent
+        return sent
+
+    def mute(self, muted: bool) -> None:
+        """Ignore, or hear again, the keys of this party."""
+        self._muted = muted
+
+    # -- inside
+
+    def _open_media(self, host: str) -> Negotiation:
+        if self._negotiation is None:
+            self._media = self._plane.open_leg(self._heard)
+            bound, port = self._media.address
+            self._negotiation = Negotiation(host or bound, port, self._media.rtcp_port)
+            self._media.listen()
+        return self._negotiation
+
+    def _local_description(self, session: InboundCall) -> bytes:
+        negotiation = self._open_media(self._advertise or session.local_address)
+        if session.offer is None:
+            return negotiation.offer()
+        if negotiation.description is None:
+            description = negotiation.answer(session.offer)
+            self._apply()
+            return description
+        return negotiation.description
+
+    def _apply(self) -> None:
+        """Tell the media plane what was agreed."""
+        if self._media is None or self._negotiation is None or self._session is None:
+            return
+        remote = self._negotiation.remote(self._session.source.host)
+        if remote is not None:
+            self._media.set_remote(remote)
+
+    def _signal(self, event: sip.SessionEvent) -> None:
+        owner = self._owner
+        match event:
+            case sip.Progress(status, reason, sdp, _):
+                self._accept(sdp)
+                owner.leg_ringing(status, reason, sdp is not None)
+            case sip.Answered(status, reason, sdp, _):
+                self._accept(sdp)
+                owner.leg_answered(status, reason)
+            case sip.Failed(status, reason, _, cause):
+                owner.leg_failed(status, reason, cause)
+            case sip.Cancelled(headers):
+                owner.leg_cancelled(tuple(headers.items()))
+            case sip.Ended(by, headers, cause):
+                owner.leg_ended(by, tuple(headers.items()), cause)
+            case sip.Confirmed(sdp) | sip.OfferAnswered(sdp):
+                self._accept(sdp)
+            case sip.Offer(sdp, _):
+                self._reply_to_offer(sdp)
+            case sip.InfoReceived(content_type, body, _):
+                key = key_of_info(content_type, body)
+                if key is not None:
+                    self._key(key, "info")
+            case sip.RequestReceived(incoming):
+                incoming.reply(501)
+            case sip.OfferWithdrawn():
+                pass
+
+    def _accept(self, sdp: bytes | None) -> None:
+        """The far end's answer to our offer; one that cannot be used leaves what was agreed before."""
+        if sdp is None or self._negotiation is None:
+            return
+        try:
+            self._negotiation.accept(sdp)
+        except NotAcceptable:
+            return
+        self._apply()
+
+    def _reply_to_offer(self, sdp: bytes | None) -> None:
+        session, negotiation = self._session, self._negotiation
+        if session is None or negotiation is None:
+            return
+        if sdp is None:
+            session.reply_offer(negotiation.offer())
+            return
+        try:
+            description = negotiation.answer(sdp)
+        except NotAcceptable:
+            session.refuse_offer(488)
+            return
+        session.reply_offer(description)
+        self._apply()
+
+    def _heard(self, event: media.MediaEvent) -> None:
+        match event:
+            case media.Digit(key, _, method):
+                self._key(key, method)
+            case media.DigitsSent(id, _):
+                sent = self._digits_sent.pop(id, None)
+                if sent is not None and not sent.done():
+                    sent.set_result(None)
+            case media.NoRtp(seconds, _, hint):
+                self._owner.leg_silent(seconds, hint)
+            case media.RtpResumed():
+                self._owner.leg_heard_again()
+            case media.LegLost(cause):
+                self._owner.leg_media_lost(cause)
+            case _:
+                pass
+
+    def _key(self, key: str, method: str) -> None:
+        if not self._muted:
+            self._owner.leg_key(key, method)
+
+
+def statistics_of(leg: media.LegStatistics) -> MediaStatistics:
+    """The media plane's figures under the names that a call keeps."""
+    return MediaStatistics(
+        packets_in=leg.packets_received,
+        packets_out=leg.packets_sent,
+        bytes_in=leg.octets_received,
+        bytes_out=leg.octets_sent,
+        lost_in=leg.packets_lost,
+        lost_out=leg.remote_packets_lost or 0,
+        late=leg.packets_late,
+        duplicates=leg.packets_duplicated,
+        jitter_in_min=leg.jitter_ms.minimum,
+        jitter_in_avg=leg.jitter_ms.mean,
+        jitter_in_max=leg.jitter_ms.maximum,
+        jitter_out_min=leg.remote_jitter_ms,
+        jitter_out_avg=leg.remote_jitter_ms,
+        jitter_out_max=leg.remote_jitter_ms,
+        rtt_min=leg.round_trip_ms.minimum,
+        rtt_avg=leg.round_trip_ms.mean,
+        rtt_max=leg.round_trip_ms.maximum,
+        dtmf_in=leg.dtmf_packets_received,
+        dtmf_out=leg.dtmf_packets_sent,
+        flushed=leg.buffer_resyncs,
+        skipped=leg.frames_skipped,
+        largest_buffer=-(-leg.buffer_max_ms // 20),
+        average_ptime=round(leg.mean_ptime_ms) if leg.mean_ptime_ms else 20,
+    )

@@ -1,0 +1,80 @@
+"""Appending to a call: the event, the record it makes, and the callbacks due for it, in one durable step."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextvars import Context
+from typing import TYPE_CHECKING
+
+from ringback.calls.events import CallEvent, encode, kind_of
+from ringback.calls.record import CallRecord, apply
+from ringback.calls.outbox import to_stored
+from ringback.calls.rows import to_row
+from ringback.net.clock import utcnow
+from ringback.store.errors import StoreError
+from ringback.store.records import Append
+from ringback.webhooks.delivery import Delivery
+
+if TYPE_CHECKING:
+    from ringback.calls.application import Application
+    from ringback.calls.engine import Engine
+
+logger = logging.getLogger(__name__)
+
+
+class CallLog:
+    """The one way to change what is known about a call."""
+
+    def __init__(self, record: CallRecord, engine: Engine, *, sequence: int = -1) -> None:
+        self.record = record
+        self._engine = engine
+        self._sequence = sequence
+
+    def append(
+        self, event: CallEvent, application: Application, *, new_call: bool = False
+    ) -> asyncio.Future[None]:
+        """Apply the event, store it with the callbacks due for it; the future resolves once that is durable.
+
+        The callbacks are sent after the commit, never before. Nobody has to await the future.
+
+        Raises:
+            StoreError: `new_call` and the store takes no new calls.
+        """
+        at = utcnow()
+        before = self.record
+        self.record = apply(before, event, at)
+        deliveries = list(application.deliveries(event, self.record))
+        self._sequence += 1
+        append = Append(
+            call_id=str(self.record.id),
+            sequence=self._sequence,
+            kind=kind_of(event),
+            at=at.timestamp(),
+            payload=encode(event),
+            row=to_row(self.record, self._sequence) if self.record is not before or new_call else None,
+            deliveries=tuple(to_stored(delivery) for delivery in deliveries),
+        )
+        committed = self._store(append, new_call)
+        if deliveries:
+            # An empty context: sending callbacks is no part of whatever the call is doing now.
+            committed.add_done_callback(lambda done: self._send(done, deliveries), context=Context())
+        self._engine.time_line.happened(self.record, event, at)
+        application.notify(event, self.record)
+        return committed
+
+    def _store(self, append: Append, new_call: bool) -> asyncio.Future[None]:
+        try:
+            return self._engine.store.append(append, new_call=new_call)
+        except StoreError as error:
+            if new_call:
+                raise
+            # A running call goes on without its log rather than end for the log's sake.
+            logger.error("call %s: %s was not stored: %s", append.call_id, append.kind, error)
+            lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            lost.set_result(None)
+            return lost
+
+    def _send(self, committed: asyncio.Future[None], deliveries: list[Delivery]) -> None:
+        if not committed.cancelled() and committed.exception() is None:
+            self._engine.deliverer.offer(deliveries)

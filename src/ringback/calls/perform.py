@@ -1,0 +1,84 @@
+"""Which coroutine does which verb. A verb that takes more than a line or two has a file of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from ringback.calls.events import CallTagged
+from ringback.calls.gather import gather
+from ringback.calls.outcome import EndOfVerb, Outcome
+from ringback.calls.prompt import play, say
+from ringback.calls.verbs import (
+    Answer,
+    Answering,
+    Gather,
+    HangUp,
+    Pause,
+    Play,
+    Redirect,
+    Reject,
+    Ring,
+    Say,
+    SendDigits,
+    Tag,
+    Unbuilt,
+    Verb,
+)
+
+if TYPE_CHECKING:
+    from ringback.calls.call import Call
+
+HUNG_UP = Outcome(end=EndOfVerb.HUNG_UP)
+DONE = Outcome()
+
+
+async def perform(call: Call, verb: Verb) -> Outcome:
+    """Do one verb on the call. It never raises for what the call, the network or the far end does."""
+    if verb.answering is Answering.ANSWER:
+        await call.answer()
+    elif verb.answering is Answering.EARLY_MEDIA:
+        await call.early_media()
+    if call.over:
+        return HUNG_UP
+    match verb:
+        case Say():
+            return await say(call, verb)
+        case Play():
+            return await play(call, verb)
+        case Gather():
+            return await gather(call, verb)
+        case Pause():
+            return await pause(call, verb)
+        case SendDigits():
+            return await send_digits(call, verb)
+        case Answer():
+            await call.answer()
+        case Ring():
+            call.ring(verb.headers)
+        case Reject():
+            await call.reject(verb)
+        case HangUp():
+            await call.hang_up(verb)
+        case Tag():
+            call.append(CallTagged(data=verb.data))
+        case Redirect():
+            if verb.status_hook is not None:
+                call.set_status_hook(verb.status_hook)
+        case Unbuilt():
+            return Outcome(end=EndOfVerb.FAILED, error=verb.note.message)
+    return HUNG_UP if call.over else DONE
+
+
+async def pause(call: Call, verb: Pause) -> Outcome:
+    """Wait, until the time is over or the call is."""
+    return HUNG_UP if await call.wait_over(verb.seconds) else DONE
+
+
+async def send_digits(call: Call, verb: SendDigits) -> Outcome:
+    """Send the keys and wait until the last one has gone out."""
+    sent = call.leg.send_digits(verb.digits, verb.duration_ms)
+    if sent is None:
+        return Outcome(end=EndOfVerb.FAILED, error="there is no media to send digits on")
+    await asyncio.wait({sent, call.over_future}, return_when=asyncio.FIRST_COMPLETED)
+    return HUNG_UP if call.over else DONE

@@ -1,0 +1,146 @@
+"""A call's record as the store keeps it, and back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, cast
+from uuid import UUID
+
+import msgspec
+
+from ringback.calls.events import MediaStatistics
+from ringback.calls.record import CallRecord
+from ringback.calls.status import CallStatus, Direction, EndedBy
+from ringback.store.records import CallRow
+
+_EXTRA = (
+    "from_uri",
+    "to_uri",
+    "client",
+    "source",
+    "invite_headers",
+    "end_headers",
+    "application_state",
+    "progress",
+)
+
+
+def to_row(call: CallRecord, sequence: int) -> CallRow:
+    """The row of a call whose latest event has this sequence number."""
+    extra = {name: getattr(call, name) for name in _EXTRA}
+    extra["sequence"] = sequence
+    extra["initiated_at"] = _epoch(call.initiated_at)
+    return CallRow(
+        id=str(call.id),
+        account_id=str(call.account_id),
+        application_id=_text(call.application_id),
+        parent_id=_text(call.parent_id),
+        number_id=_text(call.number_id),
+        dialect=call.dialect,
+        profile=call.profile,
+        direction=call.direction,
+        from_=call.from_,
+        to=call.to,
+        caller_name=call.caller_name,
+        forwarded_from=call.forwarded_from,
+        sip_call_id=call.sip_call_id,
+        trunk_name=call.trunk,
+        source_ip=host_of(call.source),
+        local_address=call.local_address,
+        status=call.status,
+        cause=call.cause or "",
+        sip_status=call.sip_status,
+        sip_reason=call.sip_reason,
+        created_at=call.created_at.timestamp(),
+        ringing_at=_epoch(call.ringing_at),
+        answered_at=_epoch(call.answered_at),
+        ended_at=_epoch(call.ended_at),
+        updated_at=call.updated_at.timestamp(),
+        ended_by=call.ended_by,
+        answered_by=call.answered_by,
+        custom=call.custom,
+        stats=msgspec.to_builtins(call.media) if call.media else None,
+        dialog=call.dialog,
+        extra=msgspec.to_builtins(extra),
+    )
+
+
+def from_row(row: CallRow) -> CallRecord:
+    """The record of a stored call."""
+    extra = cast("dict[str, Any]", row.extra or {})
+    return CallRecord(
+        id=UUID(row.id),
+        account_id=UUID(row.account_id),
+        application_id=_uuid(row.application_id),
+        parent_id=_uuid(row.parent_id),
+        number_id=_uuid(row.number_id),
+        dialect=row.dialect,
+        profile=row.profile,
+        direction=Direction(row.direction),
+        status=CallStatus(row.status),
+        from_=row.from_,
+        to=row.to,
+        from_uri=extra.get("from_uri", ""),
+        to_uri=extra.get("to_uri", ""),
+        caller_name=row.caller_name,
+        forwarded_from=row.forwarded_from,
+        sip_call_id=row.sip_call_id or "",
+        trunk=row.trunk_name,
+        client=extra.get("client"),
+        source=extra.get("source", ""),
+        local_address=row.local_address or "",
+        sip_status=row.sip_status or 0,
+        sip_reason=row.sip_reason or "",
+        created_at=_time(row.created_at),
+        initiated_at=_maybe_time(extra.get("initiated_at")),
+        ringing_at=_maybe_time(row.ringing_at),
+        answered_at=_maybe_time(row.answered_at),
+        ended_at=_maybe_time(row.ended_at),
+        updated_at=_time(row.updated_at),
+        ended_by=EndedBy(row.ended_by) if row.ended_by else None,
+        cause=row.cause or None,
+        answered_by=row.answered_by,
+        custom=row.custom,
+        progress=extra.get("progress", 0),
+        media=msgspec.convert(row.stats, MediaStatistics) if row.stats else None,
+        invite_headers=_pairs(extra.get("invite_headers")),
+        end_headers=_pairs(extra.get("end_headers")),
+        dialog=row.dialog,
+        application_state=extra.get("application_state", {}),
+    )
+
+
+def sequence_of(row: CallRow) -> int:
+    """The sequence number of the latest event in the row."""
+    return int(cast("dict[str, Any]", row.extra or {}).get("sequence", 0))
+
+
+def host_of(source: str) -> str | None:
+    """The host in `transport:host:port`."""
+    _, _, address = source.partition(":")
+    host, _, _ = address.rpartition(":")
+    return host.strip("[]") or None
+
+
+def _pairs(value: Any) -> tuple[tuple[str, str], ...]:
+    return tuple((name, text) for name, text in value or ())
+
+
+def _text(value: UUID | None) -> str | None:
+    return str(value) if value else None
+
+
+def _uuid(value: str | None) -> UUID | None:
+    return UUID(value) if value else None
+
+
+def _epoch(value: datetime | None) -> float | None:
+    return value.timestamp() if value else None
+
+
+def _time(value: float) -> datetime:
+    return datetime.fromtimestamp(value, UTC)
+
+
+def _maybe_time(value: float | None) -> datetime | None:
+    return None if value is None else _time(value)

@@ -1,0 +1,96 @@
+"""What a call does from its first document to its end. This file should read like the specification of it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ringback.calls.application import Action, Ask, Document, Failed, Redirected
+from ringback.calls.events import Noted, VerbEnded, VerbStarted
+from ringback.calls.outcome import EndOfVerb, Outcome
+from ringback.calls.perform import perform
+from ringback.calls.verbs import Gather, Hook, Play, Redirect, Unbuilt, Verb
+
+if TYPE_CHECKING:
+    from ringback.calls.call import Call
+
+
+class Script:
+    """The documents of one call, run one verb after the other.
+
+    Hanging up is a value, not a cancellation: a verb on a call that ends returns `HUNG_UP` and no further verb runs.
+    Only control from outside cancels `run`, and it never touches the leg.
+    """
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._verbs: deque[Verb] = deque()
+        self._at_end: Verb | None = None
+
+    async def run(self, first: Ask | Document) -> None:
+        """Ask (or take the given document), then do what it says until the call is over."""
+        call = self._call
+        document = first if isinstance(first, Document) else await call.ask(first)
+        if document is not None:
+            self._take(document)
+        while not call.over:
+            verb = self._next()
+            if verb is None:
+                await call.wait_for_work()
+                continue
+            following = await self._do(verb)
+            if following is not None:
+                self._take(following)
+
+    def append(self, verbs: Sequence[Verb]) -> None:
+        """Run these after what is still to do."""
+        self._verbs.extend(verbs)
+
+    def _take(self, document: Document) -> None:
+        self._call.application = document.application
+        for note in document.notes:
+            self._call.append(Noted(note=note))
+        if document.goes_on:
+            return
+        self._verbs = deque(document.verbs)
+        self._at_end = document.at_end
+
+    def _next(self) -> Verb | None:
+        if self._verbs:
+            return self._verbs.popleft()
+        return self._at_end
+
+    async def _do(self, verb: Verb) -> Document | None:
+        """Run one verb; the document that takes over, or None to go on with this one."""
+        call = self._call
+        if isinstance(verb, Unbuilt):
+            return await self._not_built(verb)
+        call.append(VerbStarted(verb=verb))
+        outcome = await perform(call, verb)
+        call.append(VerbEnded(verb=type(verb).__name__, outcome=outcome))
+        if isinstance(verb, Redirect):
+            return await call.ask(Redirected(hook=verb.hook))
+        action = _action_of(verb, outcome)
+        if action is not None and not call.over:
+            return await call.ask(Action(verb=verb, hook=action, outcome=outcome))
+        return None
+
+    async def _not_built(self, verb: Unbuilt) -> Document | None:
+        self._call.append(Noted(note=verb.note))
+        if verb.failure:
+            return await self._call.ask(Failed(verb=verb, note=verb.note))
+        if verb.then:
+            self._verbs = deque(verb.then)
+        return None
+
+
+def _action_of(verb: Verb, outcome: Outcome) -> Hook | None:
+    """Where the outcome is reported, if it is."""
+    if outcome.end is EndOfVerb.HUNG_UP:
+        return None
+    if isinstance(verb, Gather):
+        return verb.action if outcome.digits or verb.report_empty else None
+    if isinstance(verb, Play):
+        return verb.action
+    return None

@@ -1,0 +1,167 @@
+"""A call's time line for people: its events, SIP messages, webhooks and callbacks, as lines of text.
+
+Events come from the durable log; everything else from the store's bounded, lossy trace. Whoever subscribes sees
+the lines as they happen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from ringback.calls.describe import describe
+from ringback.calls.events import CallEnded, CallEvent, decode
+from ringback.calls.record import CallRecord
+from ringback.net.clock import utcnow
+from ringback.net.http import Exchange
+from ringback.sip.flow import Trace
+from ringback.store.store import Store
+from ringback.webhooks.delivery import Delivery
+from ringback.webhooks.retry import Outcome
+
+current_call: ContextVar[str | None] = ContextVar("current_call", default=None)
+"""The call in whose name the running task works: how a fetch finds its way onto the right time line."""
+
+_CALL_ID = re.compile(rb"^(?:call-id|i)[ \t]*:[ \t]*([^\r\n]+?)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+_MAX_BODY = 4096
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One line. `kind` is call, sip, webhook, callback, verb, key, media or note."""
+
+    call_id: str
+    at: float
+    kind: str
+    text: str
+    data: dict[str, Any] = {}
+
+
+_decode_line = msgspec.json.Decoder(Line).decode
+Listener = Callable[[Line], None]
+
+
+class TimeLine:
+    """Collects lines, keeps them in the store's trace, and passes them on."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._listeners: list[Listener] = []
+        self._calls_by_call_id: dict[bytes, str] = {}
+
+    @contextlib.contextmanager
+    def listening(self, listener: Listener) -> Iterator[None]:
+        """Pass every line to the listener, until the block ends."""
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
+
+    def follow(self, sip_call_id: str, call_id: str) -> None:
+        """SIP messages with this Call-ID belong to that call, from now on."""
+        self._calls_by_call_id[sip_call_id.encode()] = call_id
+
+    def forget(self, sip_call_id: str) -> None:
+        """The call is over."""
+        self._calls_by_call_id.pop(sip_call_id.encode(), None)
+
+    def happened(self, call: CallRecord, event: CallEvent, at: datetime) -> None:
+        """An event was appended: it is in the log already, so it is only passed on."""
+        if self._listeners:
+            kind, text = describe(event)
+            self._publish(_line(str(call.id), at.timestamp(), kind, text, event))
+
+    def sip(self, trace: Trace) -> None:
+        """A SIP message was sent or received."""
+        found = _CALL_ID.search(trace.message)
+        call_id = self._calls_by_call_id.get(found[1]) if found else None
+        if call_id is None:
+            return
+        start = trace.message.partition(b"\r\n")[0].decode("utf-8", "replace")
+        arrow = "<-" if trace.direction == "in" else "->"
+        self._keep(
+            Line(
+                call_id=call_id,
+                at=trace.when,
+                kind="sip",
+                text=f"{arrow} {trace.transport} {trace.remote}  {start}",
+                data={"direction": trace.direction, "message": trace.message.decode("utf-8", "replace")},
+            )
+        )
+
+    def fetched(self, exchange: Exchange) -> None:
+        """Something was fetched for a call: a document, or audio."""
+        call_id = current_call.get()
+        if call_id is None:
+            return
+        result = str(exchange.status) if exchange.status is not None else exchange.error
+        self._keep(
+            Line(
+                call_id=call_id,
+                at=utcnow().timestamp(),
+                kind="webhook",
+                text=f"{exchange.method} {exchange.url}  {result}  {exchange.elapsed_ms:.0f} ms",
+                data={
+                    "request": exchange.request_body[:_MAX_BODY].decode("utf-8", "replace"),
+                    "response": exchange.response_body[:_MAX_BODY].decode("utf-8", "replace"),
+                },
+            )
+        )
+
+    def delivered(self, delivery: Delivery, outcome: Outcome) -> None:
+        """A callback was sent, or could not be."""
+        if delivery.call_id is None:
+            return
+        result = str(outcome.status) if outcome.status is not None else outcome.message
+        fields = dict(delivery.fields) if delivery.encoding == "form" else _object(delivery.json)
+        status = fields.get("CallStatus") or fields.get("call_status") or ""
+        self._keep(
+            Line(
+                call_id=delivery.call_id,
+                at=utcnow().timestamp(),
+                kind="callback",
+                text=f"{delivery.method} {delivery.url}  {status}  {result}",
+                data={"fields": fields},
+            )
+        )
+
+    def _keep(self, line: Line) -> None:
+        self._store.trace(line.call_id, line.at, line.kind, msgspec.json.encode(line))
+        self._publish(line)
+
+    def _publish(self, line: Line) -> None:
+        for listener in self._listeners:
+            listener(line)
+
+
+async def lines_of(store: Store, call_id: str) -> list[Line]:
+    """The whole time line of a call, in order of time."""
+    lines = []
+    for stored in await store.events(call_id):
+        event = decode(stored.payload)
+        kind, text = describe(event)
+        lines.append(_line(call_id, stored.at, kind, text, event))
+    for entry in await store.traces(call_id):
+        lines.append(_decode_line(entry.data))
+    lines.sort(key=lambda line: line.at)
+    return lines
+
+
+def ended(line: Line) -> bool:
+    """Whether this line is the end of its call."""
+    return line.data.get("type") == CallEnded.__struct_config__.tag
+
+
+def _line(call_id: str, at: float, kind: str, text: str, event: CallEvent) -> Line:
+    return Line(call_id=call_id, at=at, kind=kind, text=text, data=msgspec.to_builtins(event))
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    value = msgspec.json.decode(body) if body else {}
+    return value if isinstance(value, dict) else {}
