@@ -19,7 +19,7 @@ Columns = dict[str, Any]
 
 @dataclass(slots=True, eq=False)
 class Write:
-    """What one caller wants stored, and the future that tells it. `change` is anything that is not in bulk."""
+    """What one caller wants stored, and the future that tells it. `change` is what is not in bulk."""
 
     future: asyncio.Future[Any]
     append: Append | None = None
@@ -37,7 +37,7 @@ class _Bulk:
 
 
 def commit(engine: Engine, statements: Statements, writes: Sequence[Write], *, retried: bool) -> list[Any]:
-    """Store all writes in one transaction; the result of each (None but for changes that return something)."""
+    """Store all writes in one transaction; the result of each (None but for a `change`)."""
     bulk = _collect(writes)
     with engine.begin() as connection:
         _execute(connection, statements, bulk, retried)

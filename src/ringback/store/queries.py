@@ -49,7 +49,8 @@ def read_calls(
 
 def count_calls(connection: Connection, wanted: CallFilter) -> int:
     """How many calls a filter leaves."""
-    return connection.execute(_narrowed(select(func.count()).select_from(calls), wanted)).scalar_one()
+    count: int = connection.execute(_narrowed(select(func.count()).select_from(calls), wanted)).scalar_one()
+    return count
 
 
 def read_open_calls(connection: Connection) -> list[CallRow]:

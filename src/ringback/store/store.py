@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -48,6 +49,7 @@ class Store:
         self._writer = writer
         self._engine = readers
         self._trace = trace
+        self._closed = False
         self._statements = Statements(readers.dialect.name)
         self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="ringback-store-reader")
 
@@ -81,7 +83,10 @@ class Store:
 
     async def close(self) -> None:
         """Commit what is queued, as far as commits work, and let go of the database."""
+        if self._closed:
+            return
         await self._writer.close()
+        self._closed = True
         await self._trace.close()
         await asyncio.to_thread(self._pool.shutdown)
         self._engine.dispose()
@@ -108,9 +113,9 @@ class Store:
     def append(self, append: Append, *, new_call: bool = False) -> asyncio.Future[None]:
         """Store an event, the call's row and the due deliveries, all or nothing. Never blocks.
 
-        Raises StoreUnavailable for a new call while the store is not healthy (running calls go on in a bounded
-        backlog), StoreOverloaded when the backlog is full. The future fails with StoredRecordRefused when the
-        sequence is taken, with StoreUnavailable when the store closes before a commit was possible.
+        Raises StoreUnavailable for a new call while the store is not healthy (running calls go on in a
+        bounded backlog), StoreOverloaded when the backlog is full. The future fails with StoredRecordRefused
+        when the sequence is taken, with StoreUnavailable when the store closes before a commit was possible.
         """
         if new_call and not self.healthy:
             raise StoreUnavailable("the database cannot be written at the moment")
@@ -153,7 +158,7 @@ class Store:
             ids = await self._read(lambda connection: queries.expired_calls(connection, before, piece))
             if not ids:
                 return total
-            total += await self._change(lambda connection, ids=ids: queries.delete_calls(connection, ids))
+            total += await self._change(partial(queries.delete_calls, ids=ids))
 
     # -- deliveries
 
@@ -267,6 +272,8 @@ class Store:
             with self._engine.connect() as connection:
                 return query(connection)
 
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, run)
         except SQLAlchemyError as error:

@@ -149,4 +149,5 @@ def _forget(connection: sqlite3.Connection) -> int:
     if oldest:
         with connection:
             connection.execute("DELETE FROM trace WHERE id <= ?", (oldest[-1][0],))
-    return max(1, sum(length for _, length in oldest))
+    freed: int = sum(length for _, length in oldest)
+    return max(1, freed)
