@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any, TypeVar
 
+import msgspec
+
 from ringback.calls import events
 from ringback.calls.application import Action, Application, Ask, Document, Failed, NewCall, Redirected
 from ringback.calls.ending import Ending, ending_of
@@ -209,7 +211,7 @@ class Call:
                 await self.hang_up(HangUp(ended_as=verb.ended_as))
             return
         self.leg.reject(verb.sip_status, verb.reason, verb.headers)
-        await self._finish(
+        self.end(
             Ending(
                 status=verb.ended_as,
                 cause="rejected by the application",
@@ -230,16 +232,19 @@ class Call:
         else:
             self.leg.reject(verb.sip_status, None, verb.headers)
         sip_status = None if self.is_answered or not inbound else verb.sip_status
-        await self._finish(ending_of(record, by, verb.cause, verb.ended_as, sip_status))
+        self.end(ending_of(record, by, verb.cause, verb.ended_as, sip_status))
 
     async def give_up(self, status: CallStatus, cause: str, by: EndedBy) -> None:
         """Outbound and not answered: CANCEL. The answer may still win, then this is a hang-up."""
         if self.over:
             return
         self.leg.cancel()
-        await self._finish(
-            Ending(status=status, cause=cause, by=by, sip_status=487, sip_reason="Request Terminated")
-        )
+        self.end(Ending(status=status, cause=cause, by=by, sip_status=487, sip_reason="Request Terminated"))
+
+    def set_application(self, application: Application) -> None:
+        """Let another application answer and take the callbacks from now on."""
+        self.application = application
+        self.log.record = msgspec.structs.replace(self.record, application_state=dict(application.state()))
 
     def set_status_hook(self, hook: Hook) -> None:
         """Report to another place from now on, where the application knows such a thing."""
@@ -254,9 +259,7 @@ class Call:
         except (MediaUnavailable, NotAcceptable) as error:
             status = 488 if isinstance(error, NotAcceptable) else 503
             self.leg.reject(status, None)
-            self._end(
-                Ending(status=CallStatus.FAILED, cause=str(error), by=EndedBy.SERVER, sip_status=status)
-            )
+            self.end(Ending(status=CallStatus.FAILED, cause=str(error), by=EndedBy.SERVER, sip_status=status))
             return False
         return True
 
@@ -277,14 +280,11 @@ class Call:
     def _too_long(self) -> None:
         if not self.over:
             self.leg.hang_up()
-            self._end(ending_of(self.record, EndedBy.SERVER, "the time limit passed"))
+            self.end(ending_of(self.record, EndedBy.SERVER, "the time limit passed"))
 
     # -- the end
 
-    async def _finish(self, ending: Ending) -> None:
-        self._end(ending)
-
-    def _end(self, ending: Ending) -> None:
+    def end(self, ending: Ending) -> None:
         """The one place where a call ends, whatever ended it."""
         if self.over:
             return
@@ -335,11 +335,11 @@ class Call:
 
     def leg_failed(self, status: int, reason: str, cause: str) -> None:
         """Outbound: a final response that is no 2xx, or none at all."""
-        self._end(Ending.failed(status, reason, cause))
+        self.end(Ending.failed(status, reason, cause))
 
     def leg_cancelled(self, headers: HeaderList) -> None:
         """Inbound: the caller gave up."""
-        self._end(
+        self.end(
             Ending(
                 status=CallStatus.ABANDONED,
                 cause="the caller hung up before the answer",
@@ -353,7 +353,7 @@ class Call:
     def leg_ended(self, by: str, headers: HeaderList, cause: str) -> None:
         """BYE, or the session expired, or it broke."""
         remote = by == "remote"
-        self._end(
+        self.end(
             Ending(
                 status=CallStatus.COMPLETED,
                 cause=cause or ("the far end hung up" if remote else "the session was lost"),
@@ -385,7 +385,7 @@ class Call:
     def leg_media_lost(self, cause: str) -> None:
         """The media worker is gone: the call cannot go on."""
         self.leg.hang_up()
-        self._end(ending_of(self.record, EndedBy.SERVER, f"media was lost: {cause}", CallStatus.FAILED))
+        self.end(ending_of(self.record, EndedBy.SERVER, f"media was lost: {cause}", CallStatus.FAILED))
 
 
 def _what(ask: Ask) -> str:

@@ -37,7 +37,7 @@ class StoreOutbox:
         self._store = store
 
     async def pending(self) -> list[Delivery]:
-        """Everything due, in order of creation; what this version cannot read is given up, not left to block."""
+        """Everything due, in order of creation. What this version cannot read is given up."""
         due = []
         for stored in await self._store.pending():
             try:

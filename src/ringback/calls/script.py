@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Script:
     """The documents of one call, run one verb after the other.
 
-    Hanging up is a value, not a cancellation: a verb on a call that ends returns `HUNG_UP` and no further verb runs.
-    Only control from outside cancels `run`, and it never touches the leg.
+    Hanging up is a value, not a cancellation: a verb on a call that ends returns `HUNG_UP`, and no further verb
+    runs. Only control from outside cancels `run`, and it never touches the leg.
     """
 
     def __init__(self, call: Call) -> None:
@@ -48,7 +48,7 @@ class Script:
         self._verbs.extend(verbs)
 
     def _take(self, document: Document) -> None:
-        self._call.application = document.application
+        self._call.set_application(document.application)
         for note in document.notes:
             self._call.append(Noted(note=note))
         if document.goes_on:

@@ -1,7 +1,7 @@
 """A call's time line for people: its events, SIP messages, webhooks and callbacks, as lines of text.
 
-Events come from the durable log; everything else from the store's bounded, lossy trace. Whoever subscribes sees
-the lines as they happen.
+Events come from the durable log; everything else from the store's bounded, lossy trace. Whoever subscribes
+sees the lines as they happen.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ current_call: ContextVar[str | None] = ContextVar("current_call", default=None)
 
 _CALL_ID = re.compile(rb"^(?:call-id|i)[ \t]*:[ \t]*([^\r\n]+?)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _MAX_BODY = 4096
+REFUSED = "refused"
+"""The time line of what never became a call."""
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,6 +132,11 @@ class TimeLine:
                 data={"fields": fields},
             )
         )
+
+    def refused(self, source: str, status: int, reason: str) -> None:
+        """A call was refused before it was anybody's: kept under `REFUSED`."""
+        text = f"call from {source} refused with {status}: {reason}"
+        self._keep(Line(call_id=REFUSED, at=utcnow().timestamp(), kind="note", text=text))
 
     def _keep(self, line: Line) -> None:
         self._store.trace(line.call_id, line.at, line.kind, msgspec.json.encode(line))

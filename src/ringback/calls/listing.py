@@ -1,0 +1,41 @@
+"""Which calls to list, in the store's terms."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ringback.calls.control import CallFilter
+from ringback.store import records
+
+
+def stored_filter(which: CallFilter) -> records.CallFilter:
+    """The store's filter for the same calls."""
+    exact = not which.match_suffix
+    return records.CallFilter(
+        accounts=(str(which.account_id),),
+        statuses=tuple(sorted(which.statuses)) if which.statuses is not None else (),
+        directions=tuple(sorted(which.directions)) if which.directions is not None else (),
+        from_=_spellings(which.from_) if exact else (),
+        to=_spellings(which.to) if exact else (),
+        from_suffix="" if exact else which.from_ or "",
+        to_suffix="" if exact else which.to or "",
+        parent_id=str(which.parent_id) if which.parent_id else None,
+        created_from=_epoch(which.started_from),
+        created_to=_epoch(which.started_before),
+        ended_from=_epoch(which.ended_from),
+        ended_to=_epoch(which.ended_before),
+        open_or_ended_from=_epoch(which.live_or_ended_after),
+        order=which.order,
+    )
+
+
+def _spellings(number: str | None) -> tuple[str, ...]:
+    """A number is found with and without its +."""
+    if not number:
+        return ()
+    bare = number.removeprefix("+")
+    return (bare, f"+{bare}") if bare.isdigit() else (number,)
+
+
+def _epoch(value: datetime | None) -> float | None:
+    return None if value is None else value.timestamp()

@@ -1,0 +1,83 @@
+"""What the two ends of a leg agreed on, as bytes for SIP and as a remote for the media plane."""
+
+from __future__ import annotations
+
+from ringback.media.model import RemoteMedia
+from ringback.sip.errors import SdpError
+from ringback.sip.negotiate import LocalMedia, Negotiated, accept_answer, answer, make_offer
+from ringback.sip.sdp import SessionDescription
+
+
+class NotAcceptable(Exception):
+    """The peer's description holds nothing that we speak (488)."""
+
+
+class Negotiation:
+    """The offers and answers of one leg, one after the other."""
+
+    def __init__(self, host: str, port: int, rtcp_port: int) -> None:
+        self._local = LocalMedia(host, port, rtcp_port)
+        self._offered: SessionDescription | None = None
+        self._agreed: Negotiated | None = None
+
+    @staticmethod
+    def check(offer: bytes) -> None:
+        """Raise NotAcceptable for an offer that no port of ours could answer."""
+        _answer(offer, LocalMedia("127.0.0.1", 9), None)
+
+    @property
+    def description(self) -> bytes | None:
+        """Our side of what was agreed; None before."""
+        return self._agreed.local.encode() if self._agreed else None
+
+    def offer(self) -> bytes:
+        """Our (next) offer."""
+        self._offered = make_offer(self._local, self._agreed)
+        return self._offered.encode()
+
+    def answer(self, offer: bytes) -> bytes:
+        """Our answer to the peer's offer. Raises NotAcceptable; what was agreed before then still holds."""
+        description, self._agreed = _answer(offer, self._local, self._agreed)
+        return description.encode()
+
+    def accept(self, answered: bytes) -> None:
+        """The peer's answer to our last offer. Raises NotAcceptable; what was agreed before then still holds."""
+        if self._offered is None:
+            return
+        try:
+            description = SessionDescription.parse(answered)
+            self._agreed = accept_answer(self._offered, description, self._local)
+        except SdpError as error:
+            raise NotAcceptable(str(error)) from error
+
+    def remote(self, signalling_host: str) -> RemoteMedia | None:
+        """What the media plane is told; None before anything was agreed."""
+        agreed = self._agreed
+        if agreed is None:
+            return None
+        return RemoteMedia(
+            host=agreed.remote_host,
+            port=agreed.remote_port,
+            send_payload_type=agreed.send_payload_type,
+            codec="PCMA" if agreed.codec == "PCMA" else "PCMU",
+            receive=agreed.receive,
+            rtcp_host=agreed.remote_rtcp_host,
+            rtcp_port=agreed.remote_rtcp_port,
+            send_dtmf_pt=agreed.send_dtmf_pt,
+            receive_dtmf_pts=agreed.receive_dtmf_pts,
+            cn_pts=agreed.cn_pts,
+            ptime=agreed.ptime,
+            direction=agreed.direction,
+            held=agreed.held,
+            rtcp_mux=agreed.rtcp_mux,
+            signalling_host=signalling_host,
+        )
+
+
+def _answer(
+    offer: bytes, local: LocalMedia, previous: Negotiated | None
+) -> tuple[SessionDescription, Negotiated]:
+    try:
+        return answer(SessionDescription.parse(offer), local, previous)
+    except SdpError as error:
+        raise NotAcceptable(str(error)) from error

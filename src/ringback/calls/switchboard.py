@@ -1,0 +1,211 @@
+"""All calls of this server: placing them, finding them, changing them from outside, ending them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+from uuid import UUID
+
+from ringback.calls.application import Application, Document, NewCall, Redirected
+from ringback.calls.call import Call
+from ringback.calls.control import (
+    CallFilter,
+    CallIsLive,
+    CallIsOver,
+    CallRequest,
+    NoSuchCall,
+    Overloaded,
+    WrongState,
+)
+from ringback.calls.engine import Engine
+from ringback.calls.events import CallControlled, CallTagged
+from ringback.calls.listing import stored_filter
+from ringback.calls.outgoing import Outgoing
+from ringback.calls.record import CallRecord
+from ringback.calls.rows import from_row
+from ringback.calls.status import CallStatus, Direction, EndedBy
+from ringback.calls.verbs import HangUp, Hook, Verb
+
+
+class Switchboard:
+    """`ringback.calls.control.Calls`, on the calls that are up and those in the store."""
+
+    def __init__(self, engine: Engine, outgoing: Outgoing) -> None:
+        self.engine = engine
+        self._outgoing = outgoing
+        self._live: dict[UUID, Call] = {}
+        self._closing = False
+
+    # -- the calls that are up
+
+    @property
+    def live(self) -> int:
+        """How many calls are up."""
+        return len(self._live)
+
+    def take(self, call: Call) -> None:
+        """Keep a call until everything about its end is done."""
+        record = call.record
+        self._live[record.id] = call
+        self.engine.time_line.follow(record.sip_call_id, str(record.id))
+        call.closed.add_done_callback(lambda _: self._let_go(call))
+
+    def _let_go(self, call: Call) -> None:
+        self._live.pop(call.record.id, None)
+        # Messages of the last transaction (the 200 to a BYE) still belong to the call's time line.
+        loop = asyncio.get_running_loop()
+        loop.call_later(2.0, self.engine.time_line.forget, call.record.sip_call_id)
+
+    async def shut_down(self, seconds: float) -> None:
+        """Take no more calls, give those that are up this long to end, then end them."""
+        self._closing = True
+        calls = list(self._live.values())
+        if calls and seconds > 0:
+            await asyncio.wait({call.closed for call in calls}, timeout=seconds)
+        for call in list(self._live.values()):
+            await call.hang_up(HangUp(cause="the server is shutting down"), EndedBy.SERVER)
+        if self._live:
+            await asyncio.wait({call.closed for call in self._live.values()}, timeout=5.0)
+
+    # -- placing calls
+
+    async def create(self, request: CallRequest) -> CallRecord:
+        """Store the call as queued and start placing it. See `Calls.create`."""
+        if self._closing:
+            raise Overloaded("the server is shutting down")
+        call, placing = self._outgoing.prepare(request, self.engine)
+        assert call.stored is not None
+        await call.stored
+        self.take(call)
+        placing()
+        return call.record
+
+    # -- looking
+
+    async def get(self, account_id: UUID, call_id: UUID) -> CallRecord:
+        """One call. See `Calls.get`."""
+        live = self._live.get(call_id)
+        if live is not None and live.record.account_id == account_id:
+            return live.record
+        row = await self.engine.store.call(str(call_id))
+        if row is None or row.account_id != str(account_id):
+            raise NoSuchCall(f"no call {call_id}")
+        return from_row(row)
+
+    async def list(self, which: CallFilter, *, limit: int, offset: int = 0) -> Sequence[CallRecord]:
+        """A page of calls. See `Calls.list`."""
+        rows = await self.engine.store.calls(stored_filter(which), limit=limit, offset=offset)
+        return [from_row(row) for row in rows]
+
+    async def count(self, which: CallFilter) -> int:
+        """How many calls match."""
+        return await self.engine.store.count(stored_filter(which))
+
+    async def delete(self, account_id: UUID, call_id: UUID) -> None:
+        """Forget an ended call. See `Calls.delete`."""
+        record = await self.get(account_id, call_id)
+        if not record.status.final or call_id in self._live:
+            raise CallIsLive(f"call {call_id} is {record.status}")
+        await self.engine.store.delete_call(str(call_id))
+
+    # -- changing
+
+    async def redirect(
+        self,
+        account_id: UUID,
+        call_id: UUID,
+        *,
+        hook: Hook | None = None,
+        document: Document | None = None,
+        application: Application | None = None,
+    ) -> CallRecord:
+        """Run another document. See `Calls.redirect`."""
+        async with self._changing(account_id, call_id) as call:
+            if not call.is_answered and call.record.direction is not Direction.INBOUND:
+                raise WrongState(f"call {call_id} is {call.record.status}")
+            if application is not None:
+                call.application = application
+            detail = {"url": hook.url} if hook else {}
+            await call.append(CallControlled(what="redirect", detail=detail))
+            if document is not None:
+                await call.replace(document)
+            elif hook is not None:
+                await call.replace(Redirected(hook=hook, by_control=True))
+            else:
+                await call.replace(NewCall())
+            return call.record
+
+    async def append(self, account_id: UUID, call_id: UUID, verbs: Sequence[Verb]) -> CallRecord:
+        """Run these verbs later. See `Calls.append`."""
+        async with self._changing(account_id, call_id) as call:
+            await call.append(CallControlled(what="append", detail={"verbs": len(verbs)}))
+            call.append_verbs(verbs)
+            return call.record
+
+    async def hang_up(
+        self, account_id: UUID, call_id: UUID, *, headers: Sequence[tuple[str, str]] = ()
+    ) -> CallRecord:
+        """End the call. See `Calls.hang_up`."""
+        async with self._changing(account_id, call_id) as call:
+            await self._end(call, CallStatus.CANCELED, tuple(headers))
+            return call.record
+
+    async def cancel(self, account_id: UUID, call_id: UUID, *, as_no_answer: bool = False) -> CallRecord:
+        """End the call only if it is not answered. See `Calls.cancel`."""
+        async with self._changing(account_id, call_id) as call:
+            if call.is_answered:
+                raise WrongState(f"call {call_id} is {call.record.status}")
+            await self._end(call, CallStatus.NO_ANSWER if as_no_answer else CallStatus.CANCELED, ())
+            return call.record
+
+    async def _end(self, call: Call, unanswered: CallStatus, headers: tuple[tuple[str, str], ...]) -> None:
+        status = None if call.is_answered else unanswered
+        verb = HangUp(headers=headers, ended_as=status, sip_status=503, cause="ended from outside")
+        await call.hang_up(verb, EndedBy.CONTROL)
+        await asyncio.shield(call.closed)
+
+    async def send_digits(
+        self, account_id: UUID, call_id: UUID, digits: str, *, duration_ms: int
+    ) -> CallRecord:
+        """Send keys. See `Calls.send_digits`."""
+        async with self._changing(account_id, call_id) as call:
+            if call.leg.send_digits(digits, duration_ms) is None:
+                raise WrongState(f"call {call_id} has no media yet")
+            await call.append(CallControlled(what="send digits", detail={"digits": digits}))
+            return call.record
+
+    async def tag(self, account_id: UUID, call_id: UUID, data: dict[str, Any]) -> CallRecord:
+        """Replace the application's own data. See `Calls.tag`."""
+        async with self._changing(account_id, call_id) as call:
+            await call.append(CallTagged(data=data))
+            return call.record
+
+    async def mute(self, account_id: UUID, call_id: UUID, *, muted: bool) -> CallRecord:
+        """Ignore what this party sends. See `Calls.mute`."""
+        async with self._changing(account_id, call_id) as call:
+            if not call.is_answered:
+                raise WrongState(f"call {call_id} is {call.record.status}")
+            call.leg.mute(muted)
+            await call.append(CallControlled(what="mute" if muted else "unmute"))
+            return call.record
+
+    async def set_application(self, account_id: UUID, call_id: UUID, application: Application) -> CallRecord:
+        """Let another application take the callbacks. See `Calls.set_application`."""
+        async with self._changing(account_id, call_id) as call:
+            call.set_application(application)
+            await call.append(CallControlled(what="callbacks"))
+            return call.record
+
+    @contextlib.asynccontextmanager
+    async def _changing(self, account_id: UUID, call_id: UUID) -> AsyncIterator[Call]:
+        """A live call for one change; changes to one call come one after the other."""
+        call = self._live.get(call_id)
+        if call is None or call.record.account_id != account_id:
+            await self.get(account_id, call_id)
+            raise CallIsOver(f"call {call_id} has ended")
+        async with call.control_lock:
+            if call.over:
+                raise CallIsOver(f"call {call_id} has ended")
+            yield call
