@@ -50,6 +50,8 @@ class Redirected(msgspec.Struct, frozen=True, kw_only=True):
     """The Redirect verb, or control from outside, names another place."""
 
     hook: Hook
+    status_hook: Hook | None = None
+    """Where to report from now on; None leaves that as it is."""
     by_control: bool = False
 
 

@@ -22,7 +22,8 @@ from ringback.calls.record import CallRecord
 from ringback.calls.script import Script
 from ringback.calls.status import CallStatus, EndedBy
 from ringback.calls.timeline import current_call
-from ringback.calls.verbs import HangUp, Hook, Note, Reject, Verb
+from ringback.calls.verbs import HangUp, Note, Reject, Verb
+from ringback.calls.waiting import first_of
 from ringback.media.model import MediaUnavailable
 
 logger = logging.getLogger(__name__)
@@ -33,8 +34,8 @@ KeyListener = Callable[[str], None]
 class Call:
     """One party and one application, for as long as the call lives.
 
-    Verbs use the awaitable operations (`answer`, `hang_up`, `ask` …); the leg reports to the `leg_…` methods; control
-    from outside comes through `replace`, `append_verbs` and the same operations, one at a time.
+    Verbs use the awaitable operations (`answer`, `hang_up`, `ask` …); the leg reports to the `leg_…` methods;
+    control from outside comes through `replace`, `append_verbs` and the same operations, one at a time.
     """
 
     def __init__(self, record: CallRecord, application: Application, engine: Engine) -> None:
@@ -123,7 +124,7 @@ class Call:
         try:
             return await self.application.ask(ask, self.record)
         except Exception as error:
-            # An application may do anything wrong; only a fault of ours comes here, and it must end one call only.
+            # An application may do anything wrong; only a fault of ours comes here. It ends one call.
             logger.exception("call %s: asking the application failed", self.record.id)
             self.note("error", "internal", f"asking the application failed: {error!r}")
             hang_up = HangUp(sip_status=500, ended_as=CallStatus.FAILED, cause="internal error")
@@ -152,7 +153,7 @@ class Call:
         """Do something for as long as the call is up; None when it ended first."""
         task = asyncio.get_running_loop().create_task(work)
         try:
-            await asyncio.wait({task, self.over_future}, return_when=asyncio.FIRST_COMPLETED)
+            await first_of(task, self.over_future)
             if task.done():
                 return task.result()
             return None
@@ -246,12 +247,6 @@ class Call:
         self.application = application
         self.log.record = msgspec.structs.replace(self.record, application_state=dict(application.state()))
 
-    def set_status_hook(self, hook: Hook) -> None:
-        """Report to another place from now on, where the application knows such a thing."""
-        setter = getattr(self.application, "set_status_hook", None)
-        if setter is not None:
-            setter(hook)
-
     def _media_opened(self, open_media: Callable[[], None]) -> bool:
         """Open media for an inbound call; failing that, refuse it."""
         try:
@@ -265,7 +260,7 @@ class Call:
 
     async def _until_stored(self) -> None:
         if self.stored is not None and not self.stored.done():
-            await asyncio.wait({self.stored, self.over_future}, return_when=asyncio.FIRST_COMPLETED)
+            await first_of(self.stored, self.over_future)
 
     def _limit_time(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()

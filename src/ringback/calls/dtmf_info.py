@@ -9,8 +9,8 @@ _EVENTS = {"10": "*", "11": "#", "12": "A", "13": "B", "14": "C", "15": "D"}
 def key_of_info(content_type: str, body: bytes) -> str | None:
     """The key an INFO names; None if it names none.
 
-    The relay form is lines of `Signal=5` and `Duration=160`; the plain form is the key alone. Both are also seen
-    with the event numbers of RFC 4733 (`10` for *).
+    The relay form is lines of `Signal=5` and `Duration=160`; the plain form is the key alone. Both are also
+    seen with the event numbers of RFC 4733 (`10` for *).
     """
     kind = content_type.partition(";")[0].strip().lower()
     text = body.decode("latin-1").strip()

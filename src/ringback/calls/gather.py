@@ -9,6 +9,7 @@ from ringback.calls.collector import DigitCollector
 from ringback.calls.outcome import EndOfVerb, Outcome
 from ringback.calls.prompt import play, say
 from ringback.calls.verbs import Gather, Pause, Play, Say
+from ringback.calls.waiting import first_of
 from ringback.media import model as media
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ async def _step(call: Call, collector: DigitCollector, inbox: asyncio.Queue[str]
     heard = loop.create_task(inbox.get())
     timeout = None if collector.deadline is None else max(0.0, collector.deadline - loop.time())
     try:
-        await asyncio.wait({heard, call.over_future}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        await first_of(heard, call.over_future, timeout=timeout)
     finally:
         if not heard.done():
             heard.cancel()
@@ -83,5 +84,5 @@ async def _pause(call: Call, prompt: Pause, stop_on: media.StopOn) -> Outcome:
     playback = call.leg.play([media.Silence(int(prompt.seconds * 1000))], stop_on=stop_on)
     if playback is None:
         return Outcome(end=EndOfVerb.FAILED)
-    await asyncio.wait({playback.done, call.over_future}, return_when=asyncio.FIRST_COMPLETED)
+    await first_of(playback.done, call.over_future)
     return Outcome(end=EndOfVerb.HUNG_UP if call.over else EndOfVerb.DONE)

@@ -13,7 +13,7 @@ from ringback.calls.record import CallRecord, apply
 from ringback.calls.rows import to_row
 from ringback.net.clock import utcnow
 from ringback.store.errors import StoreError
-from ringback.store.records import Append
+from ringback.store.records import Append, CallRow
 from ringback.webhooks.delivery import Delivery
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class CallLog:
         self.record = record
         self._engine = engine
         self._sequence = sequence
+        self._stored: CallRecord | None = None
 
     def append(
         self, event: CallEvent, application: Application, *, new_call: bool = False
@@ -42,8 +43,7 @@ class CallLog:
             StoreError: `new_call` and the store takes no new calls.
         """
         at = utcnow()
-        before = self.record
-        self.record = apply(before, event, at)
+        self.record = apply(self.record, event, at)
         deliveries = list(application.deliveries(event, self.record))
         self._sequence += 1
         append = Append(
@@ -52,7 +52,7 @@ class CallLog:
             kind=kind_of(event),
             at=at.timestamp(),
             payload=encode(event),
-            row=to_row(self.record, self._sequence) if self.record is not before or new_call else None,
+            row=self._row(),
             deliveries=tuple(to_stored(delivery) for delivery in deliveries),
         )
         committed = self._store(append, new_call)
@@ -62,6 +62,13 @@ class CallLog:
         self._engine.time_line.happened(self.record, event, at)
         application.notify(event, self.record)
         return committed
+
+    def _row(self) -> CallRow | None:
+        """The row, where it is not what was stored last."""
+        if self.record is self._stored:
+            return None
+        self._stored = self.record
+        return to_row(self.record, self._sequence)
 
     def _store(self, append: Append, new_call: bool) -> asyncio.Future[None]:
         try:

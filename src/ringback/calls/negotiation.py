@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ringback.media.model import RemoteMedia
+from ringback.media.model import Codec, RemoteMedia
 from ringback.sip.errors import SdpError
 from ringback.sip.negotiate import LocalMedia, Negotiated, accept_answer, answer, make_offer
 from ringback.sip.sdp import SessionDescription
@@ -41,7 +41,7 @@ class Negotiation:
         return description.encode()
 
     def accept(self, answered: bytes) -> None:
-        """The peer's answer to our last offer. Raises NotAcceptable; what was agreed before then still holds."""
+        """The peer's answer to our last offer. Raises NotAcceptable; what was agreed before still holds."""
         if self._offered is None:
             return
         try:
@@ -59,8 +59,8 @@ class Negotiation:
             host=agreed.remote_host,
             port=agreed.remote_port,
             send_payload_type=agreed.send_payload_type,
-            codec="PCMA" if agreed.codec == "PCMA" else "PCMU",
-            receive=agreed.receive,
+            codec=_codec(agreed.codec),
+            receive={pt: _codec(name) for pt, name in agreed.receive.items()},
             rtcp_host=agreed.remote_rtcp_host,
             rtcp_port=agreed.remote_rtcp_port,
             send_dtmf_pt=agreed.send_dtmf_pt,
@@ -72,6 +72,10 @@ class Negotiation:
             rtcp_mux=agreed.rtcp_mux,
             signalling_host=signalling_host,
         )
+
+
+def _codec(name: str) -> Codec:
+    return "PCMA" if name == "PCMA" else "PCMU"
 
 
 def _answer(

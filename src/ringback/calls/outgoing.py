@@ -16,6 +16,7 @@ from ringback.calls.record import CallRecord
 from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.calls.timeline import current_call
 from ringback.calls.verbs import SendDigits
+from ringback.calls.waiting import first_of
 from ringback.media.model import MediaUnavailable
 from ringback.net.clock import utcnow
 from ringback.routing.directory import Directory
@@ -110,7 +111,7 @@ async def _place(call: Call, request: CallRequest, route: Route, domain: str) ->
     if request.send_digits:
         digits = call.leg.send_digits(SendDigits(digits=request.send_digits).digits, 100)
         if digits is not None:
-            await asyncio.wait({digits, call.over_future}, return_when=asyncio.FIRST_COMPLETED)
+            await first_of(digits, call.over_future)
     if not call.over:
         call.run(request.document or NewCall())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from ringback.calls.events import CallTagged
@@ -25,6 +24,7 @@ from ringback.calls.verbs import (
     Unbuilt,
     Verb,
 )
+from ringback.calls.waiting import first_of
 
 if TYPE_CHECKING:
     from ringback.calls.call import Call
@@ -63,8 +63,7 @@ async def perform(call: Call, verb: Verb) -> Outcome:
         case Tag():
             call.append(CallTagged(data=verb.data))
         case Redirect():
-            if verb.status_hook is not None:
-                call.set_status_hook(verb.status_hook)
+            pass  # the script asks for the other document
         case Unbuilt():
             return Outcome(end=EndOfVerb.FAILED, error=verb.note.message)
     return HUNG_UP if call.over else DONE
@@ -80,5 +79,5 @@ async def send_digits(call: Call, verb: SendDigits) -> Outcome:
     sent = call.leg.send_digits(verb.digits, verb.duration_ms)
     if sent is None:
         return Outcome(end=EndOfVerb.FAILED, error="there is no media to send digits on")
-    await asyncio.wait({sent, call.over_future}, return_when=asyncio.FIRST_COMPLETED)
+    await first_of(sent, call.over_future)
     return HUNG_UP if call.over else DONE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from ringback.audio.errors import AudioError
 from ringback.calls.events import Noted
 from ringback.calls.outcome import EndOfVerb, Outcome
 from ringback.calls.verbs import Clip, HangUp, Note, OnError, Play, Say, Silence
+from ringback.calls.waiting import first_of
 from ringback.media import model as media
 from ringback.speech.protocol import SpeechError, SpeechRequest
 
@@ -59,12 +59,10 @@ async def play_sources(
     if playback is None:
         return Outcome(end=EndOfVerb.FAILED, error="there is no media to play on")
     try:
-        await asyncio.wait(
-            {playback.done, call.over_future}, timeout=limit, return_when=asyncio.FIRST_COMPLETED
-        )
+        await first_of(playback.done, call.over_future, timeout=limit)
         if not playback.done.done() and not call.over:
             call.leg.stop_playback()
-            await asyncio.wait({playback.done, call.over_future}, return_when=asyncio.FIRST_COMPLETED)
+            await first_of(playback.done, call.over_future)
     finally:
         if not playback.done.done():
             call.leg.stop_playback()

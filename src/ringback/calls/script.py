@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Script:
     """The documents of one call, run one verb after the other.
 
-    Hanging up is a value, not a cancellation: a verb on a call that ends returns `HUNG_UP`, and no further verb
-    runs. Only control from outside cancels `run`, and it never touches the leg.
+    Hanging up is a value, not a cancellation: a verb on a call that ends returns `HUNG_UP`, and no further
+    verb runs. Only control from outside cancels `run`, and it never touches the leg.
     """
 
     def __init__(self, call: Call) -> None:
@@ -70,7 +70,7 @@ class Script:
         outcome = await perform(call, verb)
         call.append(VerbEnded(verb=type(verb).__name__, outcome=outcome))
         if isinstance(verb, Redirect):
-            return await call.ask(Redirected(hook=verb.hook))
+            return await call.ask(Redirected(hook=verb.hook, status_hook=verb.status_hook))
         action = _action_of(verb, outcome)
         if action is not None and not call.over:
             return await call.ask(Action(verb=verb, hook=action, outcome=outcome))
