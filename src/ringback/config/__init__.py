@@ -1,0 +1,9 @@
+"""The configuration: `ringback.toml`, environment variables over it, a default for everything."""
+
+from __future__ import annotations
+
+from ringback.config.loading import SAMPLE_APPLICATION, load
+from ringback.config.reading import ConfigError
+from ringback.config.settings import Settings
+
+__all__ = ["SAMPLE_APPLICATION", "ConfigError", "Settings", "load"]

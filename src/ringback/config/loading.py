@@ -1,0 +1,155 @@
+"""Reading the file and the environment; with no file, the demonstration account."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from ringback.config.checks import check_applications, check_server, check_speech, check_trunks
+from ringback.config.reading import PREFIX, ConfigError, Overrides, Reader, slug
+from ringback.config.seeding import account_id
+from ringback.config.settings import Settings
+from ringback.config.tables import (
+    AccountTable,
+    ApplicationTable,
+    CallsSection,
+    ClientTable,
+    LogSection,
+    NumberTable,
+    ServerSection,
+    SpeechSection,
+    StoreSection,
+    TrunkTable,
+    WebhooksSection,
+)
+
+DEFAULT_FILE = "ringback.toml"
+SAMPLE_APPLICATION = "http://127.0.0.1:5000"
+_TOKEN_FILE = "account.toml"  # in the data directory, when there is no configuration file
+
+_SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "server": ServerSection,
+    "webhooks": WebhooksSection,
+    "speech": SpeechSection,
+    "calls": CallsSection,
+    "store": StoreSection,
+    "log": LogSection,
+}
+_TABLES: dict[str, tuple[type[msgspec.Struct], str]] = {  # and the key that names one of them
+    "account": (AccountTable, "name"),
+    "application": (ApplicationTable, "name"),
+    "number": (NumberTable, "number"),
+    "trunk": (TrunkTable, "name"),
+    "client": (ClientTable, "username"),
+}
+StructT = TypeVar("StructT", bound=msgspec.Struct)
+
+
+def load(
+    path: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    *,
+    sample_application: str = SAMPLE_APPLICATION,
+) -> Settings:
+    """The settings of `path`, else of the file that RINGBACK_CONFIG names, else of ./ringback.toml.
+
+    Without any of them there is one account "demo", its token kept in the data directory, with an application
+    for each dialect at `sample_application`. Raises ConfigError with everything that is wrong.
+    """
+    environment = os.environ if env is None else env
+    named = path or (Path(environment[PREFIX + "CONFIG"]) if environment.get(PREFIX + "CONFIG") else None)
+    if named is None and not Path(DEFAULT_FILE).exists():
+        return _read({}, "environment", environment, sample_application)
+    file = named or Path(DEFAULT_FILE)
+    return _read(_parse(file), str(file), environment, None)
+
+
+def _parse(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError([f"there is no configuration file {file}"]) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{file} cannot be read: {error}"]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"{file} is not TOML: {error}"]) from error
+
+
+def _read(
+    document: Mapping[str, Any], file: str, environment: Mapping[str, str], sample_application: str | None
+) -> Settings:
+    reader = Reader(file)
+    overrides = Overrides(environment)
+    values: dict[str, Any] = {}
+    for name in document:
+        if name not in _SECTIONS and name not in _TABLES:
+            reader.unknown_table(name, [*_SECTIONS, *_TABLES])
+    for name, kind in _SECTIONS.items():
+        values[name] = reader.table(kind, document.get(name, {}), name, overrides.take(name))
+    if sample_application is not None and values["server"] is not None:
+        document = _demonstration(values["server"].data_path, sample_application)
+    for name, (kind, key) in _TABLES.items():
+        values[name] = _entries(reader, overrides, kind, name, key, document.get(name, []))
+    reader.problems += [f"{variable} names nothing" for variable in overrides.left_over()]
+    if not reader.problems:
+        _check(reader, values)
+    if reader.problems:
+        raise ConfigError(reader.problems)
+    settings = Settings(source=file, demo=sample_application is not None, **values)
+    settings.directory()  # names that lead nowhere are found now, not with the first call
+    return settings
+
+
+def _entries(
+    reader: Reader, overrides: Overrides, kind: type[StructT], name: str, key: str, tables: object
+) -> tuple[StructT | None, ...]:
+    if not isinstance(tables, list):
+        reader.expected(f"[[{name}]], a table of which there may be several", tables, name)
+        return ()
+    entries: list[StructT | None] = []
+    for index, table in enumerate(tables):
+        own = str(table.get(key, "")) if isinstance(table, dict) else ""
+        entries.append(reader.table(kind, table, f"{name}[{index}]", overrides.take(name, slug(own))))
+    return tuple(entries)
+
+
+def _check(reader: Reader, values: Mapping[str, Any]) -> None:
+    check_server(reader, values["server"])
+    check_speech(reader, values["speech"])
+    check_applications(reader, values["application"])
+    check_trunks(reader, values["trunk"])
+
+
+def _demonstration(data: Path, sample_application: str) -> dict[str, Any]:
+    """What is served without a file: telephone numbers reach the LaML sample, names each of the three."""
+    dialects = ("laml", "jambonz", "callapi")
+    base = sample_application.rstrip("/")
+    return {
+        "account": [_demonstration_account(data)],
+        "application": [
+            {"name": dialect, "dialect": dialect, "voice_url": f"{base}/{dialect}"} for dialect in dialects
+        ],
+        "number": [{"number": "*", "application": "laml"}],
+        "trunk": [{"name": "local", "inbound_from": ["127.0.0.0/8", "::1/128"]}],
+    }
+
+
+def _demonstration_account(data: Path) -> dict[str, Any]:
+    file = data / _TOKEN_FILE
+    if not file.exists():
+        data.mkdir(parents=True, exist_ok=True)
+        token = secrets.token_urlsafe(24)
+        text = (
+            "# Made at the first start without a configuration file; the token is a password.\n"
+            f'name = "demo"\nsid = "{account_id("demo")}"\ntoken = "{token}"\n'
+        )
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+    return _parse(file)

@@ -1,0 +1,77 @@
+"""All settings of a server as one value, and what follows from them."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import msgspec
+
+from ringback.config.seeding import seed
+from ringback.config.tables import (
+    AccountTable,
+    ApplicationTable,
+    CallsSection,
+    ClientTable,
+    LogSection,
+    NumberTable,
+    ServerSection,
+    SpeechSection,
+    StoreSection,
+    TrunkTable,
+    WebhooksSection,
+)
+from ringback.net.guard import AddressPolicy, origin_of
+from ringback.routing.directory import Directory
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What `load` read. `source` names the file for messages; `demo` is true when there was none."""
+
+    source: str
+    demo: bool = False
+    server: ServerSection = ServerSection()
+    webhooks: WebhooksSection = WebhooksSection()
+    speech: SpeechSection = SpeechSection()
+    calls: CallsSection = CallsSection()
+    store: StoreSection = StoreSection()
+    log: LogSection = LogSection()
+    account: tuple[AccountTable, ...] = ()
+    application: tuple[ApplicationTable, ...] = ()
+    number: tuple[NumberTable, ...] = ()
+    trunk: tuple[TrunkTable, ...] = ()
+    client: tuple[ClientTable, ...] = ()
+
+    @property
+    def allow_private(self) -> bool:
+        """Whether webhooks, audio and SIP targets may lead to private addresses."""
+        if self.webhooks.allow_private is not None:
+            return self.webhooks.allow_private
+        return _is_loopback(self.server.http_address[0])
+
+    def address_policy(self) -> AddressPolicy:
+        """The guard over everything that applications name; what this file names is always allowed."""
+        return AddressPolicy(
+            allow_private=self.allow_private,
+            always_allowed=frozenset(origin_of(url) for url in self.named_urls()),
+        )
+
+    def named_urls(self) -> tuple[str, ...]:
+        """Every URL that the configuration names, and the trunks as SIP URIs."""
+        urls = [self.speech.base_url] if self.speech.base_url else []
+        for table in self.application:
+            urls += [url for url in (table.voice_url, table.fallback_url, table.status_callback) if url]
+        urls += [f"sip://{trunk.host}" for trunk in self.trunk if trunk.host]
+        return tuple(dict.fromkeys(urls))
+
+    def directory(self) -> Directory:
+        """The objects that the tables describe; raises ConfigError when they contradict each other."""
+        return Directory(
+            seed(self.source, self.account, self.application, self.number, self.trunk, self.client)
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

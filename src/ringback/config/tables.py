@@ -1,0 +1,165 @@
+"""The tables of `ringback.toml`, key by key, with their defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from ringback.sip.flow import split_address
+
+Method = Literal["GET", "POST"]
+Dialect = Literal["laml", "jambonz", "callapi"]
+Profile = Literal["", "signalwire", "twilio"]
+
+
+class ServerSection(msgspec.Struct, frozen=True, kw_only=True):
+    """`[server]`: where it listens, what it keeps where."""
+
+    http: str = "127.0.0.1:8080"
+    https: str = ""
+    tls_certificate: str = ""
+    tls_key: str = ""
+    sip: tuple[str, ...] = ("udp:127.0.0.1:5060", "tcp:127.0.0.1:5060")
+    rtp: str = "127.0.0.1:20000-29999"
+    advertise: str = ""
+    public_url: str = ""  # default: made of `http`
+    data: str = "ringback-data"
+    database: str = "sqlite"
+    media_workers: int = 1
+
+    @property
+    def http_address(self) -> tuple[str, int]:
+        """Host and port of the HTTP listener."""
+        return split_address(self.http, 8080)
+
+    @property
+    def https_address(self) -> tuple[str, int] | None:
+        """Host and port of the HTTPS listener, if there is to be one."""
+        return split_address(self.https, 8443) if self.https else None
+
+    @property
+    def rtp_range(self) -> tuple[str, int, int]:
+        """Host, first and last port for RTP."""
+        address, _, last = self.rtp.rpartition("-")
+        host, first = split_address(address, 0)
+        return host, first, int(last)
+
+    @property
+    def base_url(self) -> str:
+        """What links to this server are made of, without a slash at the end."""
+        return (self.public_url or f"http://{self.http}").rstrip("/")
+
+    @property
+    def data_path(self) -> Path:
+        """The data directory."""
+        return Path(self.data)
+
+
+class WebhooksSection(msgspec.Struct, frozen=True, kw_only=True):
+    """`[webhooks]`."""
+
+    allow_private: bool | None = None  # default: true while http is bound to loopback, else false
+
+
+class SpeechSection(msgspec.Struct, frozen=True, kw_only=True):
+    """`[speech]`: who turns text into audio."""
+
+    provider: Literal["espeak", "openai"] = "espeak"
+    base_url: str = ""
+    api_key: str = ""
+    model: str = ""
+    voice: str = ""
+
+
+class CallsSection(msgspec.Struct, frozen=True, kw_only=True):
+    """`[calls]`."""
+
+    verify_caller_id: bool = False
+    max_call_seconds: int = 14_400
+    shutdown_seconds: int = 30  # how long running calls may go on after a stop was asked for
+
+
+class StoreSection(msgspec.Struct, frozen=True, kw_only=True):
+    """`[store]`: how long things are kept."""
+
+    keep_calls_days: int = 0  # 0: for ever
+    trace_megabytes: int = 64  # 0: no trace
+
+
+class LogSection(msgspec.Struct, frozen=True, kw_only=True):
+    """`[log]`."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+
+
+class AccountTable(msgspec.Struct, frozen=True, kw_only=True):
+    """`[[account]]`."""
+
+    name: str
+    token: str
+    sid: UUID | None = None
+    signing_key: str = ""
+    webhook_secret: str = ""
+    service_provider_sid: UUID | None = None
+    device_application: str = ""
+
+
+class ApplicationTable(msgspec.Struct, frozen=True, kw_only=True):
+    """`[[application]]`."""
+
+    name: str
+    dialect: Dialect
+    account: str = ""  # default, here and below: the only account
+    sid: UUID | None = None
+    profile: Profile = ""  # laml only; empty: signalwire
+    voice_url: str = ""
+    voice_method: Method = "POST"
+    fallback_url: str = ""
+    fallback_method: Method = "POST"
+    status_callback: str = ""
+    status_callback_method: Method = "POST"
+    username: str = ""
+    password: str = ""
+    env_vars: dict[str, str] = {}
+    app_json: str = ""
+    speech_synthesis_vendor: str = ""
+    speech_synthesis_language: str = ""
+    speech_synthesis_voice: str = ""
+    speech_recognizer_vendor: str = ""
+    speech_recognizer_language: str = ""
+
+
+class NumberTable(msgspec.Struct, frozen=True, kw_only=True):
+    """`[[number]]`."""
+
+    number: str
+    application: str = ""
+    account: str = ""
+    sid: UUID | None = None
+
+
+class TrunkTable(msgspec.Struct, frozen=True, kw_only=True):
+    """`[[trunk]]`."""
+
+    name: str
+    account: str = ""
+    sid: UUID | None = None
+    host: str = ""
+    transport: Literal["udp", "tcp", "tls"] = "udp"
+    username: str = ""
+    password: str = ""
+    register: bool = False
+    inbound_from: tuple[str, ...] = ()
+
+
+class ClientTable(msgspec.Struct, frozen=True, kw_only=True):
+    """`[[client]]`."""
+
+    username: str
+    password: str
+    account: str = ""
+    sid: UUID | None = None
