@@ -81,10 +81,11 @@ def _find_sdp(content_type: MediaType, body: bytes, depth: int) -> bytes | None:
 
 
 def check_body(message: Message, accepted: Collection[str] = (SDP, "multipart/mixed")) -> None:
-    """Raise SipParseError (415) when the body is of a type not in ``accepted`` (``type/subtype``, lower case) or encoded.
+    """Raise SipParseError (415) when the body is of a type not in ``accepted`` (``type/subtype``, lower
+    case) or encoded.
 
-    An optional body (``Content-Disposition: …;handling=optional``, :rfc:`3261#section-20.11`) may be of any type.
-    A body without Content-Type is refused (400, :rfc:`3261#section-7.4.1`).
+    An optional body (``Content-Disposition: …;handling=optional``, :rfc:`3261#section-20.11`) may be of any
+    type. A body without Content-Type is refused (400, :rfc:`3261#section-7.4.1`).
     """
     if not message.body:
         return

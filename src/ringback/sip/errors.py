@@ -1,7 +1,7 @@
 """What can be wrong with what a peer sent.
 
-``SipParseError`` and ``SdpError`` carry the status that answers the request, so that whoever catches one can reply
-without knowing the grammar. Both are ``ValueError``: parsing raises these and nothing else.
+``SipParseError`` and ``SdpError`` carry the status that answers the request, so that whoever catches one
+can reply without knowing the grammar. Both are ``ValueError``: parsing raises these and nothing else.
 """
 
 from __future__ import annotations

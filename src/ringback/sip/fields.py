@@ -24,7 +24,9 @@ _MEDIA_TYPE = re.compile(_TOKEN + _SLASH + _TOKEN + r"[ \t]*(;.*)?", re.DOTALL)
 
 
 class Via(msgspec.Struct, frozen=True):
-    """One Via value (:rfc:`3261#section-20.42`). ``transport`` is in upper case, ``host`` without brackets."""
+    """One Via value (:rfc:`3261#section-20.42`). ``transport`` is in upper case, ``host`` without
+    brackets.
+    """
 
     transport: str
     host: str

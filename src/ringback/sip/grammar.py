@@ -1,7 +1,7 @@
 """The pieces of the SIP grammar that all header fields share (:rfc:`3261#section-25.1`).
 
-White space is SP and HTAB only: a control character is never skipped, so no two parsers on the path of a message
-can disagree about where a value ends.
+White space is SP and HTAB only: a control character is never skipped, so no two parsers on the path of a
+message can disagree about where a value ends.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def split_list(text: str) -> list[str]:
 class Params(Mapping[str, str]):
     """Parameters of a URI or a header field: ordered, immutable, names in lower case.
 
-    A parameter without a value (``;lr``) has the value ``""``. A quoted value reads unquoted and is written quoted.
+    A parameter without a value (``;lr``) has the value ``""``. A quoted value reads unquoted and is written
+    quoted.
     """
 
     __slots__ = ("_raw",)

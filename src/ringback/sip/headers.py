@@ -31,16 +31,22 @@ COMPACT: Final = {
     "y": "Identity",
 }
 
-_KNOWN = """Accept Accept-Contact Accept-Encoding Accept-Language Alert-Info Allow Allow-Events
-    Authentication-Info Authorization Call-ID Call-Info Contact Content-Disposition Content-Encoding
-    Content-Language Content-Length Content-Type CSeq Date Diversion Error-Info Event Expires From
-    History-Info Identity Identity-Info In-Reply-To Info-Package Join Max-Forwards MIME-Version Min-Expires
-    Min-SE Organization P-Asserted-Identity P-Preferred-Identity Path Priority Privacy Proxy-Authenticate
-    Proxy-Authorization Proxy-Require RAck Reason Record-Route Recv-Info Refer-Sub Refer-To Referred-By
-    Reject-Contact Remote-Party-ID Replaces Reply-To Request-Disposition Require Retry-After Route RSeq
-    Security-Client Security-Server Security-Verify Server Service-Route Session-Expires SIP-ETag
-    SIP-If-Match Subject Subscription-State Supported Target-Dialog Timestamp To Unsupported User-Agent
-    User-to-User Via Warning WWW-Authenticate""".split()
+# fmt: off
+_KNOWN: Final = (
+    "Accept", "Accept-Contact", "Accept-Encoding", "Accept-Language", "Alert-Info", "Allow", "Allow-Events",
+    "Authentication-Info", "Authorization", "Call-ID", "Call-Info", "Contact", "Content-Disposition",
+    "Content-Encoding", "Content-Language", "Content-Length", "Content-Type", "CSeq", "Date", "Diversion",
+    "Error-Info", "Event", "Expires", "From", "History-Info", "Identity", "Identity-Info", "In-Reply-To",
+    "Info-Package", "Join", "Max-Forwards", "MIME-Version", "Min-Expires", "Min-SE", "Organization",
+    "P-Asserted-Identity", "P-Preferred-Identity", "Path", "Priority", "Privacy", "Proxy-Authenticate",
+    "Proxy-Authorization", "Proxy-Require", "RAck", "Reason", "Record-Route", "Recv-Info", "Refer-Sub",
+    "Refer-To", "Referred-By", "Reject-Contact", "Remote-Party-ID", "Replaces", "Reply-To",
+    "Request-Disposition", "Require", "Retry-After", "Route", "RSeq", "Security-Client", "Security-Server",
+    "Security-Verify", "Server", "Service-Route", "Session-Expires", "SIP-ETag", "SIP-If-Match", "Subject",
+    "Subscription-State", "Supported", "Target-Dialog", "Timestamp", "To", "Unsupported", "User-Agent",
+    "User-to-User", "Via", "Warning", "WWW-Authenticate",
+)
+# fmt: on
 
 # key -> the name as written; every spelling that was seen often -> key
 _DISPLAY: Final = {name.lower(): name for name in _KNOWN}

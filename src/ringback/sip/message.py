@@ -1,9 +1,10 @@
 """SIP requests and responses.
 
-A message keeps its header fields as text; the typed properties parse on first use (the parsers remember what they saw,
-so asking again costs a look-up). ``parse_message`` in ``ringback.sip.parse`` has already parsed Via, From, To, Call-ID,
-CSeq and Max-Forwards of what it returns: those properties cannot fail there. The others (``contacts``, ``routes`` …)
-raise ``SipParseError`` (400) on malformed input; ``validate()`` asks all of them at once.
+A message keeps its header fields as text; the typed properties parse on first use (the parsers remember
+what they saw, so asking again costs a look-up). ``parse_message`` in ``ringback.sip.parse`` has already
+parsed Via, From, To, Call-ID, CSeq and Max-Forwards of what it returns: those properties cannot fail there.
+The others (``contacts``, ``routes`` …) raise ``SipParseError`` (400) on malformed input; ``validate()``
+asks all of them at once.
 """
 
 from __future__ import annotations
@@ -215,7 +216,9 @@ class Request(_Message):
         self.uri = uri
 
     def encode(self) -> bytes:
-        """The message on the wire; Content-Length is made from the body. Raises ValueError for an impossible URI."""
+        """The message on the wire; Content-Length is made from the body. Raises ValueError for an
+        impossible URI.
+        """
         return self._encode(f"{self.method} {self.uri} SIP/2.0")
 
     def __repr__(self) -> str:
@@ -239,7 +242,9 @@ class Response(_Message):
         self.reason = REASONS.get(status, "") if reason is None else reason
 
     def encode(self) -> bytes:
-        """The message on the wire; Content-Length is made from the body. Raises ValueError for CR or LF in the reason."""
+        """The message on the wire; Content-Length is made from the body. Raises ValueError for CR or LF in
+        the reason.
+        """
         if "\r" in self.reason or "\n" in self.reason:
             raise ValueError("a reason phrase is one line")
         return self._encode(f"SIP/2.0 {self.status} {self.reason}")
@@ -261,9 +266,9 @@ def make_response(
 ) -> Response:
     """A response with the fields that :rfc:`3261#section-8.2.6` takes from the request.
 
-    ``to_tag`` is added when the request's To has none. ``record_route`` copies Record-Route too, as every response that
-    makes a dialog must (:rfc:`3261#section-12.1.1`). Fields are copied as received, so a request that could be read
-    only in part (``SipParseError.partial``) can be answered.
+    ``to_tag`` is added when the request's To has none. ``record_route`` copies Record-Route too, as every
+    response that makes a dialog must (:rfc:`3261#section-12.1.1`). Fields are copied as received, so a
+    request that could be read only in part (``SipParseError.partial``) can be answered.
     """
     response = Response(status, reason)
     headers = response.headers

@@ -1,7 +1,8 @@
 """Bytes to messages: one datagram, or the head of one framed message.
 
-The parser is total: it returns a message or raises ``SipParseError``, nothing else. Whatever two parsers could read in
-two ways (a repeated From, a bare CR, a control character, a Content-Length beyond the end) is refused.
+The parser is total: it returns a message or raises ``SipParseError``, nothing else. Whatever two parsers
+could read in two ways (a repeated From, a bare CR, a control character, a Content-Length beyond the end) is
+refused.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ _CALL_ID: Final = re.compile(r"[!-~]+")
 
 
 def classify(datagram: bytes) -> Kind:
-    """What a datagram is, at a glance. Keep-alives: CR, LF and NUL only, or nothing at all (:rfc:`5626#section-4.4`)."""
+    """What a datagram is, at a glance. Keep-alives: CR, LF and NUL only, or nothing at all
+    (:rfc:`5626#section-4.4`).
+    """
     if not datagram.strip(b"\r\n\0"):
         return "keepalive"
     if datagram[0] < 64 and len(datagram) >= 20 and datagram[4:8] == _STUN_COOKIE:
@@ -55,7 +58,8 @@ def classify(datagram: bytes) -> Kind:
 def parse_message(data: bytes) -> Message:
     """Read one message that fills a datagram. Raises SipParseError.
 
-    Octets beyond Content-Length are dropped; without Content-Length the body is the rest (:rfc:`3261#section-18.3`).
+    Octets beyond Content-Length are dropped; without Content-Length the body is the rest
+    (:rfc:`3261#section-18.3`).
     """
     data = data.lstrip(b"\r\n")
     if len(data) > MAX_MESSAGE:

@@ -1,13 +1,14 @@
 """Session descriptions as values (:rfc:`8866`): read, ask, change, write.
 
-Every line is kept, known or not, so that a description that passes through comes out as it went in. What the lines
-mean for a call is in ``ringback.sip.negotiate``.
+Every line is kept, known or not, so that a description that passes through comes out as it went in. What
+the lines mean for a call is in ``ringback.sip.negotiate``.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, Final, Literal
 
 import msgspec
@@ -131,7 +132,9 @@ class MediaDescription(_Section, frozen=True):
 
     @property
     def codecs(self) -> dict[int, Codec]:
-        """Payload type to codec in order of preference: by rtpmap, else by the static table; unknown ones are left out."""
+        """Payload type to codec in order of preference: by rtpmap, else by the static table; unknown ones
+        are left out.
+        """
         mapped: dict[int, Codec] = {}
         for value in self.attributes("rtpmap"):
             if (match := _RTPMAP.fullmatch(value)) is not None:
@@ -163,7 +166,9 @@ class MediaDescription(_Section, frozen=True):
 
     @property
     def rtcp(self) -> tuple[int, str | None]:
-        """The RTCP port (:rfc:`3605`; by default the one after ``port``) and its address if it has one of its own."""
+        """The RTCP port (:rfc:`3605`; by default the one after ``port``) and its address if it has one of
+        its own.
+        """
         match = _RTCP.fullmatch(self.attribute("rtcp") or "")
         if match is None or int(match.group(1)) > 65535:
             return min(self.port + 1, 65535), None
@@ -192,7 +197,9 @@ class SessionDescription(_Section, frozen=True):
         return tuple(value for kind, value in self.lines if kind == "t")
 
     def connection_of(self, media: MediaDescription) -> str:
-        """Where that stream is received: its own c= line, else the session's. Raises SdpError (400) without either."""
+        """Where that stream is received: its own c= line, else the session's. Raises SdpError (400) without
+        either.
+        """
         host = media.connection or self.connection
         if host is None:
             raise SdpError("No Connection Address", 400)
@@ -246,7 +253,7 @@ def _parse(data: bytes) -> SessionDescription:
         lines=tuple(line for line in session if line[0] not in "os"),
         origin=_origin(origins[0]),
         name=next((value for kind, value in session if kind == "s"), "-"),
-        media=tuple(_media(lines[start:end]) for start, end in zip(bounds, bounds[1:], strict=False)),
+        media=tuple(_media(lines[start:end]) for start, end in pairwise(bounds)),
     )
 
 

@@ -1,4 +1,6 @@
-"""Framing of messages on a connection (:rfc:`3261#section-18.3`) with the keep-alives of :rfc:`5626#section-3.5.1`."""
+"""Framing of messages on a connection (:rfc:`3261#section-18.3`) with the keep-alives of
+:rfc:`5626#section-3.5.1`.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,9 @@ class KeepAlive(enum.Enum):
 class StreamParser:
     """Cuts a byte stream into messages.
 
-    What ``feed`` returns is in the order of the stream. A ``SipParseError`` among it stands for a message that was
-    refused; when it is ``fatal`` the parser reads no further: answer ``partial`` if there is one, and close.
+    What ``feed`` returns is in the order of the stream. A ``SipParseError`` among it stands for a message
+    that was refused; when it is ``fatal`` the parser reads no further: answer ``partial`` if there is one,
+    and close.
     """
 
     def __init__(self, max_size: int = MAX_MESSAGE) -> None:
@@ -69,7 +72,9 @@ class StreamParser:
         return message
 
     def _keep_alive(self) -> KeepAlive | None:
-        """CRLFs between messages. A CRLF that may be the first half of a ping is a pong once something else follows."""
+        """CRLFs between messages. A CRLF that may be the first half of a ping is a pong once something else
+        follows.
+        """
         buffer = self._buffer
         if buffer[:4] == b"\r\n\r\n":
             del buffer[:4]
@@ -100,7 +105,9 @@ class StreamParser:
         return self._await_body(message, content_length(message))
 
     def _refuse(self, error: SipParseError, head: bytes) -> SipParseError | None:
-        """A refused message is skipped when it says, beyond doubt, how long it is; else the stream is lost."""
+        """A refused message is skipped when it says, beyond doubt, how long it is; else the stream is
+        lost.
+        """
         length = _undoubted_length(head)
         if length is None or length > self._max_size:
             error.fatal = True

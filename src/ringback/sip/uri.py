@@ -44,8 +44,8 @@ _VISUAL = str.maketrans("", "", "-.()")
 class Uri(msgspec.Struct, frozen=True, eq=False):
     """One URI. ``host`` is without brackets, ``user`` and ``password`` are unescaped.
 
-    A tel URI has its number in ``user`` and no host; a URI of any other scheme keeps what follows the colon in
-    ``opaque``. A parsed URI is written exactly as it was read (``raw``); ``with_`` makes a changed copy.
+    A tel URI has its number in ``user`` and no host; a URI of any other scheme keeps what follows the colon
+    in ``opaque``. A parsed URI is written exactly as it was read (``raw``); ``with_`` makes a changed copy.
     """
 
     scheme: str = "sip"
@@ -102,7 +102,9 @@ class Uri(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def number(self) -> str:
-        """The user part without visual separators (:rfc:`3966#section-5.1.1`) and parameters, for number matching."""
+        """The user part without visual separators (:rfc:`3966#section-5.1.1`) and parameters, for number
+        matching.
+        """
         return (self.user or "").partition(";")[0].translate(_VISUAL)
 
     def with_(self, **changes: Any) -> Uri:
@@ -231,7 +233,9 @@ _ANGLE_FORM = re.compile(r'(?:("[^"\\]*(?:\\.[^"\\]*)*")[ \t]*|([^"<>,;]*))<([^<
 
 
 class NameAddr(msgspec.Struct, frozen=True):
-    """``"Display" <uri>;params``: From, To, Contact, Route, Record-Route, P-Asserted-Identity, Diversion, Refer-To."""
+    """``"Display" <uri>;params``: From, To, Contact, Route, Record-Route, P-Asserted-Identity, Diversion,
+    Refer-To.
+    """
 
     uri: Uri
     display_name: str = ""
@@ -278,7 +282,9 @@ def _parse_name_addr(text: str) -> NameAddr:
 
 
 def _parse_addr_spec(text: str) -> NameAddr:
-    """The form without brackets: what follows a semicolon belongs to the header field (:rfc:`3261#section-20`)."""
+    """The form without brackets: what follows a semicolon belongs to the header field
+    (:rfc:`3261#section-20`).
+    """
     address, semicolon, params = text.partition(";")
     uri = _parse_uri(address.rstrip(WS))
     if uri.headers or "," in address or "?" in address:
