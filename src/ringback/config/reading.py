@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -27,8 +27,8 @@ class ConfigError(ValueError):
 class Overrides:
     """The environment variables that win over the file: `RINGBACK_SECTION__KEY`.
 
-    Tables that come more than once are told apart by name, as in `RINGBACK_ACCOUNT__DEMO__TOKEN`: in capitals,
-    with _ for what is neither letter nor digit.
+    Tables that come more than once are told apart by name, as in `RINGBACK_ACCOUNT__DEMO__TOKEN`: in
+    capitals, with _ for what is neither letter nor digit.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -117,7 +117,7 @@ class Reader:
         try:
             return msgspec.convert(value, wanted)
         except msgspec.ValidationError as error:
-            self._mismatch(value, error, where)
+            self._mismatch(value, wanted, error, where)
             return None
 
     def _text(self, text: str, wanted: Any, variable: str) -> Any:
@@ -129,13 +129,15 @@ class Reader:
                 return msgspec.json.decode(text, type=wanted)
             return msgspec.convert(text, wanted, strict=False)
         except msgspec.MsgspecError as error:
-            self._mismatch(text, error, variable)
+            self._mismatch(text, wanted, error, variable)
             return None
 
-    def _mismatch(self, value: object, error: Exception, where: str) -> None:
+    def _mismatch(self, value: object, wanted: Any, error: Exception, where: str) -> None:
         reason, _, _ = str(error).partition(" - at ")
         names = _BACKQUOTED.findall(reason)
-        if reason.startswith("Expected") and names:
+        if get_origin(wanted) is Literal:
+            reason = "expected " + " or ".join(str(choice) for choice in get_args(wanted) if choice)
+        elif reason.startswith("Expected") and names:
             reason = "expected " + names[0].replace(" | null", "")
         else:
             reason = reason[:1].lower() + reason[1:]

@@ -165,7 +165,7 @@ class _Seeding:
         )
 
     def _add(self, entry: Entry, where: str) -> None:
-        if self._trial.get(type(entry), entry.id) is not None:
+        if entry in self._trial:
             self.reader.problems.append(f"the same as an earlier one, at {self.reader.file}:{where}")
             return
         try:

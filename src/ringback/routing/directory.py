@@ -175,6 +175,10 @@ class Directory:
 
     # -- look-ups
 
+    def __contains__(self, entry: object) -> bool:
+        """Whether an object of that kind and identifier is there, in this or an earlier form."""
+        return isinstance(entry, Entry) and (type(entry), entry.id) in self._entries
+
     def get(self, kind: type[EntryT], id: UUID) -> EntryT | None:
         """The object of that kind with that identifier."""
         entry = self._entries.get((kind, id))
