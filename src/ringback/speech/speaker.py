@@ -16,10 +16,14 @@ _BUILT_IN = frozenset({"", "default", "espeak", "ringback"})
 
 
 class Spoken(msgspec.Struct, frozen=True):
-    """Sound at telephone rate, who made it, and what an event should say about replacements."""
+    """Sound at telephone rate, who made it, and what an event should say about replacements.
+
+    `spare` is set when the chosen provider failed and the built-in one spoke instead.
+    """
 
     pcm: Pcm
     provider: str
+    spare: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -58,6 +62,7 @@ class Speaker:
         """Speak, or raise `SpeechError` when not even the built-in provider could."""
         provider = self._choose(request)
         notes = self.notes(request)
+        failed = False
         try:
             pcm = await provider.synthesize(request)
         except SpeechError as error:
@@ -65,8 +70,8 @@ class Speaker:
             if provider is spare or error.kind in ("empty", "too-long"):
                 raise
             notes = (*notes, f"{provider.name} failed ({error.message}): {spare.name} speaks")
-            provider, pcm = spare, await spare.synthesize(request)
-        return Spoken(await asyncio.to_thread(to_rate, pcm, self._rate), provider.name, notes)
+            failed, provider, pcm = True, spare, await spare.synthesize(request)
+        return Spoken(await asyncio.to_thread(to_rate, pcm, self._rate), provider.name, failed, notes)
 
     async def close(self) -> None:
         """End all providers."""

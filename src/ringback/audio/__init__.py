@@ -1,0 +1,1 @@
+"""What can be played, turned into frames once: fetched, spoken, decoded, cached."""
