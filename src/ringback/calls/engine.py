@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ringback.audio.library import AudioLibrary
+    from ringback.audio.sources import AudioLibrary
     from ringback.calls.timeline import TimeLine
     from ringback.media.plane import MediaPlane
     from ringback.sip.endpoint import SipEndpoint

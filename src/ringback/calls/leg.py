@@ -15,7 +15,9 @@ from ringback.media import model as media
 from ringback.media.leg import MediaLeg, Playback
 from ringback.media.plane import MediaPlane
 from ringback.sip import events as sip
-from ringback.sip.session import InboundCall, OutboundCall, Session
+from ringback.sip.inbound import InboundCall
+from ringback.sip.outbound import OutboundCall
+from ringback.sip.session import Session
 
 HeaderList = Sequence[tuple[str, str]]
 

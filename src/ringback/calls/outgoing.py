@@ -23,7 +23,7 @@ from ringback.routing.directory import Directory
 from ringback.routing.outbound import Destination, Route, Surroundings, route_call
 from ringback.routing.outbound import Unroutable as NoRoute
 from ringback.sip.events import SessionEvent
-from ringback.sip.session import OutboundCall
+from ringback.sip.outbound import OutboundCall
 from ringback.sip.uri import NameAddr, Uri
 from ringback.store.errors import StoreError
 

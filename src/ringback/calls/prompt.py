@@ -82,7 +82,7 @@ async def _spoken(call: Call, verb: Say) -> list[media.Playable]:
             SpeechRequest(
                 text=text, ssml=verb.ssml, voice=verb.voice, language=verb.language, vendor=verb.vendor
             ),
-            use_cache=verb.use_cache,
+            cached=verb.use_cache,
             on_note=lambda text: call.note("info", "voice", text),
         )
         for text in verb.texts

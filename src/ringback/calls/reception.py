@@ -20,9 +20,9 @@ from ringback.routing.registrar import Registrar, Registration
 from ringback.sip.auth import Credentials, DigestServer
 from ringback.sip.errors import SipParseError
 from ringback.sip.flow import join_host_port
+from ringback.sip.inbound import InboundCall
 from ringback.sip.incoming import IncomingRequest
 from ringback.sip.message import Request
-from ringback.sip.session import InboundCall
 from ringback.sip.uri import NameAddr
 from ringback.store.errors import StoreError
 

@@ -1,0 +1,362 @@
+"""A softphone in Python: registers, calls, is called, presses keys, and keeps what it hears.
+
+>>> async with Softphone("alice", password="secret", server="127.0.0.1:5060") as phone:
+...     call = await phone.call("+14155550100")
+...     await call.answered()
+...     await call.press("12")
+...     await call.ended()
+...     call.save(Path("heard.wav"))
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from ringback.sip import events as sip
+from ringback.sip.endpoint import SipEndpoint
+from ringback.sip.flow import split_address
+from ringback.sip.grammar import Params
+from ringback.sip.inbound import InboundCall
+from ringback.sip.negotiate import LocalMedia, Negotiated, accept_answer, answer, make_offer
+from ringback.sip.outbound import OutboundCall
+from ringback.sip.sdp import SessionDescription
+from ringback.sip.uri import NameAddr, Uri
+from ringback.testing.phone_audio import RATE, PhoneAudio, Samples, loudness
+
+
+class CallFailed(Exception):
+    """The call was not answered; `status` is the SIP status that says so."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(f"{status} {reason}")
+        self.status = status
+        self.reason = reason
+
+
+class PhoneCall:
+    """One call at the phone, placed or received."""
+
+    def __init__(self, host: str, on_progress: Callable[[str], None] | None = None) -> None:
+        self.audio = PhoneAudio()
+        self.status = 0
+        """The latest SIP status of the call."""
+        self.events: list[str] = []
+        """What happened, in words, in order."""
+        self._host = host
+        self._on_progress = on_progress
+        self._session: InboundCall | OutboundCall | None = None
+        self._local: LocalMedia | None = None
+        self._offered: SessionDescription | None = None
+        self._agreed: Negotiated | None = None
+        loop = asyncio.get_running_loop()
+        self._answered: asyncio.Future[None] = loop.create_future()
+        self._ended: asyncio.Future[str] = loop.create_future()
+        self._answered.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    # -- what a person does
+
+    async def answered(self, timeout: float = 30.0) -> None:
+        """Wait for the answer. Raises CallFailed, TimeoutError."""
+        await asyncio.wait_for(asyncio.shield(self._answered), timeout)
+
+    async def ended(self, timeout: float = 60.0) -> str:
+        """Wait for the end; who ended it: `local`, `remote` or `failed`. Raises TimeoutError."""
+        return await asyncio.wait_for(asyncio.shield(self._ended), timeout)
+
+    async def press(self, keys: str) -> None:
+        """Press keys one after the other; `w` waits half a second, `W` a whole one."""
+        for key in keys:
+            if key in "wW":
+                await self._pause(0.5 if key == "w" else 1.0)
+            else:
+                await self.audio.press(key.upper())
+                await self._pause(0.1)
+
+    async def silence(self, seconds: float = 0.6, *, timeout: float = 30.0) -> None:
+        """Wait until the far end has spoken and then been quiet for `seconds`, or the call is over."""
+        async with asyncio.timeout(timeout):
+            while not self._ended.done():
+                heard = self.audio.heard
+                tail = heard[-int(seconds * RATE) :]
+                spoke = len(heard) > len(tail) and np.abs(heard[: -len(tail)]).max() > 500
+                if spoke and len(tail) >= int(seconds * RATE) and loudness(tail) < 60:
+                    return
+                await self._while_up(self.audio.arrival())
+
+    async def hears(self, seconds: float, *, timeout: float = 30.0) -> None:
+        """Wait until that much audio has come, or the call is over."""
+        async with asyncio.timeout(timeout):
+            while len(self.audio.heard) < seconds * RATE and not self._ended.done():
+                await self._while_up(self.audio.arrival())
+
+    def answer(self) -> None:
+        """Answer an incoming call."""
+        session = self._session
+        assert isinstance(session, InboundCall)
+        assert self._local is not None
+        if session.offer is None:
+            self._offered = make_offer(self._local)
+            session.answer(self._offered.encode())
+        else:
+            description, self._agreed = answer(SessionDescription.parse(session.offer), self._local)
+            session.answer(description.encode())
+            self._listen()
+        self._happened("answered")
+        self._answered.set_result(None)
+
+    def ring(self) -> None:
+        """Let an incoming call ring."""
+        assert isinstance(self._session, InboundCall)
+        self._session.ring()
+
+    def reject(self, status: int = 486) -> None:
+        """Refuse an incoming call."""
+        assert isinstance(self._session, InboundCall)
+        self._session.reject(status)
+        self._over("local")
+
+    def hang_up(self) -> None:
+        """Hang up, or give up."""
+        if self._session is not None and not self._ended.done():
+            self._session.bye()
+            self._over("local")
+
+    def offer(self, direction: str = "sendrecv") -> None:
+        """Send a re-INVITE: `sendonly` holds, `sendrecv` takes back."""
+        assert self._session is not None
+        assert self._local is not None
+        local = LocalMedia(
+            self._local.host,
+            self._local.port,
+            session_id=self._local.session_id,
+            direction=direction,  # type: ignore[arg-type]
+        )
+        self._offered = make_offer(local, self._agreed)
+        self._session.reinvite(self._offered.encode())
+
+    def heard(self) -> Samples:
+        """What was heard so far."""
+        return self.audio.heard
+
+    def save(self, path: Path) -> None:
+        """Write what was heard as a WAV file."""
+        self.audio.save(path)
+
+    async def close(self) -> None:
+        """Hang up if need be, and free the port."""
+        self.hang_up()
+        if not self._answered.done():
+            self._answered.cancel()
+        await self.audio.close()
+
+    # -- inside
+
+    async def prepare(self) -> None:
+        """Open the port for the audio."""
+        await self.audio.open(self._host)
+        self._local = LocalMedia(self._host, self.audio.port)
+
+    def place(self, invite: Callable[[bytes, Callable[[sip.SessionEvent], None]], OutboundCall]) -> None:
+        """Send the INVITE."""
+        assert self._local is not None
+        self._offered = make_offer(self._local)
+        self._session = invite(self._offered.encode(), self._signal)
+
+    def receive(self, session: InboundCall) -> None:
+        """An INVITE came."""
+        self._session = session
+        session.on_event = self._signal
+
+    @property
+    def session(self) -> InboundCall | OutboundCall:
+        """The SIP side."""
+        assert self._session is not None
+        return self._session
+
+    async def _pause(self, seconds: float) -> None:
+        await asyncio.wait({self._ended}, timeout=seconds)
+
+    async def _while_up(self, work: object) -> None:
+        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+        await asyncio.wait({task, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+        task.cancel()
+
+    def _signal(self, event: sip.SessionEvent) -> None:
+        match event:
+            case sip.Progress(status, reason, sdp, _):
+                self._progress(status, reason, sdp)
+            case sip.Answered(status, reason, sdp, _):
+                self._progress(status, reason, sdp)
+                if not self._answered.done():
+                    self._answered.set_result(None)
+            case sip.Failed(status, reason, _, _):
+                self._progress(status, reason, None)
+                if not self._answered.done():
+                    self._answered.set_exception(CallFailed(status, reason))
+                self._over("failed")
+            case sip.Ended() | sip.Cancelled():
+                self._over("remote")
+            case sip.Confirmed(sdp) | sip.OfferAnswered(sdp):
+                self._accept(sdp)
+            case sip.Offer(sdp, _):
+                self._reply(sdp)
+            case _:
+                pass
+
+    def _progress(self, status: int, reason: str, sdp: bytes | None) -> None:
+        self.status = status
+        self._happened(f"{status} {reason}")
+        self._accept(sdp)
+
+    def _accept(self, sdp: bytes | None) -> None:
+        if sdp is not None and self._offered is not None and self._local is not None:
+            self._agreed = accept_answer(self._offered, SessionDescription.parse(sdp), self._local)
+            self._listen()
+
+    def _reply(self, sdp: bytes | None) -> None:
+        assert self._local is not None
+        if sdp is None:
+            self._offered = make_offer(self._local, self._agreed)
+            self.session.reply_offer(self._offered.encode())
+            return
+        description, self._agreed = answer(SessionDescription.parse(sdp), self._local, self._agreed)
+        self.session.reply_offer(description.encode())
+        self._listen()
+
+    def _listen(self) -> None:
+        agreed = self._agreed
+        if agreed is not None:
+            self.audio.start(
+                (agreed.remote_host, agreed.remote_port),
+                codec=agreed.codec,
+                payload_type=agreed.send_payload_type,
+                receive=agreed.receive,
+                dtmf_pt=agreed.send_dtmf_pt,
+                receive_dtmf=agreed.receive_dtmf_pts,
+            )
+
+    def _happened(self, what: str) -> None:
+        self.events.append(what)
+        if self._on_progress is not None:
+            self._on_progress(what)
+
+    def _over(self, who: str) -> None:
+        if not self._ended.done():
+            self._ended.set_result(who)
+            self._happened(f"ended ({who})")
+
+
+class Softphone:
+    """A SIP device. `server` is `host:port` of the server it belongs to."""
+
+    def __init__(
+        self,
+        username: str,
+        *,
+        server: str,
+        password: str = "",
+        display_name: str = "",
+        transport: str = "udp",
+        host: str = "127.0.0.1",
+        listen: str | None = None,
+    ) -> None:
+        self.username = username
+        self._server_host, self._server_port = split_address(server)
+        self._password = password
+        self._transport = transport
+        self._host = host
+        bracketed = f"[{host}]" if ":" in host else host
+        self._listen = listen or f"{transport}:{bracketed}:0"
+        self._calls: list[PhoneCall] = []
+        self._incoming: asyncio.Queue[PhoneCall] = asyncio.Queue()
+        self._opening: set[asyncio.Task[None]] = set()
+        self._endpoint = SipEndpoint(user_agent="Ringback softphone", on_invitation=self._invited)
+        address = Uri(user=username, host=self._server_host, port=self._server_port)
+        self.address = NameAddr(address, display_name=display_name)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Open the SIP port."""
+        await self._endpoint.start([self._listen])
+
+    async def stop(self) -> None:
+        """Hang up what is up and close everything."""
+        for call in self._calls:
+            await call.close()
+        await self._endpoint.stop(grace=1.0)
+
+    @property
+    def listening(self) -> str:
+        """Where the phone itself is reached: `udp:host:port`."""
+        return self._endpoint.listening[0]
+
+    async def register(self, expires: int = 300) -> None:
+        """Register at the server. Raises CallFailed when it refuses."""
+        registration = self._endpoint.register(
+            self._server(None),
+            aor=self.address,
+            credentials=(self.username, self._password),
+            expires=expires,
+        )
+        response = await registration.first
+        if response.status != 200:
+            raise CallFailed(response.status, response.reason)
+
+    async def call(
+        self,
+        to: str,
+        *,
+        headers: tuple[tuple[str, str], ...] = (),
+        on_progress: Callable[[str], None] | None = None,
+    ) -> PhoneCall:
+        """Call a number or a name at the server, or any `sip:` URI."""
+        call = PhoneCall(self._host, on_progress)
+        await call.prepare()
+        self._calls.append(call)
+        target = Uri.parse(to) if to.startswith(("sip:", "sips:")) else self._server(to)
+        call.place(
+            lambda offer, on_event: self._endpoint.invite(
+                target,
+                from_=self.address,
+                to=NameAddr(target.with_(params=Params())),
+                offer=offer,
+                on_event=on_event,
+                headers=headers,
+                credentials=(self.username, self._password) if self._password else None,
+            )
+        )
+        return call
+
+    async def incoming(self, timeout: float = 30.0) -> PhoneCall:
+        """Wait for the next incoming call; it is not answered, and not ringing yet. Raises TimeoutError."""
+        return await asyncio.wait_for(self._incoming.get(), timeout)
+
+    def _server(self, user: str | None) -> Uri:
+        params = Params() if self._transport == "udp" else Params({"transport": self._transport})
+        return Uri(user=user, host=self._server_host, port=self._server_port, params=params)
+
+    def _invited(self, session: InboundCall) -> None:
+        call = PhoneCall(self._host)
+        call.receive(session)
+        self._calls.append(call)
+        task = asyncio.get_running_loop().create_task(self._open(call))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+
+    async def _open(self, call: PhoneCall) -> None:
+        await call.prepare()
+        self._incoming.put_nowait(call)
