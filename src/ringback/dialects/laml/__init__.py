@@ -1,0 +1,1 @@
+"""SignalWire LaML and Twilio TwiML: one dialect in two profiles."""
