@@ -1,9 +1,9 @@
 """RCML: bytes in, verbs out; the only exception is `ringback.dialects.xml.MarkupError`.
 
 As in RestComm, the tree is walked depth-first: every element whose (case-sensitive) name is a verb counts,
-wherever it stands, and other elements are passed over. A wrong attribute value is replaced by its default, with
-a note; a URL that is none ends the document there. While the call rings, Pause and Reject leave it ringing, and
-every other verb answers first. Sources: the CallAPI markup pages, RestComm's RCML manual.
+wherever it stands, and other elements are passed over. A wrong attribute value is replaced by its default,
+with a note; a URL that is none ends the document there. While the call rings, Pause and Reject leave it
+ringing, and every other verb answers first. Sources: the CallAPI markup pages, RestComm's RCML manual.
 """
 
 from __future__ import annotations

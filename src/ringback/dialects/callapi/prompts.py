@@ -13,10 +13,8 @@ from ringback.dialects.xml import own_text
 from ringback.net.url import BadUrl
 
 # CallAPI "Say".
-LANGUAGES = frozenset(
-    ["bf", "bp", "en", "en-gb", "cf", "cs", "dan", "fi", "es", "fr", "de"]
-    + ["el", "it", "nl", "no", "pl", "pt", "ru", "ar", "ca", "sv", "tr"]
-)
+_LANGUAGES = "bf bp en en-gb cf cs dan fi es fr de el it nl no pl pt ru ar ca sv tr"
+LANGUAGES = frozenset(_LANGUAGES.split())
 
 
 class PromptCodes(msgspec.Struct, frozen=True):

@@ -1,0 +1,47 @@
+"""The smallest CallAPI (RCML) application with a question in it: `python examples/callapi_hello.py`."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+MENU = """<?xml version="1.0" encoding="UTF-8"?>
+<Response>
+  <Gather numDigits="2" timeout="5" action="/digits">
+    <Say voice="woman">Hello. Please enter two digits.</Say>
+  </Gather>
+  <Say voice="woman">I did not hear any digits. Goodbye.</Say>
+</Response>
+"""
+
+ANSWER = """<?xml version="1.0" encoding="UTF-8"?>
+<Response>
+  <Say voice="woman">You entered {digits}. Goodbye.</Say>
+  <Hangup/>
+</Response>
+"""
+
+
+async def voice(request: web.Request) -> web.Response:
+    """A call arrived (PostStatus is `new`): what to do?"""
+    return web.Response(text=MENU, content_type="text/xml")
+
+
+async def digits(request: web.Request) -> web.Response:
+    """Keys were entered: what now?"""
+    keys = str((await request.post()).get("Digits", ""))
+    answer = ANSWER.format(digits=", ".join(key for key in keys if key in "0123456789*#"))
+    return web.Response(text=answer, content_type="text/xml")
+
+
+async def status(request: web.Request) -> web.Response:
+    """Something happened to a call (PostStatus is `callback`)."""
+    fields = await request.post()
+    print(fields.get("SequenceNumber"), fields.get("CallSid"), fields.get("CallStatus"))  # noqa: T201
+    return web.Response(status=204)
+
+
+app = web.Application()
+app.add_routes([web.post("/voice", voice), web.post("/digits", digits), web.post("/status", status)])
+
+if __name__ == "__main__":
+    web.run_app(app, host="127.0.0.1", port=5000)
