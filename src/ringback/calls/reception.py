@@ -16,7 +16,7 @@ from ringback.calls.status import CallStatus, Direction
 from ringback.net.clock import utcnow
 from ringback.routing.directory import Account, Directory
 from ringback.routing.inbound import Answering, Device, InviteFacts, Refused, answer, identify
-from ringback.routing.registrar import Registrar, Registration
+from ringback.routing.registrar import BindingStore, Registrar, Registration
 from ringback.sip.auth import Credentials, DigestServer
 from ringback.sip.errors import SipParseError
 from ringback.sip.flow import join_host_port
@@ -42,12 +42,14 @@ class Reception:
         dialects: Mapping[str, Dialect],
         registrar: Registrar,
         digest: DigestServer,
+        bindings: BindingStore,
     ) -> None:
         self._switchboard = switchboard
         self._directory = directory
         self._dialects = dialects
         self._registrar = registrar
         self._digest = digest
+        self._bindings = bindings
 
     def invitation(self, session: InboundCall) -> None:
         """An INVITE of a new call; 100 has gone out."""
@@ -157,6 +159,10 @@ class Reception:
             ),
             utcnow().timestamp(),
         )
+        for binding in registered.dropped:
+            self._bindings.drop(binding)
+        for binding in registered.kept:
+            self._bindings.keep(binding)
         headers = [("Contact", contact) for contact in registered.contacts]
         if registered.min_expires is not None:
             headers.append(("Min-Expires", str(registered.min_expires)))

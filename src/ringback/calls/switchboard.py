@@ -45,6 +45,11 @@ class Switchboard:
         """How many calls are up."""
         return len(self._live)
 
+    @property
+    def closing(self) -> bool:
+        """Whether no more calls are taken."""
+        return self._closing
+
     def take(self, call: Call) -> None:
         """Keep a call until everything about its end is done."""
         record = call.record

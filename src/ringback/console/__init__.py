@@ -1,0 +1,1 @@
+"""The plain page for people: accounts, numbers, the last calls and their time lines."""

@@ -1,0 +1,164 @@
+"""`/` and `/health`: accounts, numbers, the last calls and their time lines, as plain HTML.
+
+Served to everyone while HTTP is bound to loopback (and asked for under a loopback name, so that no web page
+elsewhere can read it through a name of its own); otherwise an account's SID and token are asked for, and only
+that account is shown.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from ringback.calls.record import CallRecord
+from ringback.calls.rows import from_row
+from ringback.calls.timeline import lines_of
+from ringback.console.html import Markup, document, escape, join, row, table
+from ringback.dialects.http import basic_credentials, same_secret
+from ringback.dialects.spelling import read_sid
+from ringback.routing.directory import Account, Application, Client, Number, Trunk
+from ringback.store.records import CallFilter
+
+if TYPE_CHECKING:
+    from ringback.server import Server
+
+_SHOWN = 50
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def console_routes(server: Server) -> list[Route]:
+    """The page, a call's time line, and the health check."""
+    console = Console(server)
+    return [
+        Route("/", console.guarded(console.overview)),
+        Route("/console/calls/{id:uuid}", console.guarded(console.call)),
+        Route("/health", console.health),
+    ]
+
+
+class Console:
+    """What the page shows, read off a running server."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    async def health(self, request: Request) -> Response:
+        """200 while calls can be taken, else 503."""
+        server = self._server
+        ok = server.store.healthy and not server.switchboard.closing
+        ticks = [
+            {"legs": worker.legs, "tick_p99_ms": worker.tick_p99_ms, "overruns": worker.overruns}
+            for worker in server.plane.stats().workers
+        ]
+        body = {
+            "status": "ok" if ok else "unavailable",
+            "calls": server.switchboard.live,
+            "store": "ok" if server.store.healthy else "failing",
+            "callbacks_queued": server.deliverer.queued,
+            "media": ticks,
+        }
+        return JSONResponse(body, status_code=200 if ok else 503)
+
+    def guarded(self, show: Callable[[Request, tuple[Account, ...]], Awaitable[Response]]) -> Handler:
+        """Show a page to those who may see it."""
+
+        async def handler(request: Request) -> Response:
+            accounts = self._visible(request)
+            if accounts is None:
+                challenge = {"WWW-Authenticate": 'Basic realm="Ringback"'}
+                return Response("An account's SID and token, please.\n", 401, headers=challenge)
+            return await show(request, accounts)
+
+        return handler
+
+    def _visible(self, request: Request) -> tuple[Account, ...] | None:
+        accounts = tuple(self._server.directory.all(Account))
+        if _is_loopback(self._server.settings.server.http_address[0]) and _is_loopback(
+            request.url.hostname or ""
+        ):
+            return accounts
+        given = basic_credentials(request)
+        if given is None:
+            return None
+        sid = read_sid(given[0])
+        for account in accounts:
+            known = account.id == sid or account.name == given[0]
+            if known and same_secret(given[1], account.token):
+                return (account,)
+        return None
+
+    async def overview(self, request: Request, accounts: tuple[Account, ...]) -> Response:
+        """Accounts, numbers and the last calls."""
+        sections = [await self._account(account) for account in accounts]
+        where = Markup(f"<p>SIP: {escape(', '.join(self._server.sip))}</p>")
+        return HTMLResponse(document("Ringback", join([where, *sections])))
+
+    async def _account(self, account: Account) -> Markup:
+        directory = self._server.directory
+        names = {app.id: app.name for app in directory.all(Application, account.id)}
+        numbers = [
+            row(number.number, names.get(number.application_id, "") if number.application_id else "")
+            for number in directory.all(Number, account.id)
+        ]
+        applications = [
+            row(app.name, app.dialect, app.voice_url) for app in directory.all(Application, account.id)
+        ]
+        devices = [row(client.username) for client in directory.all(Client, account.id)]
+        trunks = [
+            row(trunk.name, trunk.host or "inbound only", ", ".join(trunk.inbound_from))
+            for trunk in directory.all(Trunk, account.id)
+        ]
+        found = await self._server.store.calls(CallFilter(accounts=(str(account.id),)), limit=_SHOWN)
+        calls = [_call_row(stored.id, from_row(stored)) for stored in found]
+        return join(
+            [
+                Markup(f"<h2>{escape(account.name)} <small>{account.id}</small></h2>"),
+                table("Last calls", ("when", "from", "to", "direction", "status", "seconds"), calls),
+                table("Numbers", ("number", "application"), numbers),
+                table("Applications", ("name", "dialect", "URL"), applications),
+                table("Devices", ("user name",), devices),
+                table("Trunks", ("name", "host", "calls come from"), trunks),
+            ]
+        )
+
+    async def call(self, request: Request, accounts: tuple[Account, ...]) -> Response:
+        """One call's time line; also as JSON where that is asked for."""
+        call_id: UUID = request.path_params["id"]
+        store = self._server.store
+        stored = await store.call(str(call_id))
+        if stored is None or stored.account_id not in {str(account.id) for account in accounts}:
+            return HTMLResponse(document("No such call", Markup("<p>There is no such call.</p>")), 404)
+        lines = await lines_of(store, str(call_id))
+        if "json" in request.headers.get("accept", ""):
+            return JSONResponse([{"at": x.at, "kind": x.kind, "text": x.text, "data": x.data} for x in lines])
+        record = from_row(stored)
+        start = record.created_at.timestamp()
+        rows = [row(f"{line.at - start:+.3f}", line.kind, line.text) for line in lines]
+        title = f"{record.from_} → {record.to}"
+        body = join(
+            [
+                Markup(f"<p>{escape(record.status)}, {escape(record.cause or '')}</p>"),
+                table("Time line", ("seconds", "what", ""), rows),
+            ]
+        )
+        return HTMLResponse(document(title, body))
+
+
+def _call_row(id: str, call: CallRecord) -> Markup:
+    when = Markup(f'<a href="/console/calls/{id}">{call.created_at:%Y-%m-%d %H:%M:%S}</a>')
+    seconds = call.duration(datetime.now(UTC))
+    return row(when, call.from_, call.to, call.direction, call.status, str(seconds))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,42 @@
+"""Which server runs on this data directory, and where: how the other commands find it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+_FILE = "server.json"
+
+
+class Running(msgspec.Struct, frozen=True, kw_only=True):
+    """A running server: its process, and the ports it really got."""
+
+    http: str
+    sip: tuple[str, ...]
+    source: str
+    """Where its settings come from."""
+    pid: int = msgspec.field(default_factory=os.getpid)
+
+    @contextlib.contextmanager
+    def announced(self, data: Path) -> Iterator[None]:
+        """Say so in the data directory, until the block ends."""
+        file = data / _FILE
+        file.write_bytes(msgspec.json.encode(self))
+        try:
+            yield
+        finally:
+            file.unlink(missing_ok=True)
+
+
+def running_server(data: Path) -> Running | None:
+    """The server that runs on this data directory; None if there is none."""
+    try:
+        found = msgspec.json.decode((data / _FILE).read_bytes(), type=Running)
+        os.kill(found.pid, 0)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return found

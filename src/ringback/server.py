@@ -1,0 +1,299 @@
+"""The one place where everything is put together: settings in, a running server out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import socket
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from uuid import UUID, uuid5
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+
+from ringback.audio.cache import AudioCache
+from ringback.audio.sources import AudioLibrary
+from ringback.calls.engine import Engine
+from ringback.calls.outbox import StoreOutbox
+from ringback.calls.outgoing import Outgoing
+from ringback.calls.reception import Reception
+from ringback.calls.recovery import end_open_calls
+from ringback.calls.services import Services
+from ringback.calls.switchboard import Switchboard
+from ringback.calls.timeline import TimeLine
+from ringback.config import Settings
+from ringback.config.tables import SpeechSection
+from ringback.console.page import console_routes
+from ringback.dialects.callapi import CallApi
+from ringback.dialects.jambonz import Jambonz
+from ringback.dialects.laml import Laml
+from ringback.media.plane import MediaPlane
+from ringback.net.clock import utcnow
+from ringback.net.guard import AddressPolicy, refusal
+from ringback.net.http import HttpPool
+from ringback.routing.bindings import StoredBindings
+from ringback.routing.directory import Directory, Trunk
+from ringback.routing.outbound import Surroundings
+from ringback.routing.registrar import Registrar
+from ringback.running import Running
+from ringback.sip.auth import DigestServer
+from ringback.sip.endpoint import SipEndpoint
+from ringback.sip.flow import join_host_port, parse_listen, split_address
+from ringback.speech.espeak import Espeak
+from ringback.speech.openai import OpenAiSpeech
+from ringback.speech.protocol import TextToSpeech
+from ringback.speech.speaker import Speaker
+from ringback.store.ids import NAMESPACE
+from ringback.store.store import Store
+from ringback.webhooks.deliver import Deliverer
+from ringback.webhooks.delivery import Delivery
+
+logger = logging.getLogger(__name__)
+
+
+class Server:
+    """A server that is being started, runs, and is stopped; `stop` may follow a failed `start`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.directory: Directory = settings.directory()
+        self._stack = contextlib.AsyncExitStack()
+        self._registrar = Registrar()
+        self._expiry: asyncio.Task[None] | None = None
+        self._reception: Reception | None = None
+        self.store: Store
+        self.time_line: TimeLine
+        self.plane: MediaPlane
+        self.endpoint: SipEndpoint
+        self.switchboard: Switchboard
+        self.deliverer: Deliverer
+        self.http_url = ""
+        """Where HTTP is really served."""
+
+    @property
+    def sip(self) -> list[str]:
+        """Where SIP is really spoken, such as `udp:127.0.0.1:5060`."""
+        return self.endpoint.listening
+
+    async def start(self) -> None:
+        """Open everything; HTTP last, when SIP and media can take a call.
+
+        Raises:
+            OSError: a configured port is taken.
+            MediaUnavailable, ringback.store.errors.StoreError
+        """
+        settings = self.settings
+        http_socket = _bind(*settings.server.http_address)
+        self._stack.callback(http_socket.close)
+        self.http_url = f"http://{join_host_port(*http_socket.getsockname()[:2])}"
+        public_url = settings.server.public_url or self.http_url
+        data = settings.server.data_path
+        data.mkdir(parents=True, exist_ok=True)
+        self.store = await Store.open(settings.server.database, data)
+        self._stack.push_async_callback(self.store.close)
+        self.time_line = TimeLine(self.store)
+        policy = settings.address_policy()
+        http = HttpPool(policy, user_agent="ringback")
+        self._stack.push_async_callback(http.close)
+        http.on_exchange = self.time_line.fetched
+        self._open_delivery(http)
+        await self._open_media()
+        await self._open_sip(policy)
+        engine = Engine(
+            endpoint=self.endpoint,
+            plane=self.plane,
+            store=self.store,
+            deliverer=self.deliverer,
+            audio=self._audio(http, data),
+            time_line=self.time_line,
+            advertise=settings.server.advertise,
+            max_call_seconds=settings.calls.max_call_seconds,
+        )
+        host, port = _sip_address(self.endpoint.listening, settings.server.advertise)
+        around = Surroundings(
+            registered=lambda name: self._registrar.lookup(name, utcnow().timestamp()),
+            may_reach=lambda uri: self._refusal(policy, uri.host),
+            local_hosts=frozenset({host}) if settings.server.advertise else frozenset(),
+        )
+        self.switchboard = Switchboard(engine, Outgoing(self.directory, around, domain=host))
+        services = Services(
+            directory=self.directory,
+            http=http,
+            store=self.store,
+            public_url=public_url.rstrip("/"),
+            calls=self.switchboard,
+            instance=uuid5(NAMESPACE, str(data.resolve())).hex,
+            sip_address=join_host_port(host, port),
+        )
+        dialects = [Laml(services), Jambonz(services), CallApi(services)]
+        by_name = {dialect.name: dialect for dialect in dialects}
+        await self._open_registrar()
+        digest = DigestServer("ringback", self._password, lambda: utcnow().timestamp())
+        self._reception = Reception(
+            self.switchboard, self.directory, by_name, self._registrar, digest, StoredBindings(self.store)
+        )
+        await end_open_calls(engine, self.directory, by_name)
+        await self.deliverer.start()
+        self._stack.push_async_callback(self._shut_down)
+        routes = [route for dialect in dialects for route in dialect.routes()]
+        await self._serve_http(http_socket, [*console_routes(self), *routes])
+        self._stack.enter_context(
+            Running(http=self.http_url, sip=tuple(self.sip), source=settings.source).announced(data)
+        )
+
+    async def stop(self) -> None:
+        """Take no more calls, let those that are up end within the configured time, then close everything."""
+        await self._stack.aclose()
+
+    # -- opening, part by part
+
+    def _open_delivery(self, http: HttpPool) -> None:
+        self.deliverer = Deliverer(
+            http, StoreOutbox(self.store), keys=self._signing_key, on_result=self.time_line.delivered
+        )
+        self._stack.push_async_callback(self.deliverer.stop)
+
+    async def _open_media(self) -> None:
+        host, first, last = self.settings.server.rtp_range
+        self.plane = MediaPlane(
+            rtp_host=host, port_range=(first, last), workers=self.settings.server.media_workers
+        )
+        self._stack.push_async_callback(self.plane.stop)
+        await self.plane.start()
+
+    async def _open_sip(self, policy: AddressPolicy) -> None:
+        self.endpoint = SipEndpoint(
+            advertise=self.settings.server.advertise,
+            on_invitation=lambda call: self._reception and self._reception.invitation(call),
+            on_register=lambda request: self._reception and self._reception.register(request),
+            on_trace=self.time_line.sip if self.settings.store.trace_megabytes else None,
+            address_allowed=lambda host: self._refusal(policy, host) is None,
+        )
+        self._stack.push_async_callback(self.endpoint.stop, 1.0)
+        # Whoever calls before everything is there is told to come back, not left unanswered.
+        self.endpoint.refuse_new(503, retry_after=1)
+        await self.endpoint.start(self.settings.server.sip)
+
+    def _audio(self, http: HttpPool, data: Path) -> AudioLibrary:
+        speaker = Speaker(_providers(self.settings.speech, http))
+        self._stack.push_async_callback(speaker.close)
+        library = AudioLibrary(http, speaker, cache=AudioCache(data / "audio-cache"))
+        self._stack.push_async_callback(library.close)
+        return library
+
+    async def _open_registrar(self) -> None:
+        bindings = StoredBindings(self.store)
+        self._registrar.restore(await bindings.load(), utcnow().timestamp())
+        self._expiry = asyncio.get_running_loop().create_task(self._expire_bindings(bindings))
+        self._stack.callback(self._expiry.cancel)
+
+    async def _expire_bindings(self, bindings: StoredBindings) -> None:
+        while True:
+            await asyncio.sleep(30.0)
+            for binding in self._registrar.expire(utcnow().timestamp()):
+                bindings.drop(binding)
+
+    async def _serve_http(self, bound: socket.socket, routes: Sequence[BaseRoute]) -> None:
+        config = uvicorn.Config(
+            Starlette(routes=list(routes)),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            ws="none",
+        )
+        server = _Uvicorn(config)
+        serving = asyncio.get_running_loop().create_task(server.serve(sockets=[bound]))
+
+        async def close() -> None:
+            server.should_exit = True
+            await asyncio.wait({serving})
+
+        self._stack.push_async_callback(close)
+        self.endpoint.refuse_new(None)
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.001)
+
+    async def _shut_down(self) -> None:
+        self.endpoint.refuse_new(503)
+        await self.switchboard.shut_down(self.settings.calls.shutdown_seconds)
+        await self.deliverer.drain(2.0)
+
+    # -- looked up while running
+
+    def _password(self, username: str) -> str | None:
+        client = self.directory.client(username)
+        return client.password if client else None
+
+    def _signing_key(self, delivery: Delivery) -> str:
+        account = self.directory.account(UUID(delivery.account_id))
+        if account is None:
+            return ""
+        jambonz = delivery.scheme == "jambonz"
+        return account.webhook_secret if jambonz else account.webhook_signing_key
+
+    def _refusal(self, policy: AddressPolicy, host: str) -> str | None:
+        """Why SIP must not go to this address; None for names, which are judged once they are addresses."""
+        try:
+            address = str(ipaddress.ip_address(host.strip("[]")))
+        except ValueError:
+            return None
+        if address in self._configured_hosts():
+            return None
+        return refusal(address, allow_private=policy.allow_private)
+
+    def _configured_hosts(self) -> set[str]:
+        """Addresses of trunks, and those our own devices registered from: they may be private."""
+        now = utcnow().timestamp()
+        devices = {
+            binding.flow.host
+            for name in self._registrar.usernames(now)
+            for binding in self._registrar.lookup(name, now)
+        }
+        trunks = self.directory.all(Trunk)
+        return devices | {split_address(trunk.host)[0] for trunk in trunks if trunk.host}
+
+
+class _Uvicorn(uvicorn.Server):
+    """Signals belong to the command that runs us."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _providers(settings: SpeechSection, http: HttpPool) -> list[TextToSpeech]:
+    built_in = Espeak()
+    if settings.provider == "espeak":
+        return [built_in]
+    other = OpenAiSpeech(
+        http,
+        base_url=settings.base_url,
+        api_key=settings.api_key,
+        model=settings.model,
+        voice=settings.voice,
+    )
+    return [other, built_in]
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def _sip_address(listening: Sequence[str], advertise: str) -> tuple[str, int]:
+    """The host that our URIs name, and the port of the first listening point."""
+    first = parse_listen(listening[0])
+    return advertise or first.local_host, first.local_port
