@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import struct
+import sys
 
 import numpy as np
 import numpy.typing as npt
@@ -54,7 +55,7 @@ def pack(host: str, port: int, family: int) -> UInt64:
 def unpack(words: UInt64) -> tuple[str, int]:
     """The host and port of a socket address; IPv4-mapped ones as IPv4."""
     octets = words.tobytes()
-    family = int.from_bytes(octets[:2], "little" if np.little_endian else "big")
+    family = int.from_bytes(octets[:2], sys.byteorder)
     port = int.from_bytes(octets[2:4], "big")
     if family == socket.AF_INET6:
         address: Address = ipaddress.IPv6Address(octets[8:24])

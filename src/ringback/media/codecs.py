@@ -41,7 +41,8 @@ def _compress_ulaw() -> UInt8:
     magnitude = np.minimum(np.abs(sample), ULAW_CLIP) + ULAW_BIAS
     exponent = np.floor(np.log2(magnitude)).astype(np.int32) - 7
     code = np.where(sample < 0, 0x80, 0) | exponent << 4 | (magnitude >> (exponent + 3) & 15)
-    return (~code & 0xFF).astype(np.uint8)
+    octets: UInt8 = (~code & 0xFF).astype(np.uint8)
+    return octets
 
 
 def _compress_alaw() -> UInt8:
@@ -50,7 +51,8 @@ def _compress_alaw() -> UInt8:
     order = np.argsort(levels)
     midpoints = (levels[order][1:] + levels[order][:-1]) // 2
     sample = np.arange(65536, dtype=np.uint16).view(np.int16)
-    return order[np.searchsorted(midpoints, sample, side="right")].astype(np.uint8)
+    octets: UInt8 = order[np.searchsorted(midpoints, sample, side="right")].astype(np.uint8)
+    return octets
 
 
 LINEAR = np.stack([_expand_ulaw(), _expand_alaw()])
@@ -72,7 +74,8 @@ _LINEAR_PAIRS = (_pairs(PCMU), _pairs(PCMA))
 def decode(payloads: UInt8, codec: int) -> Int16:
     """Payloads [packet, octet], C-contiguous, to samples of the same shape."""
     if payloads.shape[1] % 2:
-        return LINEAR[codec].take(payloads)
+        samples: Int16 = LINEAR[codec].take(payloads)
+        return samples
     pairs: Int16 = _LINEAR_PAIRS[codec].take(payloads.view(np.uint16)).view(np.int16)
     return pairs
 

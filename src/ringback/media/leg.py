@@ -72,8 +72,8 @@ class MediaLeg:
     def set_remote(self, remote: RemoteMedia) -> None:
         """Begin or change the media with the peer; silence is sent from now on where the direction allows.
 
-        May be called at any time (re-INVITE). The source of media is learnt anew only when host, port or
-        payload types changed; SSRC, sequence numbers and timestamps of what we send stay continuous.
+        May be called at any time (re-INVITE). The source of media is learnt anew only when host or
+        port changed; SSRC, sequence numbers and timestamps of what we send stay continuous.
         """
         self._send(protocol.SetRemote(*self._handle, remote))
 

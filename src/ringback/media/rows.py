@@ -22,10 +22,10 @@ class Rows:
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self._columns: list[tuple[npt.NDArray[np.generic], object]] = []
+        self._columns: list[tuple[npt.NDArray[np.generic], float]] = []
 
     def column(
-        self, dtype: type[Scalar], shape: tuple[int, ...] = (), initial: object = 0
+        self, dtype: type[Scalar], shape: tuple[int, ...] = (), initial: float = 0
     ) -> npt.NDArray[Scalar]:
         """An array [row, *shape] whose rows begin as `initial`."""
         array = np.zeros((self.capacity, *shape), dtype)

@@ -1,0 +1,79 @@
+"""Which packets a row takes: those from its peer's address, learnt as `ringback.media.latch` allows."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ringback.media import addresses
+from ringback.media.latch import WINDOW, may_latch
+from ringback.media.model import RemoteMedia
+from ringback.media.rows import Rows
+
+Int64 = npt.NDArray[np.int64]
+UInt64 = npt.NDArray[np.uint64]
+Bool = npt.NDArray[np.bool_]
+
+JUDGED = 16
+"""Foreign packets looked at in a tick; more than that are a flood, and only counted."""
+
+
+class Gate(Rows):
+    """`remote` is where each row sends, and what it hears from once `latched`."""
+
+    def __init__(self, capacity: int, family: int) -> None:
+        super().__init__(capacity)
+        self._family = family
+        self._peers: dict[int, RemoteMedia] = {}
+        self.known = self.column(np.bool_)
+        self.remote = self.column(np.uint64, (addresses.WORDS,))
+        self.latched = self.column(np.bool_)
+        self.wrong = self.column(np.int64)
+        """Packets from elsewhere since the remote was set."""
+        self.wrong_total = self.column(np.int64)
+        self._seen = self.column(np.int64)
+
+    def set_remote(self, row: int, remote: RemoteMedia) -> bool:
+        """Take a peer's address. Returns whether it differs from before, which opens the latch again."""
+        before = self._peers.get(row)
+        self._peers[row] = remote
+        if before is not None and (before.host, before.port) == (remote.host, remote.port):
+            return False
+        self.remote[row] = addresses.pack(remote.host, remote.port, self._family)
+        self.known[row] = True
+        self.latched[row] = False
+        self.wrong[row] = 0
+        self._seen[row] = 0
+        return True
+
+    def reset(self, row: int) -> None:
+        super().reset(row)
+        self._peers.pop(row, None)
+
+    def admit(self, rows: Int64, sources: UInt64) -> Bool:
+        """Which packets come from where they should."""
+        known = self.known[rows]
+        admitted: Bool = known & (self.remote[rows] == sources).all(axis=1)
+        foreign = np.nonzero(known & ~admitted)[0]
+        for index in foreign[:JUDGED].tolist():
+            admitted[index] = self._judge(int(rows[index]), sources[index])
+        if len(foreign):
+            np.add.at(self.wrong, rows[known & ~admitted], 1)
+            np.add.at(self.wrong_total, rows[known & ~admitted], 1)
+        self.latched[rows[admitted]] = True
+        np.add.at(self._seen, rows[known], 1)
+        return admitted
+
+    def _judge(self, row: int, source: UInt64) -> bool:
+        """A packet from another address than the row's: learn it, or not."""
+        if (self.remote[row] == source).all():
+            return True  # learnt from a packet before it in this tick
+        if self.latched[row] or self._seen[row] >= WINDOW:
+            return False
+        peer = self._peers[row]
+        host, _ = addresses.unpack(source)
+        if not may_latch(peer.host, host, peer.signalling_host, peer.nat_open):
+            return False
+        self.remote[row] = source
+        self.latched[row] = True
+        return True

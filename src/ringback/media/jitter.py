@@ -1,0 +1,216 @@
+"""Jitter buffers of all rows: rings of samples, filled by RTP timestamp and read a frame a tick.
+
+A ring is made of 5 ms blocks, so that packets of any usual length are copied block by block; a position is a
+block number that only grows. Where timestamps are not on the block grid they are rounded to it, half a block
+at most; packets that are no multiple of a block long are placed sample by sample.
+
+The delay adapts: a packet that comes too late moves the read position back as far as it needs (up to
+`MAX_DELAY`); when all packets of two seconds came with a frame to spare, a frame is left out, preferably a
+quiet one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ringback.media.rows import Rows
+
+Int64 = npt.NDArray[np.int64]
+Int16 = npt.NDArray[np.int16]
+Bool = npt.NDArray[np.bool_]
+
+BLOCK = 40
+"""Samples in a block, 5 ms."""
+FRAME = 4
+"""Blocks in a frame, 20 ms: what a tick reads."""
+RING = 128
+"""Blocks in a ring, 640 ms."""
+START_DELAY = FRAME
+MAX_DELAY = 40
+"""Blocks: 200 ms."""
+JUMP = 100
+"""Blocks off its place, half a second, at which a packet begins a new time line."""
+WINDOW = 100
+"""Ticks over which packets must be early before the delay shrinks, and for which a quiet frame is waited for.
+"""
+QUIET = 256
+"""The largest sample of a frame that may be left out unheard."""
+REPEATS = 3
+"""Frames that are concealed by repetition before silence takes over (RFC 3551 leaves this to us)."""
+NEVER = 1 << 40
+
+_OFFSETS = np.arange(RING, dtype=np.int64)
+_BLOCK_OCTETS = np.dtype(f"V{BLOCK * 2}")
+
+
+class JitterBuffers(Rows):
+    """Placed into by `place`, read by `read`; counters are per row since its reset."""
+
+    def __init__(self, capacity: int) -> None:
+        super().__init__(capacity)
+        self.ring = self.column(np.int16, (RING, BLOCK))
+        self.filled = self.column(np.bool_, (RING,))
+        self.started = self.column(np.bool_)
+        self.play = self.column(np.int64)
+        self.top = self.column(np.int64)
+        self.quiet = self.column(np.bool_)
+        """No audio is expected: comfort noise or telephone events took its place."""
+        self.late = self.column(np.int64)
+        self.concealed = self.column(np.int64)
+        self.resyncs = self.column(np.int64)
+        self.skipped = self.column(np.int64)
+        self.inserted = self.column(np.int64)
+        self.delay_max = self.column(np.int64)
+        self._timestamp = self.column(np.int64)
+        self._position = self.column(np.int64)
+        self._slack = self.column(np.int64, initial=NEVER)
+        self._window = self.column(np.int64)
+        self._shrink = self.column(np.int64)
+        self._last = self.column(np.int16, (FRAME * BLOCK,))
+        self._repeats = self.column(np.int64)
+        self._frame = self.column(np.int16, (FRAME, BLOCK))
+        self._base = np.arange(capacity, dtype=np.int64)[:, None] * RING
+        # The same memory, a block as one item: numpy then copies it whole.
+        self._blocks = self.ring.view(_BLOCK_OCTETS).reshape(-1)
+        self._flat = self.ring.reshape(-1, BLOCK)
+        self._samples = self.ring.reshape(-1)
+        self._flags = self.filled.reshape(-1)
+
+    def place(self, rows: Int64, timestamps: Int64, pcm: Int16) -> None:
+        """Put decoded packets of one length, [packet, sample], at most one per row, in their places."""
+        count = -(-pcm.shape[1] // BLOCK)
+        position = self._unwrap(rows, timestamps)
+        block = (position + BLOCK // 2) // BLOCK
+        slack = block - self.play[rows]
+        fresh: Bool = ~self.started[rows] | (slack > JUMP) | (slack < -JUMP)
+        if fresh.any():
+            self._restart(rows[fresh], block[fresh])
+            slack = block - self.play[rows]
+        self._slack[rows] = np.minimum(self._slack[rows], slack)
+        self.top[rows] = np.maximum(self.top[rows], block + count)
+        late = slack < 0
+        if late.any():
+            self._stretch(rows[late], -slack[late])
+        self.quiet[rows] = False
+        if pcm.shape[1] % BLOCK:
+            self._place_samples(rows, position, pcm)
+        else:
+            self._place_blocks(rows, block, count, pcm, bool(late.any()))
+
+    def read(self, count: int) -> Int16:
+        """The next frame of rows 0 to `count`, [row, sample]; valid until the next read."""
+        self._adapt(count)
+        play = self.play[:count]
+        index = self._base[:count] + ((play[:, None] + _OFFSETS[:FRAME]) & (RING - 1))
+        blocks = self._frame[:count]
+        self._flat.take(index.reshape(-1), axis=0, out=blocks.reshape(-1, BLOCK), mode="clip")
+        have = self._flags.take(index)
+        self._flags[index] = False
+        frames: Int16 = blocks.reshape(count, FRAME * BLOCK)
+        full: Bool = have.all(axis=1)
+        if not full.all():
+            self._conceal(np.nonzero(~full)[0], have, blocks)
+        self._repeats[:count][full] = 0
+        np.copyto(self._last[:count], frames, where=full[:, None])
+        np.maximum(self.delay_max[:count], self.top[:count] - play, out=self.delay_max[:count])
+        play += FRAME * self.started[:count]
+        return frames
+
+    def advance(self, count: int, frames: int) -> None:
+        """Time has passed without a read: leave `frames` out."""
+        for _ in range(min(frames, RING // FRAME)):
+            self._leave_out(np.nonzero(self.started[:count])[0])
+        self.play[:count] += max(0, frames - RING // FRAME) * FRAME * self.started[:count]
+
+    def expect_nothing(self, rows: Int64) -> None:
+        """The peer stopped sending audio on purpose, until the next audio packet."""
+        self.quiet[rows] = True
+
+    def delay(self, row: int) -> int:
+        """How much audio is waiting, in ms."""
+        return int(max(0, min(self.top[row] - self.play[row], RING))) * 5
+
+    def _unwrap(self, rows: Int64, timestamps: Int64) -> Int64:
+        """Timestamps (32 bit, wrapping) as ever-growing sample positions, relative to the packet before."""
+        step = ((timestamps - self._timestamp[rows] + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
+        position: Int64 = self._position[rows] + step
+        self._timestamp[rows] = timestamps
+        self._position[rows] = position
+        return position
+
+    def _restart(self, rows: Int64, block: Int64) -> None:
+        self.resyncs[rows] += self.started[rows]
+        self.started[rows] = True
+        self.filled[rows] = False
+        self.play[rows] = block - START_DELAY
+        self.top[rows] = block
+        self._slack[rows] = NEVER
+        self._window[rows] = 0
+        self._shrink[rows] = 0
+
+    def _stretch(self, rows: Int64, missed: Int64) -> None:
+        """Packets came `missed` blocks after their time: wait longer from now on, if that is not too long."""
+        self.late[rows] += 1
+        able = self.top[rows] - self.play[rows] + missed <= MAX_DELAY
+        rows, missed = rows[able], missed[able]
+        self.play[rows] -= missed
+        self.inserted[rows] += -(-missed // FRAME)
+
+    def _place_blocks(self, rows: Int64, block: Int64, count: int, pcm: Int16, late: bool) -> None:
+        absolute = block[:, None] + _OFFSETS[:count]
+        index = (rows[:, None] * RING + (absolute & (RING - 1))).reshape(-1)
+        blocks = np.ascontiguousarray(pcm).view(_BLOCK_OCTETS).reshape(-1)
+        if late:
+            keep = (absolute >= self.play[rows][:, None]).reshape(-1)
+            index, blocks = index[keep], blocks[keep]
+        self._blocks[index] = blocks
+        self._flags[index] = True
+
+    def _place_samples(self, rows: Int64, position: Int64, pcm: Int16) -> None:
+        absolute = position[:, None] + np.arange(pcm.shape[1])
+        block = absolute // BLOCK
+        keep = block >= self.play[rows][:, None]
+        cell = rows[:, None] * RING + (block & (RING - 1))
+        # A block that is only partly covered must not sound of what was there a round ago.
+        touched = np.unique(cell[keep])
+        self._flat[touched[~self._flags[touched]]] = 0
+        self._samples[(cell * BLOCK + absolute % BLOCK)[keep]] = pcm[keep]
+        self._flags[touched] = True
+
+    def _conceal(self, rows: Int64, have: Bool, blocks: Int16) -> None:
+        """Fill what is missing with a fading repetition of what was heard last, or with silence."""
+        repeats = self._repeats[rows]
+        fade = self.started[rows] & ~self.quiet[rows] & (repeats < REPEATS)
+        gain = np.where(fade, 0.5 ** (repeats + 1), 0.0)
+        replacement = (self._last[rows] * gain[:, None]).astype(np.int16).reshape(-1, FRAME, BLOCK)
+        blocks[rows] = np.where(have[rows][:, :, None], blocks[rows], replacement)
+        # With nothing behind the hole it may be the end of a talk spurt as well as a loss, so it is not
+        # counted.
+        self.concealed[rows] += fade & (self.top[rows] > self.play[rows] + FRAME)
+        self._repeats[rows] = repeats + 1
+
+    def _adapt(self, count: int) -> None:
+        window = self._window[:count]
+        window += 1
+        due = window >= WINDOW
+        if due.any():
+            early = due & (self._slack[:count] >= 2 * FRAME) & (self._slack[:count] < NEVER)
+            self._shrink[:count][early & (self._shrink[:count] == 0)] = WINDOW
+            self._slack[:count][due] = NEVER
+            window[due] = 0
+        shrink = self._shrink[:count]
+        if not shrink.any():
+            return
+        peak = np.abs(self._last[:count]).max(axis=1)
+        now = (shrink == 1) | ((shrink > 0) & (peak < QUIET))
+        shrink -= shrink > 0
+        rows = np.nonzero(now)[0]
+        shrink[rows] = 0
+        self.skipped[rows] += 1
+        self._leave_out(rows)
+
+    def _leave_out(self, rows: Int64) -> None:
+        index = rows[:, None] * RING + ((self.play[rows][:, None] + _OFFSETS[:FRAME]) & (RING - 1))
+        self._flags[index] = False
+        self.play[rows] += FRAME

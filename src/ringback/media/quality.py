@@ -1,0 +1,155 @@
+"""What arrived and what did not (RFC 3550, appendices A.1, A.3, A.8), for all rows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ringback.media.model import Spread
+from ringback.media.rows import Rows
+
+Int64 = npt.NDArray[np.int64]
+Float64 = npt.NDArray[np.float64]
+Bool = npt.NDArray[np.bool_]
+
+MAX_DROPOUT = 3000
+"""Sequence numbers that may be missing before a packet begins a new series (RFC 3550, A.1)."""
+REMEMBERED = 64
+"""Packets behind the highest for which duplicates are known."""
+CLOCK = 8000
+
+
+class ReceptionReport(NamedTuple):
+    """The numbers of an RTCP report block (RFC 3550, 6.4.1). `jitter` is in timestamp units."""
+
+    ssrc: int
+    fraction_lost: int
+    lost: int
+    highest: int
+    jitter: int
+
+
+class Reception(Rows):
+    """Counts per row since its reset. Loss is over all SSRCs that the row has heard."""
+
+    def __init__(self, capacity: int) -> None:
+        super().__init__(capacity)
+        self.ssrc = self.column(np.int64, initial=-1)
+        self.packets = self.column(np.int64)
+        self.octets = self.column(np.int64)
+        self.duplicates = self.column(np.int64)
+        self.reordered = self.column(np.int64)
+        self.invalid = self.column(np.int64)
+        self.wrong_source = self.column(np.int64)
+        self.comfort_noise = self.column(np.int64)
+        self.events = self.column(np.int64)
+        self.audio_packets = self.column(np.int64)
+        self.audio_samples = self.column(np.int64)
+        self._first = self.column(np.int64)
+        self._highest = self.column(np.int64)
+        self._received = self.column(np.int64)
+        self._seen = self.column(np.uint64)
+        self._lost_before = self.column(np.int64)
+        self._expected_prior = self.column(np.int64)
+        self._received_prior = self.column(np.int64)
+        self._transit = self.column(np.float64, initial=np.nan)
+        self._jitter = self.column(np.float64)
+        self._jitter_min = self.column(np.float64, initial=np.inf)
+        self._jitter_max = self.column(np.float64)
+        self._jitter_sum = self.column(np.float64)
+        self._jitter_count = self.column(np.int64)
+
+    def observe(self, rows: Int64, sequence: Int64, ssrc: Int64) -> tuple[Bool, Bool]:
+        """Account for packets, at most one per row.
+
+        Returns which are new (no duplicates), and which of those are in front of all before them.
+        """
+        step = ((sequence - self._highest[rows] + 32768) & 0xFFFF) - 32768
+        restart = (self.ssrc[rows] != ssrc) | (np.abs(step) > MAX_DROPOUT)
+        if restart.any():
+            self._restart(rows[restart], sequence[restart], ssrc[restart])
+            step[restart] = 1
+        ahead = step > 0
+        distance = np.minimum(np.abs(step), REMEMBERED - 1).astype(np.uint64)
+        seen = self._seen[rows]
+        one = np.uint64(1)
+        known = np.abs(step) < REMEMBERED
+        duplicate = ~ahead & known & ((seen >> distance) & one == one)
+        moved = np.where(known, seen << distance, np.uint64(0)) | one
+        marked = np.where(known, seen | one << distance, seen)
+        self._seen[rows] = np.where(ahead, moved, marked)
+        self._highest[rows] += np.where(ahead, step, 0)
+        self._received[rows] += ~duplicate
+        self.duplicates[rows] += duplicate
+        self.reordered[rows] += ~ahead & ~duplicate
+        return ~duplicate, ahead
+
+    def measure(self, rows: Int64, timestamps: Int64, arrivals: Float64) -> None:
+        """Interarrival jitter (RFC 3550, A.8) of audio packets in order, at most one per row."""
+        transit = arrivals * CLOCK - timestamps
+        change = np.abs(transit - self._transit[rows])
+        self._transit[rows] = transit
+        # A new time line, or a timestamp that wrapped, is no jitter.
+        real = change < CLOCK
+        rows, change = rows[real], change[real]
+        jitter = self._jitter[rows]
+        jitter += (change - jitter) / 16
+        self._jitter[rows] = jitter
+        self._jitter_min[rows] = np.minimum(self._jitter_min[rows], jitter)
+        self._jitter_max[rows] = np.maximum(self._jitter_max[rows], jitter)
+        self._jitter_sum[rows] += jitter
+        self._jitter_count[rows] += 1
+
+    def lost(self, row: int) -> int:
+        """Packets that never came, duplicates not counted against them."""
+        return int(self._lost_before[row] + max(0, self._expected(row) - self._received[row]))
+
+    def jitter(self, row: int) -> Spread:
+        """The jitter estimate over the leg's life, in ms."""
+        count = int(self._jitter_count[row])
+        if not count:
+            return Spread()
+        ms = 1000 / CLOCK
+        return Spread(
+            float(self._jitter_min[row]) * ms,
+            float(self._jitter_max[row]) * ms,
+            float(self._jitter_sum[row]) / count * ms,
+        )
+
+    def mean_ptime(self, row: int) -> float | None:
+        """The mean length of the audio packets received, in ms."""
+        packets = int(self.audio_packets[row])
+        return int(self.audio_samples[row]) / packets / 8 if packets else None
+
+    def report(self, row: int) -> ReceptionReport | None:
+        """A report block's numbers, and the start of the next interval; None before anything was heard."""
+        if self.ssrc[row] < 0:
+            return None
+        expected, received = self._expected(row), int(self._received[row])
+        interval = expected - int(self._expected_prior[row])
+        lost = interval - (received - int(self._received_prior[row]))
+        self._expected_prior[row] = expected
+        self._received_prior[row] = received
+        fraction = min(255, (lost << 8) // interval) if interval > 0 and lost > 0 else 0
+        highest = int(self._highest[row]) & 0xFFFFFFFF
+        return ReceptionReport(
+            int(self.ssrc[row]), fraction, expected - received, highest, int(self._jitter[row])
+        )
+
+    def _expected(self, row: int) -> int:
+        return int(self._highest[row] - self._first[row]) + 1 if self.ssrc[row] >= 0 else 0
+
+    def _restart(self, rows: Int64, sequence: Int64, ssrc: Int64) -> None:
+        known = self.ssrc[rows] >= 0
+        expected = np.where(known, self._highest[rows] - self._first[rows] + 1, 0)
+        self._lost_before[rows] += np.maximum(0, expected - self._received[rows])
+        self.ssrc[rows] = ssrc
+        self._first[rows] = sequence
+        self._highest[rows] = sequence - 1
+        self._seen[rows] = 0
+        self._received[rows] = 0
+        self._expected_prior[rows] = 0
+        self._received_prior[rows] = 0
+        self._transit[rows] = np.nan

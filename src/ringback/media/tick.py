@@ -1,0 +1,292 @@
+"""A phase: the rows whose ticks fall together, and everything that happens to them in a tick.
+
+Sans-IO and without a clock: packets and the time go in by `receive`, commands by the methods named like them,
+packets come out of `tick`, and `events` collects what the control side should know. A worker has four phases,
+5 ms apart.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from ringback.media import addresses, detect, rtp
+from ringback.media.cold import ColdLeg, with_rtcp
+from ringback.media.detect import SpeechDetectors
+from ringback.media.dtmf import ToneBank
+from ringback.media.gate import Gate
+from ringback.media.keying import EventPacket
+from ringback.media.model import (
+    DTMF_KEYS,
+    Digit,
+    DigitMethod,
+    DigitsSent,
+    FirstRtp,
+    LegStatistics,
+    MediaEvent,
+    NoRtp,
+    NoRtpCause,
+    PlaybackDone,
+    RemoteMedia,
+    RtpResumed,
+    SpeechDetection,
+    SpeechStarted,
+    SpeechStopped,
+)
+from ringback.media.playout import SAMPLES, Arena, Players
+from ringback.media.protocol import Play
+from ringback.media.receive import Intake
+from ringback.media.rows import BANK, Rows
+from ringback.media.rtcp import next_interval
+from ringback.media.rtp import Batch
+from ringback.media.send import Outgoing, Senders
+from ringback.media.watch import Watch
+
+Bool = npt.NDArray[np.bool_]
+Int16 = npt.NDArray[np.int16]
+
+KEY_MS = {"rfc4733": 20, "inband": 40}
+"""What has been heard of a key when it is reported."""
+ECHO = 0.3
+"""Seconds after a telephone event in which the same key's tone in the audio is not told again."""
+
+HINTS: dict[NoRtpCause, str] = {
+    "never-received": "no RTP has come at all: NAT, a firewall, or the address in our SDP cannot be reached",
+    "wrong-source": "RTP comes, but from an address that the peer did not announce: NAT, see nat_open",
+    "stopped": "RTP came and has stopped: the peer is gone, or the network between",
+}
+
+
+class Phase:
+    """`number` of `phases` phases; row r of this object is the worker's row r * phases + number."""
+
+    def __init__(self, capacity: int, arena: Arena, family: int, no_rtp_after: float = 3.0) -> None:
+        self.capacity = capacity
+        self.count = 0
+        """Rows below this may be in use: what a tick works on."""
+        self.legs: dict[int, ColdLeg] = {}
+        self.events: list[tuple[int, int, MediaEvent]] = []
+        """(row, generation, event), to be taken by the worker."""
+        self.rtcp: list[tuple[int, bytes, tuple[str, int]]] = []
+        """(row, packet, source) of RTCP that came on RTP ports."""
+        self.intake = Intake(capacity)
+        self.gate = Gate(capacity, family)
+        self.watch = Watch(capacity, no_rtp_after)
+        self.senders = Senders(capacity)
+        self.players = Players(capacity, arena)
+        self.bank = ToneBank(capacity)
+        self.speech = SpeechDetectors(capacity)
+        self._frames = np.zeros((capacity, SAMPLES), np.int16)
+        self._warmed = 0
+        self._keying: set[int] = set()
+
+    def prepare(self, row: int) -> None:
+        """The row will be used: have its memory ready before the tick needs it."""
+        while self._warmed <= row:
+            last = min(self._warmed + BANK, self.capacity)
+            for part in self._parts:
+                part.warm(self._warmed, last)
+            self._frames[self._warmed : last] = 0
+            self._warmed = last
+        self.count = max(self.count, row + 1)
+
+    def open(self, row: int, generation: int, cname: str, now: float) -> ColdLeg:
+        """A new leg on a prepared row."""
+        for part in self._parts:
+            part.reset(row)
+        self.senders.begin(row)
+        leg = ColdLeg(generation, int(self.senders.ssrc[row]), cname, now)
+        self.legs[row] = leg
+        self.bank.enabled[row] = leg.listens_inband()
+        return leg
+
+    def close(self, row: int, now: float) -> LegStatistics:
+        """The leg ends; its last events are in `events`."""
+        self._end_playback(row, self.players.stop(row, "closed"))
+        statistics = self.statistics(row, now)
+        del self.legs[row]
+        self._keying.discard(row)
+        for part in self._parts:
+            part.reset(row)
+        return statistics
+
+    def set_remote(self, row: int, remote: RemoteMedia, now: float) -> None:
+        """Begin or change the media with the peer. Raises ValueError for an address of the wrong family."""
+        leg = self.legs[row]
+        changed = self.gate.set_remote(row, remote)
+        leg.remote = remote
+        reachable = remote.port > 0 and not addresses.parse_host(remote.host).is_unspecified
+        sends = remote.direction in ("sendrecv", "sendonly") and reachable
+        receives = remote.direction in ("sendrecv", "recvonly") and not remote.held
+        self.intake.configure(row, remote)
+        self.senders.configure(
+            row,
+            active=sends,
+            payload_type=remote.send_payload_type,
+            codec=remote.codec,
+            frames=remote.ptime // 20 if remote.ptime in (20, 40, 60) else 1,
+            event_type=remote.send_dtmf_pt,
+        )
+        self.watch.expect(row, receives, changed, now)
+        self.bank.enabled[row] = leg.listens_inband()
+        if leg.report_due == math.inf:
+            # The first report comes after half an interval (RFC 3550, 6.2).
+            leg.report_due = now + next_interval() / 2
+
+    def play(self, row: int, command: Play) -> None:
+        """Replace what the row plays."""
+        self._end_playback(row, self.players.play(row, command))
+
+    def stop_playback(self, row: int) -> None:
+        """Stop what the row plays."""
+        self._end_playback(row, self.players.stop(row, "stopped"))
+
+    def send_digits(self, row: int, id: int, digits: str, duration_ms: int, gap_ms: int) -> None:
+        """Press keys, after those still waiting."""
+        leg = self.legs[row]
+        events = leg.remote is not None and leg.remote.send_dtmf_pt is not None
+        leg.keyer.press(id, digits, duration_ms, gap_ms, "rfc4733" if events else "inband")
+        self._keying.add(row)
+
+    def listen(self, row: int, dtmf_inband: bool | None, speech: SpeechDetection | None) -> None:
+        """Choose what is listened for."""
+        leg = self.legs[row]
+        leg.inband = dtmf_inband
+        self.bank.enabled[row] = leg.listens_inband()
+        self.speech.configure(row, speech)
+
+    def receive(self, batch: Batch, now: float) -> None:
+        """Take in what came to the phase's sockets."""
+        headers = rtp.parse(batch)
+        strange = ~headers.valid & ~headers.rtcp
+        if strange.any():
+            np.add.at(self.intake.reception.invalid, batch.rows[strange], 1)
+        for index in np.nonzero(headers.rtcp)[0].tolist():
+            slot, size = int(batch.slots[index]), int(batch.lengths[index])
+            source = addresses.unpack(batch.sources[index])
+            self.rtcp.append((int(batch.rows[index]), batch.data[slot, :size].tobytes(), source))
+        valid = np.nonzero(headers.valid)[0]
+        valid = valid[self.gate.admit(batch.rows[valid], batch.sources[valid])]
+        if not len(valid):
+            return
+        first, resumed = self.watch.hear(batch.rows[valid], now)
+        for row in first:
+            self._tell(row, FirstRtp(*addresses.unpack(self.gate.remote[row])))
+        for row, seconds in resumed:
+            self._tell(row, RtpResumed(round(seconds, 3)))
+        for row, code in self.intake.take(batch, headers, valid, now):
+            self._press(row, code, "rfc4733")
+
+    def tick(self, now: float) -> Outgoing:
+        """One frame of every row: hear, play, send."""
+        count = self.count
+        audio = self.intake.jitter.read(count)
+        self._hear(count, audio, now)
+        frames = self._frames[:count]
+        audible = self.players.active[:count].copy()
+        for row, done in self.players.fill(count, frames):
+            self._tell(row, done)
+        if self._keying:
+            self._press_own(frames, audible)
+        outgoing = self.senders.build(count, frames, audible)
+        np.copyto(self.watch.comfort[:count], self.intake.comfort[:count])
+        for row in self.watch.check(count, now):
+            self._miss(row, now)
+        return outgoing
+
+    def skip(self, frames: int) -> None:
+        """Ticks were missed: what they would have done is left out, so that nothing drifts."""
+        self.intake.jitter.advance(self.count, frames)
+        self.players.skip(self.count, frames * SAMPLES)
+        self.senders.skip(self.count, frames)
+
+    def statistics(self, row: int, now: float) -> LegStatistics:
+        """What the row sent and received so far."""
+        leg = self.legs[row]
+        got, jitter, sent = self.intake.reception, self.intake.jitter, self.senders
+        ssrc = int(got.ssrc[row])
+        statistics = LegStatistics(
+            duration_ms=round((now - leg.opened) * 1000),
+            packets_received=int(got.packets[row]),
+            octets_received=int(got.octets[row]),
+            packets_sent=int(sent.packets[row]),
+            octets_sent=int(sent.octets[row]),
+            packets_lost=got.lost(row),
+            packets_late=int(jitter.late[row]),
+            packets_duplicated=int(got.duplicates[row]),
+            packets_reordered=int(got.reordered[row]),
+            packets_invalid=int(got.invalid[row]),
+            packets_wrong_source=int(self.gate.wrong_total[row]),
+            comfort_noise_packets=int(got.comfort_noise[row]),
+            dtmf_packets_received=int(got.events[row]),
+            dtmf_packets_sent=int(sent.event_packets[row]),
+            frames_concealed=int(jitter.concealed[row]),
+            buffer_resyncs=int(jitter.resyncs[row]),
+            frames_skipped=int(jitter.skipped[row]),
+            frames_inserted=int(jitter.inserted[row]),
+            buffer_ms=jitter.delay(row),
+            buffer_max_ms=int(jitter.delay_max[row]) * 5,
+            mean_ptime_ms=got.mean_ptime(row),
+            jitter_ms=got.jitter(row),
+            local_ssrc=leg.reporter.ssrc,
+            remote_ssrc=ssrc if ssrc >= 0 else None,
+            remote_address=addresses.unpack(self.gate.remote[row]) if self.gate.latched[row] else None,
+        )
+        return with_rtcp(statistics, leg.reporter)
+
+    @property
+    def _parts(self) -> tuple[Rows, ...]:
+        return (self.intake, self.gate, self.watch, self.senders, self.players, self.bank, self.speech)
+
+    def _hear(self, count: int, audio: Int16, now: float) -> None:
+        energy = self.bank.feed(audio)
+        for row, code in self.bank.keys(count, energy):
+            if now - float(self.intake.event_at[row]) > ECHO:
+                self._press(row, code, "inband")
+        if not self.speech.enabled[:count].any():
+            return
+        levels = detect.level(energy[:, 1] + energy[:, 2], SAMPLES)
+        begun, ended = self.speech.listen(count, levels, self.bank.hearing[:count])
+        for row in begun.tolist():
+            self._tell(row, SpeechStarted(self.speech.certainty_ms(row)))
+            if self.players.stops_for(row):
+                self._end_playback(row, self.players.stop(row, "speech"))
+        for row in ended.tolist():
+            self._tell(row, SpeechStopped(self.speech.spoken_ms(row)))
+
+    def _press(self, row: int, code: int, method: DigitMethod) -> None:
+        """The peer pressed a key."""
+        self._tell(row, Digit(DTMF_KEYS[code], KEY_MS[method], method))
+        if self.players.stops_for(row, code=code):
+            self._end_playback(row, self.players.stop(row, "digit"))
+
+    def _press_own(self, frames: Int16, audible: Bool) -> None:
+        for row in sorted(self._keying):
+            if not self.senders.active[row]:
+                continue
+            step, finished = self.legs[row].keyer.step()
+            for request in finished:
+                self._tell(row, DigitsSent(request.id, request.method))
+            if isinstance(step, EventPacket):
+                self.senders.put_event(row, step.payload, step.first)
+            elif isinstance(step, np.ndarray):
+                frames[row] = step
+                audible[row] = True
+            elif not self.legs[row].keyer.busy:
+                self._keying.discard(row)
+
+    def _miss(self, row: int, now: float) -> None:
+        if self.watch.heard[row]:
+            cause: NoRtpCause = "stopped"
+        else:
+            cause = "wrong-source" if self.gate.wrong[row] else "never-received"
+        self._tell(row, NoRtp(round(now - float(self.watch.last[row]), 3), cause, HINTS[cause]))
+
+    def _end_playback(self, row: int, ended: list[PlaybackDone]) -> None:
+        for done in ended:
+            self._tell(row, done)
+
+    def _tell(self, row: int, event: MediaEvent) -> None:
+        self.events.append((row, self.legs[row].generation, event))
