@@ -1,0 +1,45 @@
+"""Short ways to the records that the store's tests are about."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from ringback.store import Append, CallRow, StoredDelivery
+
+ACCOUNT = str(uuid.UUID(int=1))
+
+
+def call_id(number: int = 1) -> str:
+    return str(uuid.UUID(int=1000 + number))
+
+
+def row(number: int = 1, **fields: Any) -> CallRow:
+    settings: dict[str, Any] = {
+        "account_id": ACCOUNT,
+        "direction": "inbound",
+        "from_": "+14155550100",
+        "to": "+14155550199",
+        "status": "in-progress",
+        "created_at": 1000.0 + number,
+        "updated_at": 1000.0 + number,
+    }
+    return CallRow(id=call_id(number), **{**settings, **fields})
+
+
+def event(number: int = 1, sequence: int = 0, **fields: Any) -> Append:
+    settings: dict[str, Any] = {"kind": "call.received", "at": 1000.0, "payload": b"\x00\xffpayload"}
+    return Append(call_id=call_id(number), sequence=sequence, **{**settings, **fields})
+
+
+def delivery(number: int = 1, sequence: int = 0, **fields: Any) -> StoredDelivery:
+    settings: dict[str, Any] = {
+        "id": str(uuid.uuid4()),
+        "account_id": ACCOUNT,
+        "call_id": call_id(number),
+        "sequence": sequence,
+        "stream": f"{call_id(number)} http://app",
+        "payload": b"body",
+        "created_at": 1000.0,
+    }
+    return StoredDelivery(**{**settings, **fields})

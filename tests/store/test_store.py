@@ -1,0 +1,255 @@
+"""What goes in comes out: calls, events, deliveries, objects, on both databases."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ringback.store import (
+    CallFilter,
+    Store,
+    StoredEvent,
+    StoredObject,
+    StoredRecordRefused,
+    StoreError,
+    StoreUnavailable,
+    page_cursor,
+)
+from tests.store.making import ACCOUNT, call_id, delivery, event, row
+
+
+async def test_an_append_stores_event_row_and_deliveries(store: Store) -> None:
+    full = row(
+        parent_id=call_id(9),
+        caller_name="Ünïcode \U0001f4de",
+        custom={"tag": ["a", 1, None]},
+        stats={"mos": 4.2},
+        dialog={"route": ["sip:a", "sip:b"]},
+        extra="text",
+        ringing_at=1001.5,
+        sip_status=180,
+    )
+    due = delivery()
+    await store.append(event(row=full, deliveries=(due,)))
+    assert await store.call(call_id()) == full
+    assert await store.events(call_id()) == [
+        StoredEvent(call_id(), 0, "call.received", 1000.0, b"\x00\xffpayload")
+    ]
+    assert await store.pending() == [due]
+    assert await store.deliveries(call_id()) == [due]
+
+
+async def test_the_newest_row_wins(store: Store) -> None:
+    writes = [
+        store.append(event(sequence=0, row=row(status="initiated"))),
+        store.append(event(sequence=1, row=row(status="ringing"))),
+        store.append(event(sequence=2)),
+    ]
+    await asyncio.gather(*writes)
+    await store.append(event(sequence=3, row=row(status="completed", ended_at=2000.0)))
+    found = await store.call(call_id())
+    assert found is not None
+    assert (found.status, found.ended_at) == ("completed", 2000.0)
+    assert [item.sequence for item in await store.events(call_id())] == [0, 1, 2, 3]
+    assert [item.sequence for item in await store.events(call_id(), after=1)] == [2, 3]
+
+
+async def test_an_unknown_call_is_none(store: Store) -> None:
+    assert await store.call(call_id(404)) is None
+    assert await store.events(call_id(404)) == []
+    assert not await store.delete_call(call_id(404))
+
+
+async def test_a_taken_sequence_is_refused_and_takes_nothing_with_it(store: Store) -> None:
+    await store.append(event(sequence=0, row=row(status="ringing")))
+    bad = store.append(event(sequence=0, row=row(status="wrong")))
+    good = store.append(event(2, row=row(2)))
+    await good
+    with pytest.raises(StoredRecordRefused):
+        await bad
+    found = await store.call(call_id())
+    assert found is not None
+    assert found.status == "ringing"
+    assert store.healthy
+
+
+async def test_text_that_no_database_holds_is_made_storable(store: Store) -> None:
+    await store.append(event(row=row(from_="a\0b", caller_name="c\udc80d", to="\u00fc")))
+    found = await store.call(call_id())
+    assert found is not None
+    assert found.from_.startswith("a")
+    assert found.caller_name == "c\ufffdd"
+    assert found.to == "\u00fc"
+
+
+async def test_open_calls_are_those_without_an_end(store: Store) -> None:
+    await asyncio.gather(
+        store.append(event(1, row=row(1, ended_at=1500.0))),
+        store.append(event(2, row=row(2))),
+        store.append(event(3, row=row(3))),
+    )
+    assert [found.id for found in await store.open_calls()] == [call_id(2), call_id(3)]
+
+
+FILTERS: list[tuple[dict[str, Any], list[int]]] = [
+    ({}, [6, 5, 4, 3, 2, 1]),
+    ({"accounts": (ACCOUNT,)}, [5, 4, 3, 2, 1]),
+    ({"statuses": ("busy", "failed")}, [4, 3]),
+    ({"statuses": ("busy",)}, [3]),
+    ({"directions": ("outbound-api",)}, [2]),
+    ({"from_": ("+14155550100",)}, [6, 5, 4, 3, 2]),
+    ({"to": ("100%", "alice")}, [3, 2]),
+    ({"to_suffix": "%"}, [3]),
+    ({"from_suffix": "100"}, [6, 5, 4, 3, 2]),
+    ({"parent_id": "00000000-0000-0000-0000-0000000003e9"}, [5]),
+    ({"top_level": True}, [6, 4, 3, 2, 1]),
+    ({"sip_call_id": "abc@host"}, [4]),
+    ({"trunk_name": "carrier"}, [4]),
+    ({"client_name": "alice"}, [2]),
+    ({"answered": True}, [2, 1]),
+    ({"answered": False, "accounts": (ACCOUNT,)}, [5, 4, 3]),
+    ({"created_from": 1003.0, "created_to": 1005.0}, [4, 3]),
+    ({"answered_from": 1010.0, "answered_to": 1020.0}, [1]),
+    ({"ended_from": 1031.0}, [2]),
+    ({"ended_to": 1031.0}, [1]),
+    ({"applications": ("app",)}, [1]),
+]
+
+
+@pytest.mark.parametrize(("narrowed", "expected"), FILTERS)
+async def test_filters(sqlite_store: Store, narrowed: dict[str, Any], expected: list[int]) -> None:
+    await _six_calls(sqlite_store)
+    wanted = CallFilter(**narrowed)
+    assert [int(found.id[-4:], 16) - 1000 for found in await sqlite_store.calls(wanted)] == expected
+    assert await sqlite_store.count(wanted) == len(expected)
+
+
+async def test_every_filter_works_on_every_database(store: Store) -> None:
+    await _six_calls(store)
+    for narrowed, expected in FILTERS:
+        assert len(await store.calls(CallFilter(**narrowed))) == len(expected)
+
+
+async def _six_calls(store: Store) -> None:
+    rows = [
+        row(1, from_="anonymous", answered_at=1010.0, ended_at=1030.0, application_id="app"),
+        row(2, to="alice", client_name="alice", direction="outbound-api", answered_at=1025.0, ended_at=1040.0),
+        row(3, to="100%", status="busy"),
+        row(4, status="failed", sip_call_id="abc@host", trunk_name="carrier"),
+        row(5, parent_id=call_id(1)),
+        row(6, account_id=call_id(77)),
+    ]
+    await asyncio.gather(*(store.append(event(n, row=value)) for n, value in enumerate(rows, 1)))
+
+
+async def test_pages_by_offset_and_by_cursor(store: Store) -> None:
+    # Two calls of the same moment: the cursor must neither repeat nor skip one.
+    await asyncio.gather(*(store.append(event(n, row=row(n, created_at=1000.0 + n // 2))) for n in range(7)))
+    every = [found.id for found in await store.calls(CallFilter())]
+    assert len(every) == 7
+    by_offset = [
+        found.id for page in range(4) for found in await store.calls(CallFilter(), limit=2, offset=2 * page)
+    ]
+    assert by_offset == every
+    by_cursor: list[str] = []
+    cursor = None
+    while page := await store.calls(CallFilter(), limit=2, after=cursor):
+        by_cursor += [found.id for found in page]
+        cursor = page_cursor(page[-1])
+    assert by_cursor == every
+
+
+async def test_deleting_a_call_takes_what_hangs_on_it(store: Store) -> None:
+    await store.append(event(row=row(), deliveries=(delivery(),)))
+    await store.append(event(2, row=row(2)))
+    assert await store.delete_call(call_id())
+    assert await store.call(call_id()) is None
+    assert await store.events(call_id()) == []
+    assert await store.pending() == []
+    assert await store.call(call_id(2)) is not None
+
+
+async def test_pruning_keeps_open_calls_and_due_deliveries(store: Store) -> None:
+    writes = [store.append(event(n, row=row(n, ended_at=1100.0 + n))) for n in range(10)]
+    writes.append(store.append(event(20, row=row(20))))
+    writes.append(store.append(event(21, row=row(21, ended_at=1.0), deliveries=(delivery(21),))))
+    await asyncio.gather(*writes)
+    assert await store.prune(1108.0, piece=3) == 8
+    left = {found.id for found in await store.calls(CallFilter())}
+    assert left == {call_id(n) for n in (8, 9, 20, 21)}
+
+
+async def test_the_life_of_deliveries(store: Store) -> None:
+    first, second, third = (delivery(sequence=n) for n in range(3))
+    await store.append(event(row=row(), deliveries=(first, second, third)))
+    await store.mark_delivered(first.id, attempts=1, http_status=204)
+    await store.mark_failed(second.id, "refused", attempts=3, http_status=500)
+    await store.reschedule(third.id, 5000.5, attempts=1, error="timeout")
+    (due,) = await store.pending()
+    assert (due.id, due.attempts, due.not_before, due.error) == (third.id, 1, 5000.5, "timeout")
+    found = {item.id: item for item in await store.deliveries(call_id())}
+    assert (found[first.id].status, found[first.id].http_status) == ("delivered", 204)
+    assert (found[second.id].status, found[second.id].error) == ("failed", "refused")
+
+
+async def test_deliveries_without_an_event_keep_their_order(store: Store) -> None:
+    due = [delivery(sequence=n, created_at=1000.0) for n in (3, 1, 2)]
+    await store.put_deliveries(due)
+    assert [item.sequence for item in await store.pending()] == [1, 2, 3]
+    assert len(await store.pending(limit=2)) == 2
+
+
+async def test_objects(store: Store) -> None:
+    await store.put_object(StoredObject(kind="number", id="1", account_id=ACCOUNT, name="+1", data={"a": [1]}))
+    await store.put_object(StoredObject(kind="number", id="2", name="+2"))
+    await store.put_object(StoredObject(kind="trunk", id="1", name="t"))
+    first = await store.get_object("number", "1")
+    assert first is not None
+    assert (first.data, first.account_id) == ({"a": [1]}, ACCOUNT)
+    await store.put_object(StoredObject(kind="number", id="1", account_id=ACCOUNT, name="+1", data=None))
+    again = await store.get_object("number", "1")
+    assert again is not None
+    assert (again.data, again.created_at) == (None, first.created_at)
+    assert [item.id for item in await store.list_objects("number")] == ["1", "2"]
+    assert [item.id for item in await store.list_objects("number", account_id=ACCOUNT)] == ["1"]
+    assert [item.id for item in await store.list_objects("number", name="+2")] == ["2"]
+    await store.delete_object("number", "1")
+    await store.delete_object("number", "1")
+    assert await store.get_object("number", "1") is None
+    assert await store.get_object("trunk", "1") is not None
+
+
+async def test_what_was_stored_is_there_after_reopening(url: str, data: Path) -> None:
+    async with await Store.open(url, data) as store:
+        await store.append(event(row=row(), deliveries=(delivery(),)))
+    async with await Store.open(url, data) as store:
+        assert await store.call(call_id()) == row()
+        assert len(await store.pending()) == 1
+
+
+async def test_a_closed_store_says_so(sqlite_store: Store) -> None:
+    last = sqlite_store.append(event(row=row()))
+    await sqlite_store.close()
+    await last  # what was queued is committed first
+    await sqlite_store.close()
+    assert not sqlite_store.healthy
+    with pytest.raises(StoreUnavailable):
+        sqlite_store.append(event(2))
+    with pytest.raises(StoreUnavailable):
+        await sqlite_store.call(call_id())
+
+
+@pytest.mark.parametrize("url", ["mysql://host/db", "::"])
+async def test_other_databases_are_refused(data: Path, url: str) -> None:
+    with pytest.raises(StoreError, match="expected sqlite or postgresql"):
+        await Store.open(url, data)
+
+
+async def test_a_database_that_cannot_be_opened_is_named(data: Path) -> None:
+    data.mkdir()
+    (data / "ringback.sqlite").write_bytes(b"this is no database, whatever its name says" * 100)
+    with pytest.raises(StoreError, match="not a database"):
+        await Store.open("sqlite", data)
