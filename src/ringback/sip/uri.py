@@ -190,6 +190,9 @@ def _uri_params(text: str) -> Params:
 
 
 def _ipv6(text: str) -> str:
+    if ":::" in text and "." in text:
+        # The grammar of RFC 3261 derives a third colon before an embedded IPv4 address (RFC 5118 4.10).
+        text = text.replace(":::", "::", 1)
     try:
         ipaddress.IPv6Address(text)
     except ValueError:
@@ -229,6 +232,7 @@ def _uri_headers(text: str) -> list[tuple[str, str]]:
     return sorted((name.lower(), _comparable(value)) for name, _, value in pairs)
 
 
+_DROP_CONTROLS = dict.fromkeys((*range(9), *range(10, 32), 127))
 _ANGLE_FORM = re.compile(r'(?:("[^"\\]*(?:\\.[^"\\]*)*")[ \t]*|([^"<>,;]*))<([^<>]*)>[ \t]*(;.*)?', re.DOTALL)
 
 
@@ -277,7 +281,8 @@ def _parse_name_addr(text: str) -> NameAddr:
     if match is None:
         return _parse_addr_spec(text)
     quoted, plain, uri, params = match.groups()
-    name = unquote(quoted) if quoted is not None else plain.strip(WS)
+    # An escaped control character is legal in a name, but cannot be written back safely.
+    name = unquote(quoted).translate(_DROP_CONTROLS) if quoted is not None else plain.strip(WS)
     return NameAddr(_parse_uri(uri), name, Params.parse(params) if params else NO_PARAMS)
 
 
