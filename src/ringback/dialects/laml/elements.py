@@ -11,7 +11,8 @@ _STATUS = "statusCallback statusCallbackMethod statusCallbackEvent"
 _RECORDING = "recordingStatusCallback recordingStatusCallbackMethod recordingStatusCallbackEvent"
 _DETECTION = (
     "machineDetection machineDetectionTimeout machineDetectionSpeechThreshold "
-    "machineDetectionSpeechEndThreshold machineDetectionSilenceTimeout amdStatusCallback amdStatusCallbackMethod"
+    "machineDetectionSpeechEndThreshold machineDetectionSilenceTimeout "
+    "amdStatusCallback amdStatusCallbackMethod"
 )
 _AGENT = (
     "id url language ttsLanguage transcriptionLanguage ttsProvider voice transcriptionProvider speechModel "
@@ -47,8 +48,9 @@ _TABLE = {
     "Message": f"to from {_HOOK} statusCallback",
     "Pay": (
         "input action method bankAccountType statusCallback statusCallbackMethod timeout maxAttempts "
-        "securityCode postalCode minPostalCodeLength paymentConnector paymentConnectorUrl paymentMethod tokenType "
-        "chargeAmount currency description validCardTypes language confirmation requireMatchingInputs"
+        "securityCode postalCode minPostalCodeLength paymentConnector paymentConnectorUrl paymentMethod "
+        "tokenType chargeAmount currency description validCardTypes language confirmation "
+        "requireMatchingInputs"
     ),
     "Prompt": "for errorType cardType attempt requireMatchingInputs",
     "Queue": "url method reservationSid postWorkActivitySid",
@@ -100,8 +102,9 @@ _TABLE = {
     "Task": "priority timeout",
     "Transcription": (
         "name track statusCallbackUrl statusCallbackMethod inboundTrackLabel outboundTrackLabel "
-        "partialResults languageCode transcriptionEngine profanityFilter speechModel hints enableAutomaticPunctuation "
-        "enableProviderData intelligenceService conversationConfiguration conversationId"
+        "partialResults languageCode transcriptionEngine profanityFilter speechModel hints "
+        "enableAutomaticPunctuation enableProviderData intelligenceService "
+        "conversationConfiguration conversationId"
     ),
     "Uri": "priority weight username password",
     "Verto": "",

@@ -22,8 +22,6 @@ from ringback.dialects.laml.statuses import webhook_status
 from ringback.sip.errors import SipParseError
 from ringback.sip.uri import Uri
 
-Fields = tuple[tuple[str, str | None], ...]
-
 # The headers that reach an application, besides X-… ones.
 _SHOWN_HEADERS = frozenset({"user-to-user", "remote-party-id", "p-preferred-identity", "p-called-party-id"})
 
@@ -86,12 +84,12 @@ def _host(uri: str) -> str:
         return ""
 
 
-def action_fields(verb: Verb, outcome: Outcome) -> list[tuple[str, str]]:
+def action_fields(verb: Verb, outcome: Outcome, profile: Profile) -> list[tuple[str, str]]:
     """What a verb's action gets besides: Gather's keys, without the one that finished them."""
     if not isinstance(verb, Gather):
         return []
     fields = [("Digits", outcome.digits or "")]
-    if outcome.finish_key:
+    if outcome.finish_key and profile is TWILIO:
         fields.append(("FinishedOnKey", outcome.finish_key))
     return fields
 

@@ -44,6 +44,7 @@ TWILIO = Profile(
         read_timeout=15.0,
         total_timeout=15.0,
         max_redirects=10,
+        max_body=4 * 1024 * 1024,  # the reply may be audio; a document is held to 64 kB when it is read
         retries=RetryPolicy(attempts=2, on=frozenset({"ct"}), backoff=(0.0,)),
     ),
     callbacks=FetchPolicy(

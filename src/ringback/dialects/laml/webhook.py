@@ -1,0 +1,226 @@
+"""An application of this dialect on one call: asked for documents, told about progress."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import uuid4, uuid5
+
+import msgspec
+
+from ringback.calls.application import Action, Ask, Document, Failed, NewCall
+from ringback.calls.events import CallAnswered, CallEnded, CallEvent, CallInitiated, CallRinging
+from ringback.calls.record import CallRecord
+from ringback.calls.services import Services
+from ringback.calls.status import Direction
+from ringback.calls.verbs import Hook, Note
+from ringback.dialects.laml import notes
+from ringback.dialects.laml.fields import action_fields, callback_fields, failure_fields, request_fields
+from ringback.dialects.laml.markup import Markup, read_markup
+from ringback.dialects.laml.notes import DocumentError
+from ringback.dialects.laml.profiles import Profile, profile_named
+from ringback.dialects.laml.replies import AT_END, ending, interpret
+from ringback.dialects.laml.settings import Settings
+from ringback.net.cookies import Cookies
+from ringback.net.guard import origin_of
+from ringback.net.url import BadUrl, target
+from ringback.routing.directory import Account
+from ringback.webhooks.ask import Asker, WebhookFailure, WebhookReply, WebhookRequest
+from ringback.webhooks.delivery import Delivery
+from ringback.webhooks.render import append_query
+
+_MOST_FALLBACKS = 10  # a fallback document that leads to failing places must not go round for ever
+
+
+class LamlApplication:
+    """`ringback.calls.application.Application` for SignalWire and Twilio applications."""
+
+    def __init__(
+        self, services: Services, account: Account, settings: Settings, remarks: Sequence[Note] = ()
+    ) -> None:
+        self.settings = settings
+        self._profile = profile_named(settings.profile)
+        self._account = account
+        self._asker = Asker(services.http)
+        self._cookies = Cookies()
+        self._remarks = tuple(remarks)  # told with the first document
+        self._document_url = settings.voice_url
+        self._in_fallback = False
+        self._fallbacks = 0
+
+    @property
+    def dialect(self) -> str:
+        return "laml"
+
+    @property
+    def profile(self) -> str:
+        return self._profile.name
+
+    @property
+    def rings_at_once(self) -> bool:
+        return True
+
+    # -- documents
+
+    async def ask(self, ask: Ask, call: CallRecord) -> Document | None:
+        """Fetch the document that `ask` calls for, or the fallback's, or else the service's ending."""
+        if isinstance(ask, Failed):
+            return await self._fall_back(DocumentError(ask.note, self._document_url), call, told=True)
+        hook, extra = self._place(ask)
+        try:
+            document = await self._fetch(hook, extra, call)
+        except DocumentError as problem:
+            return await self._fall_back(problem, call)
+        self._in_fallback = False
+        return document
+
+    def document_of(self, text: str) -> Document:
+        """A document given as text (`Twiml=`, `Laml=`).
+
+        Raises:
+            DocumentError: it is none.
+        """
+        return self._document(read_markup(text.encode("utf-8", "replace"), self._profile, base=""))
+
+    def _place(self, ask: NewCall | Action | Any) -> tuple[Hook, list[tuple[str, str]]]:
+        if isinstance(ask, NewCall):
+            return Hook(url=self.settings.voice_url, method=self.settings.voice_method), []
+        extra = action_fields(ask.verb, ask.outcome, self._profile) if isinstance(ask, Action) else []
+        return ask.hook, extra
+
+    async def _fetch(self, hook: Hook, extra: Sequence[tuple[str, str]], call: CallRecord) -> Document:
+        if not hook.url:
+            raise DocumentError(notes.error(notes.INVALID_URL, "the application has no voice URL"))
+        fields = (*request_fields(call, self._profile), *extra)
+        request = WebhookRequest(
+            url=hook.url,
+            method=hook.method,
+            fields=fields,
+            headers=self._headers(str(uuid4())),
+            auth=self._auth(hook),
+            scheme=self._profile.signing,
+            key=self._account.webhook_signing_key,
+            policy=self._profile.fetch,
+        )
+        try:
+            reply = await self._asker.ask(request, self._cookies)
+        except WebhookFailure as failure:
+            raise DocumentError(notes.of_failure(self._profile, failure), hook.url) from failure
+        self._document_url = _base(hook, fields, reply)
+        return self._document(interpret(reply, self._profile, self._document_url))
+
+    def _document(self, markup: Markup) -> Document:
+        remarks, self._remarks = self._remarks, ()
+        return Document(verbs=markup.verbs, application=self, at_end=AT_END, notes=(*remarks, *markup.notes))
+
+    async def _fall_back(self, problem: DocumentError, call: CallRecord, *, told: bool = False) -> Document:
+        """`told`: the call's time line has the problem already."""
+        failures = () if told else (problem.note,)
+        last = problem.note
+        settings = self.settings
+        if settings.fallback_url and not self._in_fallback and self._fallbacks < _MOST_FALLBACKS:
+            self._fallbacks += 1
+            self._in_fallback = True
+            hook = Hook(url=settings.fallback_url, method=settings.fallback_method)
+            try:
+                document = await self._fetch(hook, failure_fields(last.code, problem.url), call)
+            except DocumentError as second:
+                failures, last = (*failures, second.note), second.note
+            else:
+                return msgspec.structs.replace(document, notes=(*failures, *document.notes))
+        verbs, at_end = ending(call, self._profile, last)
+        return Document(verbs=verbs, application=self, at_end=at_end, notes=failures)
+
+    def _headers(self, token: str) -> tuple[tuple[str, str], ...]:
+        headers = [("User-Agent", self._profile.user_agent)]
+        if self._profile.idempotency_header:
+            headers.append((self._profile.idempotency_header, token))
+        return tuple(headers)
+
+    def _auth(self, hook: Hook) -> tuple[str, str] | None:
+        if hook.username is not None:
+            return hook.username, hook.password or ""
+        settings = self.settings
+        if settings.username and _same_origin(hook.url, settings.voice_url):
+            return settings.username, settings.password
+        return None
+
+    # -- callbacks
+
+    def deliveries(self, event: CallEvent, call: CallRecord) -> Sequence[Delivery]:
+        """The status callback, where this event is one that the application subscribed to."""
+        name = _progress_event(event, call)
+        settings = self.settings
+        if name is None or not settings.status_callback:
+            return ()
+        wanted = ("completed",) if call.direction is Direction.INBOUND else settings.events
+        if name not in wanted:
+            return ()
+        # The same event always makes the same delivery, so that a repeat is seen as one.
+        token = str(uuid5(call.id, f"status callback {call.sequence_number} {name}"))
+        hook = Hook(url=settings.status_callback, method=settings.status_callback_method)
+        return (
+            Delivery(
+                id=token,
+                account_id=str(call.account_id),
+                call_id=str(call.id),
+                sequence=call.sequence_number,
+                url=hook.url,
+                method=hook.method,
+                fields=tuple(callback_fields(call, self._profile)),
+                headers=(("User-Agent", self._profile.user_agent),),
+                auth=self._auth(hook),
+                scheme=self._profile.signing,
+                key_ref=str(call.account_id),
+                token=token,
+                token_header=self._profile.idempotency_header,
+                policy=self._profile.callbacks,
+            ),
+        )
+
+    def notify(self, event: CallEvent, call: CallRecord) -> None:
+        """Nothing is connected in this dialect."""
+
+    def state(self) -> Mapping[str, Any]:
+        """The settings; `restored` reads them."""
+        state: dict[str, Any] = msgspec.to_builtins(self.settings)
+        return state
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
+
+
+def restored(state: Mapping[str, Any], profile: Profile) -> Settings:
+    """Settings from `LamlApplication.state`; of another dialect's state, only `profile` is what counts."""
+    try:
+        return msgspec.convert(dict(state), Settings)
+    except msgspec.ValidationError:
+        return Settings(profile=profile.name)
+
+
+def _progress_event(event: CallEvent, call: CallRecord) -> str | None:
+    """The subscription that an event falls under."""
+    if isinstance(event, CallInitiated):
+        return "initiated"
+    if isinstance(event, CallRinging):
+        # 183 after 180 is no second ringing.
+        return "ringing" if call.ringing_at == call.updated_at else None
+    if isinstance(event, CallAnswered):
+        return "answered"
+    return "completed" if isinstance(event, CallEnded) else None
+
+
+def _base(hook: Hook, fields: Sequence[tuple[str, str]], reply: WebhookReply) -> str:
+    """The document's URL: the one asked for, without the parameters added to it, or where that led."""
+    sent = append_query(hook.url, fields) if hook.method.upper() in ("GET", "HEAD") else hook.url
+    try:
+        return hook.url if target(sent).url == reply.url else reply.url
+    except BadUrl:
+        return reply.url
+
+
+def _same_origin(one: str, other: str) -> bool:
+    try:
+        return origin_of(one) == origin_of(other)
+    except ValueError:
+        return False
