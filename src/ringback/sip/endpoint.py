@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
 
+from ringback.sip.agent import Credentials, UserAgent
+from ringback.sip.authorizer import Authorizer
+from ringback.sip.core import HeaderList, Lookup, Settings, literal_flow
 from ringback.sip.dialog import DialogState
+from ringback.sip.errors import SipParseError
 from ringback.sip.events import SessionEvent
-from ringback.sip.flow import Trace
+from ringback.sip.flow import Flow, Trace, join_host_port
+from ringback.sip.inbound import InboundCall
 from ringback.sip.incoming import IncomingRequest
-from ringback.sip.message import Response
+from ringback.sip.locate import Locator
+from ringback.sip.message import Message, Response
+from ringback.sip.outbound import Invitation, OutboundCall
 from ringback.sip.pending import Pending
 from ringback.sip.registration import Registration
-from ringback.sip.session import InboundCall, OutboundCall
+from ringback.sip.session import Session
+from ringback.sip.sockets import Tracer
+from ringback.sip.transport import Transports
 from ringback.sip.uri import NameAddr, Uri
 
-HeaderList = Iterable[tuple[str, str]]
-Credentials = tuple[str, str]
+log = logging.getLogger(__name__)
+
+SOMEWHERE = "192.0.2.1"
+"""A documentation address (RFC 5737): the route to it is the default route."""
 
 
 class SipEndpoint:
-    """A SIP user agent on real sockets, server and client in one."""
+    """A SIP user agent on real sockets, server and client in one. Its methods belong to one event loop."""
 
     def __init__(
         self,
@@ -33,26 +46,69 @@ class SipEndpoint:
         supported: Sequence[str] = (),
         session_expires: int = 1800,
         address_allowed: Callable[[str], bool] | None = None,
+        locator: Locator | None = None,
     ) -> None:
-        """``on_invitation`` sets ``call.on_event`` and rings, answers or rejects, then or later; without it
-        calls get 480. ``on_register`` answers REGISTER (without it 405), ``on_request`` other requests outside
-        a dialog (MESSAGE, SUBSCRIBE …; without it 405). ``supported``: further option tags that the application
-        handles (``replaces``). ``session_expires``: seconds, 0 turns our own session timers off.
-        ``address_allowed`` is asked for every literal address before a new request goes there.
+        """``on_invitation`` sets ``call.on_event`` and rings, answers or rejects, then or later; without it calls
+        get 480. ``on_register`` answers REGISTER, ``on_request`` other requests outside a dialog (MESSAGE,
+        SUBSCRIBE …); without them 405. ``supported``: further option tags that the application handles
+        (``replaces``). ``session_expires``: seconds, 0 turns our own session timers off. ``address_allowed``
+        is asked for every literal address before a new request goes there.
         """
+        settings = Settings(user_agent, tuple(supported), session_expires)
+        self._trace = Tracer(on_trace)
+        self._transports = Transports(self, self._trace, advertise)
+        self._agent = UserAgent(settings, _clock, self._transports.local_for, address_allowed=address_allowed)
+        self._agent.on_invitation = on_invitation
+        self._agent.on_register = on_register
+        self._agent.on_request = on_request
+        self._agent.core.wake = self._wake
+        self._locator = locator or Locator()
+        self._registrations: set[Registration] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._armed: float | None = None
+        self._awake = False
+        self._running = False
+
+    # Life
 
     @property
     def listening(self) -> list[str]:
         """The real listening points, such as ``udp:127.0.0.1:5060``."""
+        return [
+            f"{point.transport}:{join_host_port(point.local_host, point.local_port)}"
+            for point in self._transports.listening
+        ]
 
     async def start(self, listen: Sequence[str]) -> None:
         """Opens the sockets; port 0 takes a free one. Raises OSError (nothing stays open) and ValueError."""
+        await self._transports.start(listen)
+        self._running = True
 
     async def stop(self, grace: float = 0.0) -> None:
-        """Refuses new calls, waits up to ``grace`` seconds for open transactions, closes the sockets."""
+        """Refuses new calls, waits up to ``grace`` seconds for requests without an answer, closes the sockets."""
+        self.refuse_new()
+        for registration in self._registrations:
+            registration.stop()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + grace
+        while self._agent.core.layer.unfinished() and loop.time() < deadline:
+            await asyncio.sleep(0.02)
+        self.settled()
+        self._running = False
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        self._transports.close()
+        await self._transports.wait_closed()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def refuse_new(self, status: int | None = 503, retry_after: int = 5) -> None:
         """New calls get ``status`` and Retry-After, statelessly; None accepts them again."""
+        self._agent.refuse_new(status, retry_after)
+
+    # Requests
 
     def invite(
         self,
@@ -68,7 +124,17 @@ class SipEndpoint:
         call_id: str | None = None,
         max_forwards: int = 70,
     ) -> OutboundCall:
-        """Places a call. Never raises for what the network does: that arrives as ``Failed``."""
+        """Places a call. What the network does arrives as an event (``Failed``).
+
+        ``target`` becomes the Request-URI. ``route``: an outbound proxy (its URIs usually with ``;lr``).
+        ``credentials``: user and password, for whoever on the path challenges this call. Raises ValueError for
+        header fields that cannot be sent or that the protocol writes itself.
+        """
+        invitation = Invitation(target, from_, to, offer, tuple(headers), tuple(route), call_id, max_forwards)
+        call = self._agent.invite(invitation, credentials)
+        call.on_event = on_event
+        call.start()
+        return call
 
     def register(
         self,
@@ -81,7 +147,11 @@ class SipEndpoint:
         headers: HeaderList = (),
     ) -> Registration:
         """Registers and keeps registered until ``Registration.unregister``; ``await registration.first`` for the
-        first final response."""
+        first final response. ``registrar`` is a URI without user."""
+        registration = Registration(self._agent, registrar, aor, credentials, expires, on_change, headers)
+        self._registrations.add(registration)
+        registration.refresh()
+        return registration
 
     def request(
         self,
@@ -95,13 +165,115 @@ class SipEndpoint:
         credentials: Credentials | None = None,
         route: Sequence[Uri] = (),
     ) -> Pending[Response]:
-        """A request outside any dialog (MESSAGE …); resolves with its final response."""
+        """A request outside any dialog (MESSAGE …); resolves with its final response. ``Content-Type`` belongs in
+        ``headers``. Raises ValueError."""
+        return self._agent.request(
+            method,
+            target,
+            from_=from_,
+            to=to or NameAddr(target),
+            headers=headers,
+            body=body,
+            authorizer=Authorizer(*credentials) if credentials is not None else None,
+            route=route,
+        )
 
     def options(self, target: Uri, *, from_: NameAddr | None = None) -> Pending[Response]:
         """Asks a peer what it can do: the usual "are you there"."""
+        sender = from_ or NameAddr(Uri("sip", None, None, self.local_address(target)))
+        return self.request("OPTIONS", target, from_=sender, headers=[("Accept", "application/sdp")])
 
     def bye_orphan(self, state: DialogState) -> Pending[Response]:
-        """Ends a call of an earlier life of this process."""
+        """Ends a call of an earlier life of this process. Raises SipParseError for a state that is none."""
+        return self._agent.bye_orphan(state)
 
-    def find_call(self, call_id: str, local_tag: str, remote_tag: str) -> InboundCall | OutboundCall | None:
+    def find_call(self, call_id: str, local_tag: str, remote_tag: str) -> Session | None:
         """The call of a dialog, as Replaces (RFC 3891) names it."""
+        return self._agent.find_call(call_id, local_tag, remote_tag)
+
+    def local_address(self, target: Uri) -> str:
+        """The address for the session description of a call to ``target``: the advertised one, or ours on the
+        route there (for a name: on the default route)."""
+        flow = literal_flow(target) or Flow(target.transport or "udp", SOMEWHERE, 5060)
+        return self._transports.local_for(flow)[1]
+
+    # What the transports report
+
+    def datagram(self, data: bytes, flow: Flow) -> None:
+        """A datagram came in."""
+        self._awake = True
+        self._agent.receive(data, flow)
+
+    def message(self, message: Message, flow: Flow) -> None:
+        """A message came in on a connection."""
+        self._awake = True
+        self._agent.receive_message(message, flow)
+
+    def malformed(self, error: SipParseError, flow: Flow) -> None:
+        """Something that is no message came in on a connection."""
+        self._awake = True
+        self._agent.refuse_malformed(error, flow)
+
+    def send_failed(self, key: str) -> None:
+        """A message could not be sent."""
+        self._awake = True
+        self._agent.send_failed(key)
+
+    def settled(self) -> None:
+        """Everything that arrived was handed over: sends, then tells the owners, until there is no more of both."""
+        agent = self._agent
+        self._awake = True
+        while self._flush():
+            agent.run_news()
+        self._awake = False
+        self._arm()
+
+    def _flush(self) -> bool:
+        """True when owners have something to hear after what was sent."""
+        agent = self._agent
+        for message in agent.outgoing():
+            self._transports.send(message)
+        for lookup in agent.lookups():
+            task = asyncio.get_running_loop().create_task(self._locate(lookup))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return agent.core.has_news
+
+    async def _locate(self, lookup: Lookup) -> None:
+        try:
+            flows = await self._locator.locate(lookup.uri)
+        except Exception:
+            log.exception("cannot resolve %s", lookup.uri)
+            flows = []
+        lookup.then(flows)
+        self.settled()
+
+    # Time
+
+    def _wake(self) -> None:
+        """The core has something outside of what the transports reported: an owner asked for it."""
+        if not self._awake and self._running:
+            self._awake = True
+            asyncio.get_running_loop().call_soon(self.settled)
+
+    def _arm(self) -> None:
+        deadline = self._agent.poll_timeout()
+        if deadline == self._armed or not self._running:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._armed = deadline
+        self._timer = (
+            None if deadline is None else asyncio.get_running_loop().call_at(deadline, self._on_time)
+        )
+
+    def _on_time(self) -> None:
+        self._armed = None
+        self._awake = True
+        self._agent.handle_timeout()
+        self.settled()
+
+
+def _clock() -> float:
+    """The loop's own clock: deadlines go to ``call_at`` as they are."""
+    return asyncio.get_running_loop().time()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
+    from ringback.sip.headers import Headers
     from ringback.sip.incoming import IncomingRequest
-    from ringback.sip.message import Headers
 
 
 class Progress(msgspec.Struct, frozen=True):

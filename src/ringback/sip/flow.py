@@ -39,13 +39,13 @@ class Flow(msgspec.Struct, frozen=True):
 class Outgoing(msgspec.Struct, frozen=True):
     """One message to put on the wire.
 
-    ``key`` is handed back to the core if the message cannot be sent (0: nobody cares). ``fallback`` is
-    tried first when ``flow`` names a connection that has gone (RFC 3261 section 18.2.2).
+    ``key`` is handed back to the core if the message cannot be sent (empty: nobody cares). ``fallback`` is
+    where it goes when ``flow`` names a connection that has gone (RFC 3261 section 18.2.2).
     """
 
     flow: Flow
     data: bytes
-    key: int = 0
+    key: str = ""
     fallback: Flow | None = None
 
 

@@ -1,0 +1,342 @@
+"""The user agent: messages and a clock in; calls, requests, bytes and the next deadline out. No sockets here.
+
+Whoever drives it calls ``receive`` or ``handle_timeout``, then sends what ``outgoing`` returns, resolves what ``lookups``
+returns, and runs the calls of ``news``. ``core.wake`` is called when there is something new without one of the two.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+from ringback.sip.authorizer import Authorizer
+from ringback.sip.body import SDP, check_body
+from ringback.sip.core import ALLOW, Core, HeaderList, Lookup, Settings, add_headers, new_call_id, new_tag
+from ringback.sip.dialog import Dialog, DialogState
+from ringback.sip.errors import SipParseError
+from ringback.sip.exchange import Exchange, local_response
+from ringback.sip.flow import Flow, Outgoing
+from ringback.sip.headers import Headers
+from ringback.sip.inbound import InboundCall
+from ringback.sip.incoming import IncomingRequest
+from ringback.sip.layer import Local, note_source, response_route
+from ringback.sip.message import Message, Request, Response
+from ringback.sip.outbound import Invitation, OutboundCall
+from ringback.sip.parse import classify, parse_message
+from ringback.sip.pending import Pending
+from ringback.sip.session import Session
+from ringback.sip.timers import Clock
+from ringback.sip.transaction import ServerTransaction
+from ringback.sip.uri import NameAddr, Uri
+
+log = logging.getLogger(__name__)
+
+KNOWN_METHODS = frozenset(token.strip() for token in ALLOW.split(",")) | {"PUBLISH"}
+DIALOG_ONLY = frozenset({"BYE", "INFO", "UPDATE", "PRACK"})
+ACCEPT = f"{SDP}, multipart/mixed"
+
+Credentials = tuple[str, str]
+
+
+class UserAgent:
+    """One SIP user agent, client and server in one, without IO."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        local_for: Callable[[Flow], Local],
+        *,
+        address_allowed: Callable[[str], bool] | None = None,
+    ) -> None:
+        self.core = Core(settings, clock, local_for, address_allowed)
+        self.on_invitation: Callable[[InboundCall], None] | None = None
+        self.on_register: Callable[[IncomingRequest], None] | None = None
+        self.on_request: Callable[[IncomingRequest], None] | None = None
+        self._refusal: tuple[int, int] | None = None
+
+    # In and out
+
+    def receive(self, data: bytes, flow: Flow) -> None:
+        """One datagram. Keep-alives, STUN and garbage are dropped; what is nearly SIP gets its 4xx."""
+        if classify(data) != "sip":
+            return
+        try:
+            message = parse_message(data)
+        except SipParseError as error:
+            self.refuse_malformed(error, flow)
+            return
+        self.receive_message(message, flow)
+
+    def receive_message(self, message: Message, flow: Flow) -> None:
+        """One message, from a datagram or a stream. Never raises for what the peer sent."""
+        if isinstance(message, Response):
+            try:
+                self.core.layer.receive_response(message)
+            except SipParseError:
+                pass  # nobody is told of a bad response: the transaction goes on waiting for a good one
+            return
+        try:
+            note_source(message, flow)
+            self._receive_request(message, flow)
+        except SipParseError as error:
+            self._refuse(message, flow, error.status, error.reason)
+
+    def refuse_malformed(self, error: SipParseError, flow: Flow) -> None:
+        """Answers a request that could be read in part, statelessly."""
+        partial = error.partial
+        if isinstance(partial, Request):
+            try:
+                note_source(partial, flow)
+            except SipParseError:
+                return
+            self._refuse(partial, flow, error.status, error.reason)
+
+    def poll_timeout(self) -> float | None:
+        """When ``handle_timeout`` is due, on the clock given; None for not at all."""
+        return self.core.timers.next_deadline()
+
+    def handle_timeout(self) -> None:
+        """Does what is due."""
+        self.core.timers.fire()
+
+    def outgoing(self) -> list[Outgoing]:
+        """Takes the messages to be sent, in order."""
+        return self.core.outgoing()
+
+    def lookups(self) -> list[Lookup]:
+        """Takes the names to be resolved; ``lookup.then(flows)`` gives the answer."""
+        return self.core.lookups()
+
+    def run_news(self) -> None:
+        """Tells owners what happened to their calls and requests. One owner's fault does not reach the others."""
+        for handler, value in self.core.news():
+            try:
+                handler(value)
+            except Exception:
+                log.exception("a handler of %s failed", type(value).__name__)
+
+    def send_failed(self, key: str) -> None:
+        """A message could not be sent (its ``Outgoing.key``): its transaction ends or tries the next address."""
+        transaction = self.core.layer.find_client(key)
+        if transaction is not None:
+            transaction.fail()
+
+    # Requests from the network
+
+    def _receive_request(self, request: Request, flow: Flow) -> None:
+        layer = self.core.layer
+        known = layer.find_server(request)
+        if known is not None:
+            known.receive(request)
+            return
+        if request.method == "ACK":
+            self._receive_ack(request)
+            return
+        if request.to.tag is None and request.method == "INVITE" and self._refusal is not None:
+            status, seconds = self._refusal
+            self._refuse(request, flow, status, None, [("Retry-After", str(seconds))])
+            return
+        if request.to.tag is None and layer.merged(request):
+            self._refuse(request, flow, 482, None)
+            return
+        transaction = layer.accept(request, flow)
+        try:
+            self._dispatch(transaction, request, flow)
+        except SipParseError as error:
+            headers = [("Accept", ACCEPT)] if error.status == 415 else []
+            self.core.answer(transaction, error.status, error.reason, headers)
+
+    def _dispatch(self, transaction: ServerTransaction, request: Request, flow: Flow) -> None:
+        if request.method == "CANCEL":
+            self._receive_cancel(transaction, request)
+            return
+        unknown = self._unsupported(request)
+        if unknown:
+            self.core.answer(transaction, 420, headers=[("Unsupported", ", ".join(unknown))])
+        elif request.to.tag is not None:
+            self._receive_in_dialog(transaction, request, flow)
+        elif request.uri.scheme not in ("sip", "sips", "tel"):
+            self.core.answer(transaction, 416)
+        elif request.method == "OPTIONS":
+            self._answer_options(transaction)
+        elif request.max_forwards == 0:
+            self.core.answer(transaction, 483)
+        elif request.method == "INVITE":
+            self._receive_invite(transaction, request, flow)
+        elif request.method in DIALOG_ONLY:
+            self.core.answer(transaction, 481)
+        else:
+            self._receive_other(transaction, request, flow)
+
+    def _unsupported(self, request: Request) -> list[str]:
+        """Option tags that the request requires and we do not know (RFC 3261 section 8.2.2.3)."""
+        required = request.require
+        if not required:
+            return []
+        known = self.core.settings.option_tags.split(", ")
+        return [tag for tag in required if tag not in known]
+
+    def _receive_ack(self, request: Request) -> None:
+        dialog = self.core.dialogs.get(_dialog_key(request))
+        if dialog is not None:
+            try:
+                dialog.receive_ack(request)
+            except SipParseError:
+                pass  # an ACK is never answered
+
+    def _receive_cancel(self, transaction: ServerTransaction, request: Request) -> None:
+        invite = self.core.layer.find_server(request, "INVITE")
+        if invite is None:
+            self.core.answer(transaction, 481)
+            return
+        transaction.to_tag = invite.to_tag
+        self.core.answer(transaction, 200)
+        if not invite.final and invite.on_cancel is not None:
+            invite.on_cancel(request)
+
+    def _receive_in_dialog(self, transaction: ServerTransaction, request: Request, flow: Flow) -> None:
+        dialog = self.core.dialogs.get(_dialog_key(request))
+        if dialog is None:
+            self.core.answer(transaction, 481)
+        elif request.method == "OPTIONS":
+            self._answer_options(transaction)
+        elif request.method not in KNOWN_METHODS:
+            self.core.answer(transaction, 501, headers=[("Allow", ALLOW)])
+        else:
+            dialog.receive_request(transaction, request, flow)
+
+    def _answer_options(self, transaction: ServerTransaction) -> None:
+        tags = self.core.settings.option_tags
+        headers = [("Allow", ALLOW), ("Accept", ACCEPT), ("Supported", tags)]
+        self.core.answer(transaction, self._refusal[0] if self._refusal else 200, headers=headers)
+
+    def _receive_invite(self, transaction: ServerTransaction, request: Request, flow: Flow) -> None:
+        transaction.respond(self.core.response(request, 100))
+        request.validate()
+        check_body(request)
+        contact = request.contact
+        if contact is None:
+            raise SipParseError("Missing Contact")
+        call = InboundCall(self.core, transaction, request, flow, contact.uri)
+        minimum = call.timer.too_short(request)
+        if minimum is not None:
+            call.end(None)
+            self.core.answer(transaction, 422, headers=[("Min-SE", str(minimum))])
+        elif self.on_invitation is None:
+            call.reject(480)
+        else:
+            self.core.notify(self.on_invitation, call)
+
+    def _receive_other(self, transaction: ServerTransaction, request: Request, flow: Flow) -> None:
+        handler = self.on_register if request.method == "REGISTER" else self.on_request
+        if request.method not in KNOWN_METHODS:
+            self.core.answer(transaction, 501, headers=[("Allow", ALLOW)])
+        elif handler is None:
+            self.core.answer(transaction, 405, headers=[("Allow", ALLOW)])
+        else:
+            incoming = IncomingRequest(request, flow, transaction.respond, transaction.to_tag)
+            self.core.notify(handler, incoming)
+
+    def _refuse(
+        self, request: Request, flow: Flow, status: int, reason: str | None, headers: HeaderList = ()
+    ) -> None:
+        """Answers without a transaction. The tag is the same each time: it is made from what was received."""
+        if request.method == "ACK":
+            return
+        try:
+            target, fallback = response_route(request, flow)
+            tag = f"{hash((request.call_id, request.headers.get('Via'))) & 0xFFFFFFFFFFFF:012x}"
+        except SipParseError:
+            return
+        response = self.core.response(request, status, reason, tag)
+        for name, value in headers:
+            response.headers.add(name, value)
+        self.core.send(Outgoing(target, response.encode(), "", fallback))
+
+    # Requests of ours
+
+    def refuse_new(self, status: int | None, retry_after: int) -> None:
+        """New calls get ``status`` and Retry-After, statelessly; None accepts them again."""
+        self._refusal = None if status is None else (status, retry_after)
+
+    def invite(self, invitation: Invitation, credentials: Credentials | None) -> OutboundCall:
+        """Prepares a call; ``start`` sends it. Raises ValueError for header fields that cannot be sent."""
+        return OutboundCall(self.core, invitation, _authorizer(credentials))
+
+    def request(
+        self,
+        method: str,
+        target: Uri,
+        *,
+        from_: NameAddr,
+        to: NameAddr,
+        headers: HeaderList = (),
+        body: bytes = b"",
+        authorizer: Authorizer | None = None,
+        route: Sequence[Uri] = (),
+        call_id: str | None = None,
+        cseq: Callable[[], int] | None = None,
+    ) -> Pending[Response]:
+        """A request outside any dialog. Raises ValueError for header fields that cannot be sent."""
+        extra, call_id = list(headers), call_id or new_call_id()
+        sender = from_ if from_.tag else from_.with_tag(new_tag())
+        numbers = iter(range(1, 2**31))
+        add_headers(Headers(), extra)  # refuses the impossible here, not in a callback
+
+        def build(flow: Flow) -> Request:
+            number = cseq() if cseq is not None else next(numbers)
+            fields = Headers([("Max-Forwards", "70"), ("From", str(sender)), ("To", str(to))])
+            for uri in route:
+                fields.add("Route", str(NameAddr(uri)))
+            fields.add("Call-ID", call_id)
+            fields.add("CSeq", f"{number} {method}")
+            fields.add("Contact", self.core.contact(flow, from_.uri.user))
+            fields.add("User-Agent", self.core.settings.user_agent)
+            add_headers(fields, extra)
+            return Request(method, target, fields, body)
+
+        return self._finish(build, authorizer, route[0] if route else target)
+
+    def bye_orphan(self, state: DialogState) -> Pending[Response]:
+        """Ends a call of an earlier life of this process. Raises SipParseError for a state that is none."""
+        dialog = Dialog.restore(state)
+
+        def build(flow: Flow) -> Request:
+            request = dialog.request("BYE")
+            request.headers.add("User-Agent", self.core.settings.user_agent)
+            return request
+
+        return self._finish(build, None, dialog.next_hop, dialog.observed)
+
+    def _finish(
+        self,
+        build: Callable[[Flow], Request],
+        authorizer: Authorizer | None,
+        next_hop: Uri,
+        observed: Flow | None = None,
+    ) -> Pending[Response]:
+        pending: Pending[Response] = Pending()
+
+        def on_response(_: Exchange, response: Response) -> None:
+            if response.status >= 200:
+                pending.resolve(response)
+
+        def on_failure(_: Exchange, cause: str) -> None:
+            pending.resolve(local_response(cause))
+
+        Exchange(self.core, build, authorizer, on_response, on_failure).start(next_hop, observed)
+        return pending
+
+    def find_call(self, call_id: str, local_tag: str, remote_tag: str) -> Session | None:
+        """The call of a dialog."""
+        found = self.core.dialogs.get((call_id, local_tag, remote_tag))
+        return found if isinstance(found, Session) else None
+
+
+def _dialog_key(request: Request) -> tuple[str, str, str]:
+    return (request.call_id, request.to.tag or "", request.from_.tag or "")
+
+
+def _authorizer(credentials: Credentials | None) -> Authorizer | None:
+    return Authorizer(*credentials) if credentials is not None else None

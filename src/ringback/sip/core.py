@@ -1,0 +1,277 @@
+"""What every part of the user agent shares: settings, timers, transactions, dialogs, and the way out."""
+
+from __future__ import annotations
+
+import ipaddress
+import random
+import secrets
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any, Protocol
+
+import msgspec
+
+from ringback.sip.body import SDP, sdp_body
+from ringback.sip.errors import SipParseError
+from ringback.sip.flow import Flow, Outgoing, join_host_port
+from ringback.sip.headers import Headers, key_of
+from ringback.sip.layer import Local, TransactionLayer
+from ringback.sip.message import Request, Response, make_response
+from ringback.sip.timers import Clock, Timers
+from ringback.sip.transaction import ServerTransaction
+from ringback.sip.uri import Uri
+
+HeaderList = Iterable[tuple[str, str]]
+DialogKey = tuple[str, str, str]
+"""Call-ID, our tag, the peer's tag."""
+
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY, MESSAGE, SUBSCRIBE, REGISTER"
+TCP_AVOIDED_FOR = 600.0
+"""Seconds in which a peer that refused TCP is sent large requests by UDP at once."""
+
+# What the protocol itself writes: nobody else may (RFC 3261 section 20).
+_OWN = frozenset(
+    {
+        "via",
+        "from",
+        "to",
+        "call-id",
+        "cseq",
+        "contact",
+        "max-forwards",
+        "route",
+        "record-route",
+        "content-length",
+    }
+    | {"rseq", "rack", "require", "session-expires", "min-se", "allow", "supported", "proxy-require"}
+)
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """How a user agent behaves. ``session_expires`` and ``min_se`` are seconds (RFC 4028)."""
+
+    user_agent: str = "Ringback"
+    supported: tuple[str, ...] = ()
+    session_expires: int = 1800
+    min_se: int = 90
+    max_redirects: int = 5
+    udp_limit: int = 1300
+    """Octets above which a request tries TCP first (RFC 3261 section 18.1.1)."""
+
+    @property
+    def option_tags(self) -> str:
+        """The value of Supported."""
+        tags = ["100rel", *(["timer"] if self.session_expires else []), *self.supported]
+        return ", ".join(dict.fromkeys(tags))
+
+
+class Lookup(msgspec.Struct, frozen=True, eq=False):
+    """A name to look up: the flows found go to ``Core.located``."""
+
+    uri: Uri
+    then: Callable[[list[Flow]], None]
+
+
+class DialogUser(Protocol):
+    """Whoever lives in a dialog."""
+
+    def receive_request(self, transaction: ServerTransaction, request: Request, flow: Flow) -> None:
+        """A new request inside the dialog."""
+
+    def receive_ack(self, request: Request) -> None:
+        """The ACK of a 2xx."""
+
+
+class Core:
+    """The state of one user agent, without its rules. Single-threaded; time comes from ``clock``."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        local_for: Callable[[Flow], Local],
+        address_allowed: Callable[[str], bool] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.local_for = local_for
+        self.address_allowed = address_allowed
+        self.timers = Timers(clock)
+        self.layer = TransactionLayer(self.timers, self.send, local_for)
+        self.dialogs: dict[DialogKey, DialogUser] = {}
+        self.wake: Callable[[], None] = _nothing
+        self._outgoing: list[Outgoing] = []
+        self._news: list[tuple[Callable[[Any], None], Any]] = []
+        self._lookups: list[Lookup] = []
+        self._tcp_refused: dict[tuple[str, int], float] = {}
+
+    # Out
+
+    def send(self, message: Outgoing) -> None:
+        """Queues a message; it leaves with the next ``outgoing``."""
+        self._outgoing.append(message)
+        self.wake()
+
+    def outgoing(self) -> list[Outgoing]:
+        """Takes what is to be sent, in order."""
+        taken, self._outgoing = self._outgoing, []
+        return taken
+
+    def notify(self, handler: Callable[[Any], None], value: Any) -> None:
+        """Queues a call to the owner: it hears of things after the bytes that they caused have left."""
+        self._news.append((handler, value))
+        self.wake()
+
+    @property
+    def has_news(self) -> bool:
+        """True while owners have something to hear."""
+        return bool(self._news)
+
+    def news(self) -> list[tuple[Callable[[Any], None], Any]]:
+        """Takes the queued calls, in order."""
+        taken, self._news = self._news, []
+        return taken
+
+    def locate(self, uri: Uri, then: Callable[[list[Flow]], None]) -> None:
+        """Finds where requests to a URI go; at once for a literal address, which never asks DNS."""
+        flow = literal_flow(uri)
+        if flow is not None:
+            then([flow])
+            return
+        self._lookups.append(Lookup(uri, then))
+        self.wake()
+
+    def lookups(self) -> list[Lookup]:
+        """Takes the names that wait for an answer."""
+        taken, self._lookups = self._lookups, []
+        return taken
+
+    # What messages are made of
+
+    def contact(self, flow: Flow, user: str | None) -> str:
+        """Our Contact for a peer on that flow."""
+        transport, host, port = self.local_for(flow)
+        uri = Uri("sip", user, None, host, port)
+        if transport != "udp":
+            uri = uri.with_(params=uri.params.with_("transport", transport))
+        return f"<{uri}>"
+
+    def response(
+        self, request: Request, status: int, reason: str | None = None, to_tag: str | None = None
+    ) -> Response:
+        """A response with our name on it."""
+        response = make_response(request, status, reason, to_tag or new_tag())
+        response.headers.add("Server", self.settings.user_agent)
+        return response
+
+    def answer(
+        self,
+        transaction: ServerTransaction,
+        status: int,
+        reason: str | None = None,
+        headers: HeaderList = (),
+    ) -> None:
+        """Answers a request that needs no more than a status and a few header fields of ours."""
+        response = self.response(transaction.request, status, reason, transaction.to_tag)
+        for name, value in headers:
+            response.headers.add(name, value)
+        transaction.respond(response)
+
+    def describe_us(self, message: Request | Response, flow: Flow, user: str | None) -> None:
+        """Adds what INVITE, UPDATE and their 2xx carry: Contact, Allow and Supported."""
+        headers = message.headers
+        headers.add("Contact", self.contact(flow, user))
+        headers.add("Allow", ALLOW)
+        headers.add("Supported", self.settings.option_tags)
+
+    def allowed(self, flow: Flow) -> bool:
+        """True where a new request may go to that address."""
+        return self.address_allowed is None or self.address_allowed(flow.host)
+
+    def prefers_tcp(self, flow: Flow) -> bool:
+        """True unless the peer refused TCP lately."""
+        until = self._tcp_refused.get((flow.host, flow.port))
+        return until is None or until <= self.clock()
+
+    def note_tcp_refused(self, flow: Flow) -> None:
+        """Remembers that the peer cannot be reached by TCP."""
+        now = self.clock()
+        self._tcp_refused = {peer: until for peer, until in self._tcp_refused.items() if until > now}
+        self._tcp_refused[(flow.host, flow.port)] = now + TCP_AVOIDED_FOR
+
+
+def _nothing() -> None:
+    """Nobody waits for output."""
+
+
+def retry_after() -> tuple[str, str]:
+    """A Retry-After of 0 to 10 seconds for a request that came too early (RFC 3261 section 14.2)."""
+    return ("Retry-After", str(random.randrange(11)))
+
+
+def new_tag() -> str:
+    """A tag with 64 random bits (RFC 3261 section 19.3 wants 32)."""
+    return secrets.token_hex(8)
+
+
+def new_call_id() -> str:
+    """A Call-ID nobody else has."""
+    return secrets.token_hex(16)
+
+
+def add_headers(headers: Headers, extra: HeaderList) -> None:
+    """Adds the owner's header fields. Raises ValueError for those that belong to the protocol."""
+    for name, value in extra:
+        if key_of(name) in _OWN:
+            raise ValueError(f"{name} is written by the protocol itself")
+        headers.add(name, value)
+
+
+def set_body(message: Request | Response, body: bytes | None, content_type: str = SDP) -> None:
+    """Gives a message its body."""
+    if body:
+        message.body = body
+        message.headers.set("Content-Type", content_type)
+
+
+def readable_sdp(message: Request | Response) -> bytes | None:
+    """The session description of a message that nobody can refuse any more (ACK, a response)."""
+    try:
+        return sdp_body(message)
+    except SipParseError:
+        return None
+
+
+@lru_cache(maxsize=4096)
+def is_literal(host: str) -> bool:
+    """True for an IPv4 or IPv6 address."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=4096)
+def is_private(host: str) -> bool:
+    """True for addresses that mean nothing elsewhere, and for names False."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_private or address.is_unspecified
+
+
+def literal_flow(uri: Uri) -> Flow | None:
+    """The way to a URI whose host (or ``maddr``) is an address; None for names."""
+    host = uri.params.get("maddr") or uri.host
+    if not is_literal(host):
+        return None
+    # TLS is never replaced by less: the transport, which does not speak it, says that it cannot send.
+    transport = "tls" if uri.scheme == "sips" else uri.transport or "udp"
+    return Flow(transport, host, uri.port or 5060)
+
+
+def describe(flow: Flow) -> str:
+    """``host:port`` of the peer."""
+    return join_host_port(flow.host, flow.port)
