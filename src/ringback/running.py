@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,24 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
             yield
         finally:
             file.unlink(missing_ok=True)
+
+
+class DataInUse(OSError):
+    """Another server runs on this data directory."""
+
+
+@contextlib.contextmanager
+def exclusive(data: Path) -> Iterator[None]:
+    """Be the only server on the data directory, until the block ends. Raises DataInUse."""
+    data.mkdir(parents=True, exist_ok=True)
+    with (data / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = running_server(data)
+            by = f" by process {holder.pid}" if holder else ""
+            raise DataInUse(f"{data} is in use{by}: set another one with server.data") from error
+        yield
 
 
 def running_server(data: Path) -> Running | None:

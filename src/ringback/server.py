@@ -39,10 +39,12 @@ from ringback.routing.bindings import StoredBindings
 from ringback.routing.directory import Directory, Trunk
 from ringback.routing.outbound import Surroundings
 from ringback.routing.registrar import Registrar
-from ringback.running import Running
+from ringback.running import Running, exclusive
 from ringback.sip.auth import DigestServer
 from ringback.sip.endpoint import SipEndpoint
 from ringback.sip.flow import join_host_port, parse_listen, split_address
+from ringback.sip.inbound import InboundCall
+from ringback.sip.incoming import IncomingRequest
 from ringback.speech.espeak import Espeak
 from ringback.speech.openai import OpenAiSpeech
 from ringback.speech.protocol import TextToSpeech
@@ -83,16 +85,16 @@ class Server:
         """Open everything; HTTP last, when SIP and media can take a call.
 
         Raises:
-            OSError: a configured port is taken.
+            OSError: a configured port is taken, or the data directory is in use (DataInUse).
             MediaUnavailable, ringback.store.errors.StoreError
         """
         settings = self.settings
+        self._stack.enter_context(exclusive(settings.server.data_path))
         http_socket = _bind(*settings.server.http_address)
         self._stack.callback(http_socket.close)
         self.http_url = f"http://{join_host_port(*http_socket.getsockname()[:2])}"
         public_url = settings.server.public_url or self.http_url
         data = settings.server.data_path
-        data.mkdir(parents=True, exist_ok=True)
         self.store = await Store.open(settings.server.database, data)
         self._stack.push_async_callback(self.store.close)
         self.time_line = TimeLine(self.store)
@@ -168,8 +170,8 @@ class Server:
     async def _open_sip(self, policy: AddressPolicy) -> None:
         self.endpoint = SipEndpoint(
             advertise=self.settings.server.advertise,
-            on_invitation=lambda call: self._reception and self._reception.invitation(call),
-            on_register=lambda request: self._reception and self._reception.register(request),
+            on_invitation=self._invited,
+            on_register=self._registering,
             on_trace=self.time_line.sip if self.settings.store.trace_megabytes else None,
             address_allowed=lambda host: self._refusal(policy, host) is None,
         )
@@ -207,6 +209,7 @@ class Server:
             ws="none",
         )
         server = _Uvicorn(config)
+        bound.listen(2048)  # from here on clients are served, or wait in the backlog
         serving = asyncio.get_running_loop().create_task(server.serve(sockets=[bound]))
 
         async def close() -> None:
@@ -215,15 +218,21 @@ class Server:
 
         self._stack.push_async_callback(close)
         self.endpoint.refuse_new(None)
-        while not server.started and not serving.done():
-            await asyncio.sleep(0.001)
 
     async def _shut_down(self) -> None:
         self.endpoint.refuse_new(503)
         await self.switchboard.shut_down(self.settings.calls.shutdown_seconds)
         await self.deliverer.drain(2.0)
 
-    # -- looked up while running
+    # -- handed on while running
+
+    def _invited(self, session: InboundCall) -> None:
+        if self._reception is not None:
+            self._reception.invitation(session)
+
+    def _registering(self, request: IncomingRequest) -> None:
+        if self._reception is not None:
+            self._reception.register(request)
 
     def _password(self, username: str) -> str | None:
         client = self.directory.client(username)

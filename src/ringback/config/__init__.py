@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from ringback.config.loading import SAMPLE_APPLICATION, load
+from ringback.config.loading import DEMONSTRATION, DEVICE, SAMPLE_APPLICATION, demonstration, load
 from ringback.config.reading import ConfigError
 from ringback.config.settings import Settings
 
-__all__ = ["SAMPLE_APPLICATION", "ConfigError", "Settings", "load"]
+__all__ = [
+    "DEMONSTRATION",
+    "DEVICE",
+    "SAMPLE_APPLICATION",
+    "ConfigError",
+    "Settings",
+    "demonstration",
+    "load",
+]

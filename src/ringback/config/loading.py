@@ -31,6 +31,14 @@ from ringback.config.tables import (
 
 DEFAULT_FILE = "ringback.toml"
 SAMPLE_APPLICATION = "http://127.0.0.1:5000"
+DEVICE = "alice"
+"""The device that the demonstration account has."""
+DEMONSTRATION = {
+    "laml": ("voice", "+14155550101"),
+    "jambonz": ("hook", "+14155550102"),
+    "callapi": ("voice", "+14155550103"),
+}
+"""The demonstration's applications: dialect, the path of its sample, its number."""
 _TOKEN_FILE = "account.toml"  # in the data directory, when there is no configuration file
 
 _SECTIONS: dict[str, type[msgspec.Struct]] = {
@@ -68,6 +76,11 @@ def load(
         return _read({}, "environment", environment, sample_application)
     file = named or Path(DEFAULT_FILE)
     return _read(_parse(file), str(file), environment, None)
+
+
+def demonstration(env: Mapping[str, str], sample_application: str) -> Settings:
+    """The settings without a file, even where there is one; raises ConfigError for a wrong variable."""
+    return _read({}, "environment", env, sample_application)
 
 
 def _parse(file: Path) -> dict[str, Any]:
@@ -127,15 +140,25 @@ def _check(reader: Reader, values: Mapping[str, Any]) -> None:
 
 
 def _demonstration(data: Path, sample_application: str) -> dict[str, Any]:
-    """What is served without a file: telephone numbers reach the LaML sample, names each of the three."""
-    dialects = ("laml", "jambonz", "callapi")
+    """What is served without a file: a number for each dialect's sample, and one device to call them from."""
     base = sample_application.rstrip("/")
+    account = _demonstration_account(data)
+    device_password = account.pop("device_password", account["token"])
     return {
-        "account": [_demonstration_account(data)],
+        "account": [account],
         "application": [
-            {"name": dialect, "dialect": dialect, "voice_url": f"{base}/{dialect}"} for dialect in dialects
+            {
+                "name": dialect,
+                "dialect": dialect,
+                "voice_url": f"{base}/{dialect}/{path}",
+                "status_callback": f"{base}/status/{dialect}",
+            }
+            for dialect, (path, _) in DEMONSTRATION.items()
         ],
-        "number": [{"number": "*", "application": "laml"}],
+        "number": [
+            {"number": number, "application": dialect} for dialect, (_, number) in DEMONSTRATION.items()
+        ],
+        "client": [{"username": DEVICE, "password": device_password}],
         "trunk": [{"name": "local", "inbound_from": ["127.0.0.0/8", "::1/128"]}],
     }
 
@@ -148,6 +171,7 @@ def _demonstration_account(data: Path) -> dict[str, Any]:
         text = (
             "# Made at the first start without a configuration file; the token is a password.\n"
             f'name = "demo"\nsid = "{account_id("demo")}"\ntoken = "{token}"\n'
+            f'device_password = "{secrets.token_urlsafe(9)}"\n'
         )
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:

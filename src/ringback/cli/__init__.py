@@ -1,0 +1,10 @@
+"""The `ringback` command."""
+
+from __future__ import annotations
+
+from ringback.cli.app import app
+
+
+def main() -> None:
+    """What `ringback` runs."""
+    app()

@@ -1,0 +1,113 @@
+"""The commands and their options; each command's work is in a file of its own, imported when it is wanted."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    help="Ringback, the programmable voice server that you run yourself.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Config = Annotated[
+    Path | None, typer.Option("--config", help="The settings; by default ringback.toml, if it is there.")
+]
+
+
+def run(work: Coroutine[Any, Any, int]) -> None:
+    """Run a command's coroutine on uvloop, and end with its exit code."""
+    try:
+        import uvloop
+    except ImportError:
+        code = asyncio.run(work)
+    else:
+        code = asyncio.run(work, loop_factory=uvloop.new_event_loop) if _has_factory() else uvloop.run(work)
+    raise typer.Exit(code)
+
+
+def _has_factory() -> bool:
+    return sys.version_info >= (3, 12)
+
+
+@app.command()
+def serve(config: Config = None) -> None:
+    """Serve until Ctrl-C (or SIGTERM): running calls get time to end."""
+    from ringback.cli.serve import serve as work
+
+    run(work(config))
+
+
+@app.command()
+def demo(
+    stay: Annotated[bool, typer.Option("--stay", help="Stay up after the calls.")] = False,
+    application: Annotated[
+        str, typer.Option("--app", help="Call this application instead of the sample.")
+    ] = "",
+    dialect: Annotated[str, typer.Option(help="What it speaks: laml, jambonz or callapi.")] = "laml",
+    lan: Annotated[bool, typer.Option("--lan", help="Be reachable from the local network.")] = False,
+    out: Annotated[Path, typer.Option(help="Where the recordings of what was heard go.")] = Path("demo-out"),
+) -> None:
+    """Start everything on its defaults and place one real call in each dialect, watched."""
+    from ringback.cli.demo import Choices
+    from ringback.cli.demo import demo as work
+
+    run(work(Choices(stay=stay, application=application, dialect=dialect, lan=lan, out=out)))
+
+
+@app.command()
+def call(
+    number: Annotated[str, typer.Argument(help="A number or name at the server, or a sip: URI.")],
+    digits: Annotated[
+        str, typer.Option(help="Keys to press after the first prompt; w waits half a second, W one.")
+    ] = "",
+    record: Annotated[Path | None, typer.Option(help="Write what was heard to this WAV file.")] = None,
+    seconds: Annotated[float, typer.Option(help="Hang up after this long, if the far end has not.")] = 60.0,
+    server: Annotated[
+        str, typer.Option(help="host:port of the server; by default the one that runs here.")
+    ] = "",
+    user: Annotated[str, typer.Option(help="Call as this device; by default the first configured one.")] = "",
+    password: Annotated[str, typer.Option(help="The device's password.")] = "",
+    config: Config = None,
+) -> None:
+    """Place a call with the built-in softphone, and watch it."""
+    from ringback.cli.call import Wanted
+    from ringback.cli.call import call as work
+
+    wanted = Wanted(
+        number=number,
+        digits=digits,
+        record=record,
+        seconds=seconds,
+        server=server,
+        user=user,
+        password=password,
+    )
+    run(work(wanted, config))
+
+
+@app.command()
+def trace(
+    which: Annotated[str, typer.Argument(metavar="CALL", help="A call's SID in any spelling, or 'last'.")],
+    full: Annotated[bool, typer.Option(help="SIP messages and webhook bodies in full.")] = False,
+    config: Config = None,
+) -> None:
+    """Show one call on one time line: SIP, webhooks, verbs, keys, callbacks."""
+    from ringback.cli.trace import trace as work
+
+    run(work(which, full, config))
+
+
+@app.command()
+def doctor(config: Config = None) -> None:
+    """Look for what is wrong: settings, ports, addresses, codecs, speech, database."""
+    from ringback.cli.doctor import doctor as work
+
+    run(work(config))

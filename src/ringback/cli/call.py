@@ -1,0 +1,108 @@
+"""`ringback call`: the built-in softphone places a call, presses keys, and keeps what it heard."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from ringback.config import ConfigError, Settings, load
+from ringback.routing.directory import Client
+from ringback.running import running_server
+from ringback.sip.flow import parse_listen
+from ringback.testing.softphone import CallFailed, PhoneCall, Softphone
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What was asked for on the command line."""
+
+    number: str
+    digits: str
+    record: Path | None
+    seconds: float
+    server: str
+    user: str
+    password: str
+
+
+async def call(wanted: Wanted, config: Path | None) -> int:
+    """Place it; 0 when it was answered, 1 when not, 2 when there is no server to call."""
+    console, errors = Console(highlight=False), Console(stderr=True, highlight=False)
+    try:
+        settings = load(config)
+    except ConfigError as error:
+        errors.print(f"[red]{error}")
+        return 2
+    server = wanted.server or _server(settings)
+    if server is None:
+        errors.print(
+            "[red]no server runs here: start one (ringback serve), or name it with --server HOST:PORT"
+        )
+        return 2
+    user, password = _device(wanted, settings)
+    host = "::1" if server.startswith("[") else _own_address(server)
+    async with Softphone(user, server=server, password=password, host=host) as phone:
+        return await _call(phone, wanted, console)
+
+
+async def _call(phone: Softphone, wanted: Wanted, console: Console) -> int:
+    began = time.monotonic()
+
+    def happened(what: str) -> None:
+        console.print(f"  {time.monotonic() - began:7.3f}  {what}")
+
+    console.print(f"[bold]calling {wanted.number} as {phone.username}")
+    call = await phone.call(wanted.number, on_progress=happened)
+    try:
+        await call.answered(wanted.seconds)
+    except (CallFailed, TimeoutError) as error:
+        console.print(f"[red]not answered: {error or 'it rang on'}")
+        return 1
+    await _converse(call, wanted, happened)
+    heard = len(call.heard()) / 8000
+    console.print(f"heard {heard:.1f} s in {call.audio.packets_heard} packets")
+    if wanted.record is not None:
+        call.save(wanted.record)
+        console.print(f"written to {wanted.record}")
+    console.print("ringback trace last shows the server's side of it")
+    return 0
+
+
+async def _converse(call: PhoneCall, wanted: Wanted, happened: Callable[[str], None]) -> None:
+    try:
+        if wanted.digits:
+            await call.silence(timeout=wanted.seconds)
+            await call.press(wanted.digits)
+            happened(f"pressed {wanted.digits}")
+        await call.ended(wanted.seconds)
+    except TimeoutError:
+        call.hang_up()
+
+
+def _server(settings: Settings) -> str | None:
+    """The SIP address of the server that runs on the configured data directory."""
+    running = running_server(settings.server.data_path)
+    if running is None:
+        return None
+    udp = next((text for text in running.sip if text.startswith("udp:")), running.sip[0])
+    return udp.partition(":")[2]
+
+
+def _device(wanted: Wanted, settings: Settings) -> tuple[str, str]:
+    if wanted.user:
+        return wanted.user, wanted.password
+    devices = settings.directory().all(Client)
+    return (devices[0].username, devices[0].password) if devices else ("softphone", "")
+
+
+def _own_address(server: str) -> str:
+    """Our address on the way to the server."""
+    host = parse_listen(f"udp:{server}").local_host
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((host, 9))
+        return str(probe.getsockname()[0])

@@ -1,0 +1,194 @@
+"""`ringback demo`: everything on its defaults, one real call in each dialect, watched as it happens."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from aiohttp import web
+from rich.console import Console
+from rich.panel import Panel
+
+from ringback.cli.ports import next_free
+from ringback.cli.rehearsal import Rehearsal, Result
+from ringback.cli.serve import until_signal, why_not
+from ringback.config import DEMONSTRATION, DEVICE, ConfigError, Settings, demonstration
+from ringback.config.tables import WebhooksSection
+from ringback.media.model import MediaUnavailable
+from ringback.routing.directory import Account, Client
+from ringback.running import DataInUse, exclusive
+from ringback.server import Server
+from ringback.sip.flow import join_host_port, split_address
+from ringback.store.errors import StoreError
+from ringback.testing.sample_app import build
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What was asked for on the command line. `application` empty: the sample."""
+
+    stay: bool
+    application: str
+    dialect: str
+    lan: bool
+    out: Path
+
+
+async def demo(choices: Choices) -> int:
+    """Place the calls; 0 when all went as they should, 1 when not, 2 when the choices are wrong."""
+    console = Console(highlight=False)
+    if choices.dialect not in DEMONSTRATION:
+        console.print(f"[red]expected a dialect of {', '.join(DEMONSTRATION)}, got {choices.dialect!r}")
+        return 2
+    async with contextlib.AsyncExitStack() as stack:
+        sample = await stack.enter_async_context(_sample())
+        try:
+            settings = _settings(choices, sample, console)
+        except ConfigError as error:
+            console.print(f"[red]{error}")
+            return 2
+        server = Server(settings)
+        stack.push_async_callback(server.stop)
+        try:
+            await server.start()
+        except (OSError, MediaUnavailable, StoreError) as error:
+            console.print(f"[red]{'; '.join(why_not(settings, error))}")
+            return 1
+        console.print(f"Ringback is up: {server.http_url}/ and {', '.join(server.sip)}")
+        results = await _calls(server, choices, console)
+        failed = _verdict(results, console)
+        if choices.stay:
+            _how_to_go_on(server, choices, console)
+            await until_signal()
+    return 1 if failed else 0
+
+
+async def _calls(server: Server, choices: Choices, console: Console) -> list[Result]:
+    own = bool(choices.application)
+    dialects = [choices.dialect] if own else list(DEMONSTRATION)
+    rehearsal = Rehearsal(server, console, choices.out)
+    return [await rehearsal.call(dialect, DEMONSTRATION[dialect][1], own=own) for dialect in dialects]
+
+
+def _verdict(results: list[Result], console: Console) -> bool:
+    console.print()
+    for result in results:
+        mark = "[red]✗" if result.problems else "[green]✓"
+        problems = "; ".join(result.problems) or "went as it should"
+        console.print(f"{mark}[/] {result.dialect}: {problems}   heard: {result.recording}")
+    return any(result.problems for result in results)
+
+
+@contextlib.asynccontextmanager
+async def _sample() -> AsyncIterator[str]:
+    """The sample application on a free port; its URL."""
+    runner = web.AppRunner(build(), access_log=None)
+    await runner.setup()
+    place = next_free("tcp:127.0.0.1:5000").partition(":")[2]
+    host, port = split_address(place)
+    site = web.TCPSite(runner, host, port)
+    await site.start()
+    try:
+        yield f"http://{place}"
+    finally:
+        await runner.cleanup()
+
+
+def _settings(choices: Choices, sample: str, console: Console) -> Settings:
+    """The defaults, on ports that are free."""
+    environment = {**os.environ, **_data(console)}
+    settings = demonstration(environment, sample)
+    server = settings.server
+    host = _lan_address() if choices.lan else ""
+    http = _free(f"tcp:{_at(server.http, host)}", console)
+    first = _free(f"udp:{_at(server.sip[0].partition(':')[2], host)}", console)
+    places = tuple(f"{text.partition(':')[0]}:{first.partition(':')[2]}" for text in server.sip)
+    rtp = f"{join_host_port(host, None)}:{server.rtp.rpartition(':')[2]}" if host else server.rtp
+    server = msgspec.structs.replace(
+        server, http=http.partition(":")[2], sip=places, rtp=rtp, advertise=host or server.advertise
+    )
+    changes: dict[str, object] = {"server": server}
+    if choices.lan:
+        changes["webhooks"] = WebhooksSection(allow_private=True)
+    if choices.application:
+        changes["application"] = tuple(
+            msgspec.structs.replace(table, voice_url=choices.application, status_callback="")
+            if table.name == choices.dialect
+            else table
+            for table in settings.application
+        )
+    return msgspec.structs.replace(settings, **changes)
+
+
+def _data(console: Console) -> dict[str, str]:
+    """The data directory, or the next one that no server runs on."""
+    wanted = os.environ.get("RINGBACK_SERVER__DATA", "ringback-data")
+    for number in range(1, 100):
+        name = wanted if number == 1 else f"{wanted}-{number}"
+        with contextlib.suppress(DataInUse), exclusive(Path(name)):
+            if number > 1:
+                console.print(f"[yellow]{wanted} is in use by another server: using {name}")
+            return {"RINGBACK_SERVER__DATA": name}
+    return {}
+
+
+def _at(address: str, host: str) -> str:
+    configured, port = split_address(address)
+    return join_host_port(host or configured, port)
+
+
+def _free(text: str, console: Console) -> str:
+    free = next_free(text)
+    if free != text:
+        console.print(f"[yellow]{text} is taken: using {free}")
+    return free
+
+
+def _lan_address() -> str:
+    """This machine's address on the local network: the one that the default route leaves from."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # nothing is sent; TEST-NET-1 stands for "elsewhere"
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "127.0.0.1"
+
+
+def _how_to_go_on(server: Server, choices: Choices, console: Console) -> None:
+    directory = server.directory
+    account = directory.all(Account)[0]
+    device = next(client for client in directory.all(Client) if client.username == DEVICE)
+    place = server.sip[0].partition(":")[2]
+    laml = f"{server.http_url}/api/laml/2010-04-01/Accounts/{account.id}"
+    to = f"sip:{DEVICE}@{place}"
+    url = directory.application_named(account.id, "laml")
+    hook = directory.application_named(account.id, "jambonz")
+    rcml = directory.application_named(account.id, "callapi")
+    text = f"""[bold]Call it[/] from any SIP phone: user [bold]{device.username}[/], password [bold]{device.password}[/], \
+domain or server [bold]{place}[/], transport UDP, no proxy
+  numbers: {", ".join(f"{number} ({dialect})" for dialect, (_, number) in DEMONSTRATION.items())}
+  or from here: [bold]ringback call {DEMONSTRATION["laml"][1]} --digits 1w2 --record out.wav[/]
+
+[bold]Let it call[/] that phone once it is registered (or put any sip: address in its place):
+  curl -u {account.id}:{account.token} {laml}/Calls -d From=+14155550101 -d To={to} -d Url={url.voice_url if url else ""}
+  curl -H 'Authorization: Bearer {account.token}' -H 'Content-Type: application/json' \
+{server.http_url}/v1/Accounts/{account.id}/Calls -d '{{"from":"+14155550102","to":{{"type":"user","name":"{DEVICE}"}},\
+"application_sid":"{hook.id if hook else ""}"}}'
+  curl -u {account.id}:{account.token} {server.http_url}/call/2012-04-24/Accounts/{account.id}/Calls.json \
+-d From=14155550103 -d To={to} -d Url={rcml.voice_url if rcml else ""}
+
+[bold]Look[/] at {server.http_url}/ and with [bold]ringback trace last[/]
+  database and audio cache: {server.settings.server.data_path.resolve()}
+  what the phone heard: {choices.out.resolve()}
+[bold]Ctrl-C[/] stops it."""
+    if choices.lan:
+        text += f"""
+
+[bold]Linphone[/]: Use SIP account · Username {device.username} · Password {device.password} · Domain {place} · Transport UDP
+[bold]Zoiper[/]: {device.username}@{place} · password as above · Outbound proxy: none · SIP UDP"""
+    console.print(Panel(text, title="Ringback stays up", expand=False))

@@ -1,0 +1,80 @@
+"""`ringback serve`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from pathlib import Path
+
+from rich.console import Console
+
+from ringback.cli.ports import holder_of, taken_ports
+from ringback.config import ConfigError, Settings, load
+from ringback.media.model import MediaUnavailable
+from ringback.routing.directory import Account, Client, Number
+from ringback.server import Server
+from ringback.store.errors import StoreError
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+async def serve(config: Path | None) -> int:
+    """Serve until a signal comes; 0, or 1 when it could not start, or 2 when the settings are wrong."""
+    errors = Console(stderr=True, highlight=False)
+    try:
+        settings = load(config)
+    except ConfigError as error:
+        for problem in error.problems:
+            errors.print(f"[red]{problem}")
+        return 2
+    logging.basicConfig(
+        level=_LEVELS[settings.log.level], format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    server = Server(settings)
+    try:
+        await server.start()
+    except (OSError, MediaUnavailable, StoreError) as error:
+        await server.stop()
+        for problem in why_not(settings, error):
+            errors.print(f"[red]{problem}")
+        return 1
+    tell(server, Console(highlight=False))
+    await until_signal()
+    await server.stop()
+    return 0
+
+
+async def until_signal() -> None:
+    """Wait for SIGINT or SIGTERM."""
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, asked.set)
+    try:
+        await asked.wait()
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def why_not(settings: Settings, error: Exception) -> list[str]:
+    """Why the server could not start, with the holder of each port that is taken."""
+    taken = taken_ports(settings)
+    if isinstance(error, OSError) and taken:
+        return [f"{what} is taken by {holder_of(what) or 'another program'}" for what in taken]
+    return [f"cannot start: {error}"]
+
+
+def tell(server: Server, console: Console) -> None:
+    """Say where everything is and how to call it."""
+    directory = server.directory
+    console.print(f"Ringback is up: page and REST at {server.http_url}/, SIP at {', '.join(server.sip)}")
+    for account in directory.all(Account):
+        console.print(f"  account {account.name}: {account.id}")
+        numbers = ", ".join(number.number for number in directory.all(Number, account.id))
+        if numbers:
+            console.print(f"    numbers: {numbers}")
+        for client in directory.all(Client, account.id):
+            console.print(f"    device: sip:{client.username}@{server.sip[0].partition(':')[2]}")
+    console.print("  Ctrl-C stops: running calls get time to end.")

@@ -1,0 +1,51 @@
+"""Time lines on a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from ringback.calls.timeline import Line
+
+_STYLES = {
+    "call": "bold",
+    "sip": "blue",
+    "webhook": "green",
+    "callback": "magenta",
+    "verb": "cyan",
+    "key": "bold yellow",
+    "media": "red",
+    "note": "yellow",
+}
+
+
+class Watcher:
+    """Prints lines as they come, each with the seconds since the first."""
+
+    def __init__(self, console: Console, *, full: bool = False) -> None:
+        self._console = console
+        self._full = full
+        self._began: dict[str, float] = {}
+        self.lines: list[Line] = []
+
+    def __call__(self, line: Line) -> None:
+        """Print one line."""
+        self.lines.append(line)
+        began = self._began.setdefault(line.call_id, line.at)
+        text = Text(f"  {line.at - began:7.3f}  ", style="dim")
+        text.append(f"{line.kind:<8} ", style=_STYLES.get(line.kind, ""))
+        text.append(line.text)
+        self._console.print(text, soft_wrap=True)
+        if self._full:
+            self._details(line)
+
+    def _details(self, line: Line) -> None:
+        for name in ("message", "request", "response"):
+            content = str(line.data.get(name, "")).strip()
+            if content:
+                indented = "\n".join(f"             │ {row}" for row in content.splitlines())
+                self._console.print(Text(indented, style="dim"), soft_wrap=True)
+        fields = line.data.get("fields")
+        if isinstance(fields, dict):
+            for name, value in fields.items():
+                self._console.print(Text(f"             │ {name} = {value}", style="dim"), soft_wrap=True)
