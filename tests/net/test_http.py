@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
+from aiohttp.test_utils import BaseTestServer, TestServer
 
 from ringback.net.cookies import Cookies
 from ringback.net.guard import AddressPolicy
@@ -26,7 +26,7 @@ async def pool() -> AsyncIterator[HttpPool]:
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[TestServer]:
+async def server() -> AsyncIterator[BaseTestServer]:
     async with TestServer(_application()) as server:
         yield server
 
@@ -108,7 +108,7 @@ async def _websocket(request: web.Request) -> web.WebSocketResponse:
     return socket_
 
 
-def _url(server: TestServer, path: str) -> str:
+def _url(server: BaseTestServer, path: str) -> str:
     return str(server.make_url(path))
 
 
@@ -119,7 +119,7 @@ async def _json(pool: HttpPool, method: str, url: str, **more: object) -> dict[s
     return found
 
 
-async def test_a_request_and_its_reply(pool: HttpPool, server: TestServer) -> None:
+async def test_a_request_and_its_reply(pool: HttpPool, server: BaseTestServer) -> None:
     url = _url(server, "/echo") + "?a=%2B1#ct=2000"
     reply = await pool.request("post", url, headers=[("X-A", "1")], body=b"hello")
     assert (reply.status, reply.content_type, reply.charset) == (200, "application/json", "utf-8")
@@ -132,12 +132,12 @@ async def test_a_request_and_its_reply(pool: HttpPool, server: TestServer) -> No
     assert '"user-agent": "ringback"' in reply.text()
 
 
-async def test_the_charset_of_a_reply(pool: HttpPool, server: TestServer) -> None:
+async def test_the_charset_of_a_reply(pool: HttpPool, server: BaseTestServer) -> None:
     reply = await pool.request("GET", _url(server, "/latin"))
     assert (reply.content_type, reply.charset, reply.text()) == ("text/xml", "iso-8859-1", "é")
 
 
-async def test_credentials_in_the_url_are_basic(pool: HttpPool, server: TestServer) -> None:
+async def test_credentials_in_the_url_are_basic(pool: HttpPool, server: BaseTestServer) -> None:
     url = _url(server, "/echo").replace("http://", "http://me:p%40ss@")
     seen = await _json(pool, "GET", url, auth=("other", "x"))
     headers = seen["headers"]
@@ -145,7 +145,7 @@ async def test_credentials_in_the_url_are_basic(pool: HttpPool, server: TestServ
     assert headers["authorization"] == "Basic " + base64.b64encode(b"me:p@ss").decode()
 
 
-async def test_cookies_come_back(pool: HttpPool, server: TestServer) -> None:
+async def test_cookies_come_back(pool: HttpPool, server: BaseTestServer) -> None:
     cookies = Cookies()
     first = await pool.request("GET", _url(server, "/cookie"), cookies=cookies)
     second = await pool.request("GET", _url(server, "/cookie"), cookies=cookies)
@@ -165,7 +165,7 @@ async def test_cookies_come_back(pool: HttpPool, server: TestServer) -> None:
     ],
 )
 async def test_redirects_and_methods(
-    pool: HttpPool, server: TestServer, status: int, keep: bool, method: str, body: str
+    pool: HttpPool, server: BaseTestServer, status: int, keep: bool, method: str, body: str
 ) -> None:
     seen = await _json(
         pool,
@@ -181,18 +181,18 @@ async def test_redirects_and_methods(
     assert ("content-type" in headers) == (method == "POST")
 
 
-async def test_redirects_are_not_followed_unless_asked(pool: HttpPool, server: TestServer) -> None:
+async def test_redirects_are_not_followed_unless_asked(pool: HttpPool, server: BaseTestServer) -> None:
     reply = await pool.request("GET", _url(server, "/move/302"))
     assert (reply.status, reply.header("location")) == (302, "/echo")
 
 
-async def test_too_many_redirects(pool: HttpPool, server: TestServer) -> None:
+async def test_too_many_redirects(pool: HttpPool, server: BaseTestServer) -> None:
     with pytest.raises(HttpFailure) as failed:
         await pool.request("GET", _url(server, "/loop"), redirects=Redirects(3))
     assert failed.value.kind == "too-many-redirects"
 
 
-async def test_each_step_is_signed_for_its_own_url(pool: HttpPool, server: TestServer) -> None:
+async def test_each_step_is_signed_for_its_own_url(pool: HttpPool, server: BaseTestServer) -> None:
     signed: list[tuple[str, str, bytes]] = []
 
     def sign(method: str, url: str, body: bytes) -> list[tuple[str, str]]:
@@ -208,7 +208,7 @@ async def test_each_step_is_signed_for_its_own_url(pool: HttpPool, server: TestS
     assert headers["x-signature"] == "s2"
 
 
-async def test_credentials_do_not_cross_origins(pool: HttpPool, server: TestServer) -> None:
+async def test_credentials_do_not_cross_origins(pool: HttpPool, server: BaseTestServer) -> None:
     async with TestServer(_application()) as other:
         for goal, kept in ((_url(server, "/echo"), True), (_url(other, "/echo"), False)):
             url = _url(server, "/move/302").replace("http://", "http://me:pw@") + f"?to={goal}"
@@ -218,14 +218,14 @@ async def test_credentials_do_not_cross_origins(pool: HttpPool, server: TestServ
             assert ("authorization" in headers) is kept
 
 
-async def test_a_redirect_to_the_metadata_service_is_refused(pool: HttpPool, server: TestServer) -> None:
+async def test_a_redirect_to_the_metadata_service_is_refused(pool: HttpPool, server: BaseTestServer) -> None:
     url = _url(server, "/move/302") + "?to=http://169.254.169.254/latest/meta-data/"
     with pytest.raises(HttpFailure, match="metadata service") as failed:
         await pool.request("GET", url, redirects=Redirects(3))
     assert failed.value.kind == "refused-address"
 
 
-async def test_a_redirect_to_another_scheme_is_refused(pool: HttpPool, server: TestServer) -> None:
+async def test_a_redirect_to_another_scheme_is_refused(pool: HttpPool, server: BaseTestServer) -> None:
     with pytest.raises(HttpFailure) as failed:
         await pool.request(
             "GET", _url(server, "/move/302") + "?to=file:///etc/passwd", redirects=Redirects(3)
@@ -246,7 +246,9 @@ async def test_private_addresses_are_refused_by_default(host: str) -> None:
     assert failed.value.kind == failed_ws.value.kind == "refused-address"
 
 
-async def test_a_name_that_is_rebound_is_pinned_to_the_checked_address(server: TestServer) -> None:
+async def test_a_name_that_is_rebound_is_pinned_to_the_checked_address(
+    server: BaseTestServer,
+) -> None:
     answers = ["127.0.0.1", "169.254.169.254"]
 
     def rebinding(host: str, port: int, family: socket.AddressFamily) -> list[AddressInfo]:
@@ -291,7 +293,7 @@ async def test_names_that_do_not_resolve() -> None:
     assert failed.value.kind == "dns"
 
 
-async def test_time_limits(pool: HttpPool, server: TestServer) -> None:
+async def test_time_limits(pool: HttpPool, server: BaseTestServer) -> None:
     with pytest.raises(HttpFailure) as silent:
         await pool.request("GET", _url(server, "/slow"), limits=HttpLimits(read_timeout=0.05))
     limits = HttpLimits(read_timeout=5.0, total_timeout=0.1)
@@ -309,7 +311,7 @@ async def test_nobody_listens(pool: HttpPool) -> None:
 
 
 @pytest.mark.parametrize("path", ["/big", "/endless"])
-async def test_large_bodies_are_cut(pool: HttpPool, server: TestServer, path: str) -> None:
+async def test_large_bodies_are_cut(pool: HttpPool, server: BaseTestServer, path: str) -> None:
     with pytest.raises(BodyTooLarge) as failed:
         await pool.request("GET", _url(server, path), limits=HttpLimits(max_body=4096))
     assert (failed.value.kind, failed.value.limit) == ("too-large", 4096)
@@ -337,7 +339,7 @@ async def test_garbage_instead_of_http(pool: HttpPool) -> None:
     assert failed.value.kind == "protocol"
 
 
-async def test_plain_http_where_tls_is_expected(pool: HttpPool, server: TestServer) -> None:
+async def test_plain_http_where_tls_is_expected(pool: HttpPool, server: BaseTestServer) -> None:
     with pytest.raises(HttpFailure) as failed:
         await pool.request("GET", _url(server, "/echo").replace("http://", "https://"))
     assert failed.value.kind == "tls"
@@ -365,14 +367,14 @@ async def test_a_stale_kept_connection_is_replaced(pool: HttpPool) -> None:
         await pool.close()
 
 
-async def test_websocket(pool: HttpPool, server: TestServer) -> None:
+async def test_websocket(pool: HttpPool, server: BaseTestServer) -> None:
     url = _url(server, "/ws").replace("http://", "ws://me:pw@")
     async with await pool.ws_connect(url, subprotocols=["ws.jambonz.org"]) as socket_:
         assert socket_.protocol == "ws.jambonz.org"
         assert await socket_.receive_str() == "Basic " + base64.b64encode(b"me:pw").decode()
 
 
-async def test_websocket_redirects(pool: HttpPool, server: TestServer) -> None:
+async def test_websocket_redirects(pool: HttpPool, server: BaseTestServer) -> None:
     url = _url(server, "/move/302").replace("http://", "ws://") + "?to=/ws"
     async with await pool.ws_connect(url, max_redirects=2) as socket_:
         assert await socket_.receive_str() == "none"
@@ -384,7 +386,7 @@ async def test_websocket_redirects(pool: HttpPool, server: TestServer) -> None:
     assert refused.value.kind == "refused-address"
 
 
-async def test_websocket_handshake_refused(pool: HttpPool, server: TestServer) -> None:
+async def test_websocket_handshake_refused(pool: HttpPool, server: BaseTestServer) -> None:
     with pytest.raises(HttpFailure) as failed:
         await pool.ws_connect(_url(server, "/big").replace("http://", "ws://"))
     assert (failed.value.kind, failed.value.status) == ("protocol", 200)
