@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import msgspec
 
 from ringback.media.keying import Keyer
@@ -14,7 +12,7 @@ from ringback.media.rtcp import Reporter
 class ColdLeg:
     """Settings of one open leg and the state of its rarer doings."""
 
-    __slots__ = ("generation", "inband", "keyer", "opened", "remote", "report_due", "reporter", "rtcp_source")
+    __slots__ = ("generation", "inband", "keyer", "opened", "remote", "reporter", "rtcp_source")
 
     def __init__(self, generation: int, ssrc: int, cname: str, now: float) -> None:
         self.generation = generation
@@ -23,7 +21,6 @@ class ColdLeg:
         self.inband: bool | None = None
         self.keyer = Keyer()
         self.reporter = Reporter(ssrc, cname)
-        self.report_due = math.inf
         self.rtcp_source: tuple[str, int] | None = None
         """Where the peer's RTCP came from, once it did."""
 

@@ -108,7 +108,7 @@ class JitterBuffers(Rows):
         have = self._flags.take(index)
         self._flags[index] = False
         frames: Int16 = blocks.reshape(count, FRAME * BLOCK)
-        full: Bool = have.all(axis=1)
+        full: Bool = np.asarray(have.all(axis=1))
         if not full.all():
             self._conceal(np.nonzero(~full)[0], have, blocks)
         self._repeats[:count][full] = 0

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ringback.media import protocol
+from ringback.media import addresses, protocol
 from ringback.media.model import (
     DTMF_KEYS,
     LegLost,
@@ -72,9 +72,11 @@ class MediaLeg:
     def set_remote(self, remote: RemoteMedia) -> None:
         """Begin or change the media with the peer; silence is sent from now on where the direction allows.
 
-        May be called at any time (re-INVITE). The source of media is learnt anew only when host or
-        port changed; SSRC, sequence numbers and timestamps of what we send stay continuous.
+        May be called at any time (re-INVITE). The source of media is learnt anew only when host or port
+        changed; SSRC, sequence numbers and timestamps of what we send stay continuous. Raises ValueError for
+        a host that is no address literal, or not of the family that the plane is bound to.
         """
+        addresses.pack(remote.host, remote.port, addresses.family_of(self.address[0]))
         self._send(protocol.SetRemote(*self._handle, remote))
 
     def play(

@@ -116,7 +116,8 @@ class Shutdown(_Command, frozen=True):
     """Stop RTP and end; the loss of the connection means the same."""
 
 
-Command = Open | SetRemote | Upload | Forget | Play | StopPlayback | SendDigits | Listen | Close | Shutdown
+LegCommand = Open | SetRemote | Play | StopPlayback | SendDigits | Listen | Close
+Command = LegCommand | Upload | Forget | Shutdown
 
 
 class _Message(msgspec.Struct, frozen=True, array_like=True, tag=True):

@@ -174,9 +174,9 @@ class Reporter:
         return struct.pack("!6I", report.ssrc, loss, report.highest, report.jitter, last, delay)
 
 
-def next_interval() -> float:
+def next_interval(interval: float = INTERVAL) -> float:
     """Seconds until the next report."""
-    return INTERVAL * random.uniform(0.5, 1.5)
+    return interval * random.uniform(0.5, 1.5)
 
 
 def _packet(kind: int, count: int, body: bytes) -> bytes:

@@ -7,8 +7,6 @@ packets come out of `tick`, and `events` collects what the control side should k
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
@@ -39,7 +37,6 @@ from ringback.media.playout import SAMPLES, Arena, Players
 from ringback.media.protocol import Play
 from ringback.media.receive import Intake
 from ringback.media.rows import BANK, Rows
-from ringback.media.rtcp import next_interval
 from ringback.media.rtp import Batch
 from ringback.media.send import Outgoing, Senders
 from ringback.media.watch import Watch
@@ -131,9 +128,6 @@ class Phase:
         )
         self.watch.expect(row, receives, changed, now)
         self.bank.enabled[row] = leg.listens_inband()
-        if leg.report_due == math.inf:
-            # The first report comes after half an interval (RFC 3550, 6.2).
-            leg.report_due = now + next_interval() / 2
 
     def play(self, row: int, command: Play) -> None:
         """Replace what the row plays."""
@@ -235,6 +229,34 @@ class Phase:
             remote_address=addresses.unpack(self.gate.remote[row]) if self.gate.latched[row] else None,
         )
         return with_rtcp(statistics, leg.reporter)
+
+    def rtcp_destination(self, row: int) -> tuple[str, int, bool] | None:
+        """Host, port, and whether RTCP shares the RTP port; None as long as nobody is there to get it."""
+        leg = self.legs[row]
+        remote = leg.remote
+        if remote is None or remote.port == 0 or addresses.parse_host(remote.host).is_unspecified:
+            return None
+        host, port = addresses.unpack(self.gate.remote[row])
+        if remote.rtcp_mux:
+            return host, port, True
+        if leg.rtcp_source is not None:
+            return *leg.rtcp_source, False
+        if (host, port) != (remote.host, remote.port):
+            return host, port + 1, False  # the peer is behind NAT, and so is what it said of RTCP
+        return remote.rtcp_host or host, remote.rtcp_port or port + 1, False
+
+    def hear_rtcp(self, row: int, data: bytes, source: tuple[str, int], wall: float) -> None:
+        """RTCP came.
+
+        It is taken from the host that media comes from (or was announced for it), else ignored.
+        """
+        leg = self.legs.get(row)
+        if leg is None or leg.remote is None:
+            return
+        if source[0] not in (addresses.unpack(self.gate.remote[row])[0], leg.remote.rtcp_host):
+            self.gate.wrong_total[row] += 1
+        elif leg.reporter.receive(data, wall) and not leg.remote.rtcp_mux:
+            leg.rtcp_source = source
 
     @property
     def _parts(self) -> tuple[Rows, ...]:

@@ -1,0 +1,265 @@
+"""The legs of a worker: rows lent, opened and closed, commands carried out, RTCP sent and received.
+
+Between the loop, which knows the time, and the phases, which know no sockets.
+"""
+
+from __future__ import annotations
+
+import heapq
+import secrets
+import select
+import socket
+import time
+from collections.abc import Callable
+
+from ringback.media import addresses, protocol, transport
+from ringback.media.clockwork import PHASES
+from ringback.media.cold import ColdLeg
+from ringback.media.model import Report
+from ringback.media.playout import Arena
+from ringback.media.ports import Ports, bind_pair
+from ringback.media.rtcp import next_interval
+from ringback.media.tick import Phase
+
+TRIES = 32
+"""Ports tried at a time, when others hold some of ours."""
+REPORTS_PER_TICK = 4
+RTCP_SIZE = 1500
+
+
+class Seat:
+    """A lent or open row: its ports and sockets."""
+
+    __slots__ = ("generation", "open", "port", "rtcp", "rtp")
+
+    def __init__(self, generation: int, port: int, rtp: socket.socket, rtcp: socket.socket) -> None:
+        self.generation = generation
+        self.port = port
+        self.rtp = rtp
+        self.rtcp = rtcp
+        self.open = False
+
+
+class Desk:
+    """`tell` takes messages for the control side.
+
+    Rows here are the worker's: phase and row within it in one number.
+    """
+
+    def __init__(self, settings: protocol.Settings, tell: Callable[[protocol.Message], None]) -> None:
+        self._settings = settings
+        self._tell = tell
+        self._family = addresses.family_of(settings.rtp_host)
+        self._arena = Arena(settings.arena_bytes)
+        capacity = -(-settings.max_legs // PHASES)
+        self.phases = [
+            Phase(capacity, self._arena, self._family, settings.no_rtp_after) for _ in range(PHASES)
+        ]
+        self._transport = transport.choose(settings.transport, PHASES, capacity, self._family)
+        self._ports = Ports(settings.first_port, settings.last_port, settings.port_rest)
+        self._free = list(range(settings.max_legs))
+        self._seats: dict[int, Seat] = {}
+        self._generations = [0] * settings.max_legs
+        self._lent = 0
+        self._cname = f"{secrets.token_hex(6)}@ringback"
+        self._reports: list[tuple[float, int, int]] = []
+        self._rtcp_rows: dict[int, int] = {}
+        self.rtcp_poll = select.epoll()
+        self._received = 0
+        self._sent = 0
+
+    def lend(self, now: float) -> None:
+        """Keep the control side supplied with legs that are ready to be opened."""
+        offers = []
+        while self._lent < self._settings.lend_ahead and self._free:
+            bound = self._bind(now)
+            if bound is None:
+                break
+            row = heapq.heappop(self._free)
+            self._generations[row] += 1
+            seat = self._seats[row] = Seat(self._generations[row], *bound)
+            self.phases[row % PHASES].prepare(row // PHASES)
+            offers.append(protocol.Offer(row, seat.generation, seat.port, seat.port + 1))
+            self._lent += 1
+        if offers:
+            self._tell(protocol.Lend(offers))
+
+    def obey(self, command: protocol.Command, now: float) -> None:
+        """Carry out a command. Those for a leg that is gone are ignored."""
+        if isinstance(command, protocol.Upload):
+            self._arena.write(command.source, command.total, command.offset, command.data)
+        elif isinstance(command, protocol.Forget):
+            self._arena.forget(command.source)
+        elif not isinstance(command, protocol.Shutdown):
+            seat = self._seats.get(command.row)
+            if seat is not None and seat.generation == command.generation:
+                self._obey_leg(command, seat, now)
+
+    def _obey_leg(self, command: protocol.LegCommand, seat: Seat, now: float) -> None:
+        phase, row = self.phases[command.row % PHASES], command.row // PHASES
+        if isinstance(command, protocol.Open):
+            self._open(command.row, seat, now)
+        elif not seat.open:
+            return
+        elif isinstance(command, protocol.SetRemote):
+            self._set_remote(command, phase, row, now)
+        elif isinstance(command, protocol.Play):
+            phase.play(row, command)
+        elif isinstance(command, protocol.StopPlayback):
+            phase.stop_playback(row)
+        elif isinstance(command, protocol.SendDigits):
+            phase.send_digits(row, command.id, command.digits, command.duration_ms, command.gap_ms)
+        elif isinstance(command, protocol.Listen):
+            phase.listen(row, command.dtmf_inband, command.speech)
+        else:
+            self._close(command.row, seat, now)
+        self._pass_on(command.row % PHASES)
+
+    def tick(self, number: int, now: float) -> None:
+        """One phase's tick."""
+        phase = self.phases[number]
+        batch = self._transport.receive(number, now)
+        if batch is not None:
+            self._received += len(batch.rows)
+            phase.receive(batch, now)
+        outgoing = phase.tick(now)
+        if len(outgoing.rows):
+            self._sent += len(outgoing.rows)
+            self._transport.send(number, outgoing, phase.gate.remote)
+        for row, data, source in phase.rtcp:
+            self._hear_rtcp(row * PHASES + number, data, source)
+        phase.rtcp.clear()
+        self._send_reports(now)
+        self._pass_on(number)
+
+    def skip(self, frames: int) -> None:
+        """Whole frames were missed."""
+        for phase in self.phases:
+            phase.skip(frames)
+
+    def receive_rtcp(self, now: float) -> None:
+        """Take in what came to the RTCP ports."""
+        for descriptor, _ in self.rtcp_poll.poll(0, 64):
+            row = self._rtcp_rows.get(descriptor)
+            seat = self._seats.get(row) if row is not None else None
+            if row is None or seat is None:
+                continue
+            try:
+                data, source = seat.rtcp.recvfrom(RTCP_SIZE)
+            except OSError:
+                continue  # an ICMP error taken off the socket
+            self._hear_rtcp(row, data, (source[0].removeprefix("::ffff:"), source[1]))
+
+    def figures(self) -> dict[str, int | str]:
+        """The part of the worker's statistics that is about legs and packets."""
+        return {
+            "transport": self._transport.name,
+            "legs": sum(len(phase.legs) for phase in self.phases),
+            "rows": sum(phase.count for phase in self.phases),
+            "packets_received": self._received,
+            "packets_sent": self._sent,
+            "packets_dropped": self._transport.refused + sum(phase.intake.flooded for phase in self.phases),
+        }
+
+    def shut(self) -> None:
+        """Say BYE for every leg and close all sockets."""
+        now = time.monotonic()
+        for row, seat in list(self._seats.items()):
+            if seat.open:
+                self._close(row, seat, now)
+            else:
+                seat.rtp.close()
+                seat.rtcp.close()
+        self._transport.close()
+        self.rtcp_poll.close()
+
+    def _bind(self, now: float) -> tuple[int, socket.socket, socket.socket] | None:
+        for _ in range(TRIES):
+            port = self._ports.take(now)
+            if port is None:
+                return None
+            try:
+                return port, *bind_pair(self._settings.rtp_host, port)
+            except OSError:
+                self._ports.give_back(port, now)
+        return None
+
+    def _open(self, row: int, seat: Seat, now: float) -> None:
+        seat.open = True
+        self._lent -= 1
+        self.phases[row % PHASES].open(row // PHASES, seat.generation, self._cname, now)
+        self._transport.attach(row % PHASES, row // PHASES, seat.rtp)
+        transport.drain(seat.rtcp)
+        self._rtcp_rows[seat.rtcp.fileno()] = row
+        self.rtcp_poll.register(seat.rtcp.fileno(), select.EPOLLIN)
+        self.lend(now)
+
+    def _close(self, row: int, seat: Seat, now: float) -> None:
+        phase = self.phases[row % PHASES]
+        leg = phase.legs[row // PHASES]
+        self._send_rtcp(row, seat, leg, goodbye=True)
+        statistics = phase.close(row // PHASES, now)
+        del self._seats[row]
+        self._transport.detach(row % PHASES, row // PHASES)
+        self.rtcp_poll.unregister(seat.rtcp.fileno())
+        del self._rtcp_rows[seat.rtcp.fileno()]
+        seat.rtcp.close()
+        self._ports.give_back(seat.port, now)
+        heapq.heappush(self._free, row)
+        phase.events = [event for event in phase.events if event[0] != row // PHASES]
+        self._tell(protocol.Closed(row, seat.generation, statistics))
+
+    def _set_remote(self, command: protocol.SetRemote, phase: Phase, row: int, now: float) -> None:
+        leg = phase.legs[row]
+        begun = leg.remote is not None
+        phase.set_remote(row, command.remote, now)
+        if not begun:
+            # The first report comes after half an interval (RFC 3550, 6.2).
+            due = now + next_interval(self._settings.report_every) / 2
+            heapq.heappush(self._reports, (due, command.row, command.generation))
+
+    def _send_reports(self, now: float) -> None:
+        for _ in range(REPORTS_PER_TICK):
+            if not self._reports or self._reports[0][0] > now:
+                return
+            _, row, generation = heapq.heappop(self._reports)
+            seat = self._seats.get(row)
+            if seat is None or seat.generation != generation:
+                continue
+            phase = self.phases[row % PHASES]
+            leg = phase.legs[row // PHASES]
+            self._send_rtcp(row, seat, leg)
+            report = Report(phase.statistics(row // PHASES, now))
+            self._tell(protocol.Happened(row, generation, report))
+            due = now + next_interval(self._settings.report_every)
+            heapq.heappush(self._reports, (due, row, generation))
+
+    def _send_rtcp(self, row: int, seat: Seat, leg: ColdLeg, goodbye: bool = False) -> None:
+        phase, at = self.phases[row % PHASES], row // PHASES
+        destination = phase.rtcp_destination(at)
+        if destination is None:
+            return
+        host, port, muxed = destination
+        data = leg.reporter.compound(
+            time.time(),
+            timestamp=int(phase.senders.timestamp[at]),
+            packets=int(phase.senders.packets[at]),
+            octets=int(phase.senders.octets[at]),
+            block=phase.intake.reception.report(at),
+            goodbye=goodbye,
+        )
+        if self._family == socket.AF_INET6 and ":" not in host:
+            host = f"::ffff:{host}"
+        try:
+            (seat.rtp if muxed else seat.rtcp).sendto(data, (host, port))
+        except OSError:
+            pass  # unreachable for now; the next report is due soon
+
+    def _hear_rtcp(self, row: int, data: bytes, source: tuple[str, int]) -> None:
+        self.phases[row % PHASES].hear_rtcp(row // PHASES, data, source, time.time())
+
+    def _pass_on(self, number: int) -> None:
+        phase = self.phases[number]
+        for row, generation, event in phase.events:
+            self._tell(protocol.Happened(row * PHASES + number, generation, event))
+        phase.events.clear()

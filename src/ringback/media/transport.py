@@ -1,0 +1,174 @@
+"""How packets cross into the kernel and back: a batch per phase.
+
+Here with one system call a packet, for any Linux.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ringback.media import addresses
+from ringback.media.rtp import Batch
+from ringback.media.send import Outgoing
+
+UInt64 = npt.NDArray[np.uint64]
+
+SLOT = 1500
+"""Octets of a packet slot: an Ethernet frame's worth, far more than any audio packet."""
+BATCH = 2048
+"""Packets taken in a tick at most; more wait in their sockets."""
+ROUNDS = 4
+"""How often a phase's sockets are asked again in a tick, for rows with several packets."""
+
+
+class Transport(Protocol):
+    """Sockets of all phases. Rows are those within a phase."""
+
+    name: str
+    refused: int
+    """Packets that the kernel did not take."""
+
+    def attach(self, phase: int, row: int, rtp: socket.socket) -> None:
+        """Begin to receive for a row; what had come before is thrown away."""
+
+    def detach(self, phase: int, row: int) -> None:
+        """Stop receiving for a row and close its socket."""
+
+    def receive(self, phase: int, now: float) -> Batch | None:
+        """What has come to the phase's sockets. The batch is valid until the phase's next."""
+
+    def send(self, phase: int, outgoing: Outgoing, remotes: UInt64) -> None:
+        """Send packets; `remotes` is [row, word] of socket addresses."""
+
+    def close(self) -> None:
+        """Close everything."""
+
+
+class SocketTransport:
+    """`recvfrom_into` and `sendto`."""
+
+    name = "sockets"
+
+    def __init__(self, phases: int, capacity: int, family: int) -> None:
+        self.refused = 0
+        self._family = family
+        self._lanes = [_Lane(capacity) for _ in range(phases)]
+
+    def attach(self, phase: int, row: int, rtp: socket.socket) -> None:
+        drain(rtp)
+        lane = self._lanes[phase]
+        lane.sockets[row] = rtp
+        lane.rows[rtp.fileno()] = row
+        lane.poll.register(rtp.fileno(), select.EPOLLIN)
+
+    def detach(self, phase: int, row: int) -> None:
+        lane = self._lanes[phase]
+        rtp = lane.sockets.pop(row)
+        lane.poll.unregister(rtp.fileno())
+        del lane.rows[rtp.fileno()]
+        rtp.close()
+
+    def receive(self, phase: int, now: float) -> Batch | None:
+        lane = self._lanes[phase]
+        filled = 0
+        for _ in range(ROUNDS):
+            before = filled
+            for descriptor, _event in lane.poll.poll(0):
+                if filled == BATCH:
+                    break
+                filled += self._take(lane, lane.rows[descriptor], filled)
+            if filled == before:
+                break
+        if not filled:
+            return None
+        part = slice(0, filled)
+        arrivals = np.full(filled, now)
+        return Batch(
+            lane.slots,
+            np.arange(filled),
+            lane.batch_rows[part],
+            lane.lengths[part],
+            lane.sources[part],
+            arrivals,
+        )
+
+    def send(self, phase: int, outgoing: Outgoing, remotes: UInt64) -> None:
+        lane = self._lanes[phase]
+        rows = outgoing.rows
+        changed = (lane.known[rows] != remotes[rows]).any(axis=1)
+        for row in rows[changed].tolist():
+            lane.known[row] = remotes[row]
+            lane.destinations[row] = self._destination(remotes[row])
+        for row, length in zip(rows.tolist(), outgoing.lengths.tolist(), strict=True):
+            try:
+                lane.sockets[row].sendto(outgoing.packets[row, :length].data, lane.destinations[row])
+            except OSError:
+                # Full buffers, or an answer by ICMP to a packet before: the next tick has the next packet.
+                self.refused += 1
+
+    def close(self) -> None:
+        for lane in self._lanes:
+            lane.poll.close()
+            for rtp in lane.sockets.values():
+                rtp.close()
+
+    def _take(self, lane: _Lane, row: int, index: int) -> int:
+        try:
+            length, source = lane.sockets[row].recvfrom_into(lane.views[index])
+        except OSError:
+            return 0  # nothing there, or an ICMP error to be taken off the socket
+        words = lane.packed.get(source)
+        if words is None:
+            if len(lane.packed) > 8192:
+                lane.packed.clear()
+            words = lane.packed[source] = addresses.pack(source[0], source[1], self._family)
+        lane.sources[index] = words
+        lane.lengths[index] = length
+        lane.batch_rows[index] = row
+        return 1
+
+    def _destination(self, words: UInt64) -> tuple[str, int]:
+        host, port = addresses.unpack(words)
+        if self._family == socket.AF_INET6 and ":" not in host:
+            host = f"::ffff:{host}"
+        return host, port
+
+
+class _Lane:
+    """The sockets and slots of one phase."""
+
+    def __init__(self, capacity: int) -> None:
+        self.poll = select.epoll()
+        self.sockets: dict[int, socket.socket] = {}
+        self.rows: dict[int, int] = {}
+        self.destinations: dict[int, tuple[str, int]] = {}
+        self.packed: dict[tuple[str, int], UInt64] = {}
+        self.known = np.zeros((capacity, addresses.WORDS), np.uint64)
+        self.slots = np.zeros((BATCH, SLOT), np.uint8)
+        self.views = [memoryview(slot) for slot in self.slots]  # type: ignore[arg-type]
+        self.sources = np.zeros((BATCH, addresses.WORDS), np.uint64)
+        self.lengths = np.zeros(BATCH, np.int64)
+        self.batch_rows = np.zeros(BATCH, np.int64)
+
+
+def drain(rtp: socket.socket) -> None:
+    """Throw away what came before the socket had an owner."""
+    deadline = time.monotonic() + 0.002
+    while time.monotonic() < deadline:
+        try:
+            rtp.recv_into(bytearray(1))
+        except BlockingIOError:
+            return
+        except OSError:
+            continue
+
+
+def choose(kind: str, phases: int, capacity: int, family: int) -> Transport:
+    """The transport asked for. `auto` is the fastest that works here."""
+    return SocketTransport(phases, capacity, family)

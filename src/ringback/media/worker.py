@@ -1,0 +1,149 @@
+"""The media worker: a process of its own that keeps time. `python -m ringback.media.worker FD SETTINGS`.
+
+One thread, one loop: wait for a phase's tick, listening to the control side and RTCP meanwhile; drain, tick,
+send. It ends when the control side closes the connection or dies, and RTP ends with it.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import select
+import socket
+import sys
+import time
+
+import msgspec
+
+from ringback.media import protocol
+from ringback.media.clockwork import Clockwork
+from ringback.media.desk import Desk
+from ringback.media.outbox import Outbox
+
+log = logging.getLogger("ringback.media.worker")
+
+READ = 1 << 18
+SLACK = 0.0003
+"""Seconds before a tick is due in which nothing else is begun."""
+PULSE = 1.0
+
+
+class Worker:
+    """The loop around a `Desk` of legs."""
+
+    def __init__(self, connection: socket.socket, settings: protocol.Settings) -> None:
+        connection.setblocking(False)
+        self._connection = connection
+        self._deframer = protocol.Deframer()
+        self._commands: list[bytes] = []
+        self._outbox = Outbox(connection)
+        self._settings = settings
+        self._desk = Desk(settings, self._outbox.put)
+        self._clock = Clockwork(time.monotonic())
+        self._pulse = 0.0
+        self._running = True
+
+    def run(self) -> None:
+        """Work until told to stop, or until the control side is gone."""
+        self._desk.lend(time.monotonic())
+        self._outbox.flush()
+        # What exists by now stays; collecting it again and again would take time from ticks.
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        self._clock = Clockwork(time.monotonic())
+        try:
+            while self._running:
+                self._wait()
+                self._tick()
+        except ConnectionError as error:
+            log.info("the control side is gone: %s", error)
+        finally:
+            self._desk.shut()
+            self._connection.close()
+
+    def _wait(self) -> None:
+        """Until the next tick is due: hear commands and RTCP. They are heard at least once."""
+        readers = [self._connection.fileno(), self._desk.rtcp_poll.fileno()]
+        while self._running:
+            writers = [self._connection.fileno()] if self._outbox.waiting else []
+            # While commands wait from the last read there is no reason to sleep.
+            left = 0.0 if self._commands else max(0.0, self._clock.due - time.monotonic())
+            readable, writable, _ = select.select(readers, writers, [], left)
+            if self._connection.fileno() in readable:
+                self._read()
+            self._obey()
+            if self._desk.rtcp_poll.fileno() in readable:
+                self._desk.receive_rtcp(time.monotonic())
+            if writable or self._outbox.waiting:
+                self._outbox.flush()
+            if time.monotonic() >= self._clock.due - (SLACK if self._commands else 0.0):
+                return
+
+    def _tick(self) -> None:
+        clock = self._clock
+        begun = time.monotonic()
+        missed = clock.begin(begun)
+        if missed:
+            self._desk.skip(missed)
+        self._desk.tick(clock.phase, begun)
+        now = time.monotonic()
+        clock.end(now - begun)
+        if now >= self._pulse:
+            self._pulse = now + PULSE
+            self._beat(now)
+        self._outbox.flush()
+
+    def _beat(self, now: float) -> None:
+        """Once a second: tell how it goes, lend what came free, collect the little garbage there is."""
+        statistics = msgspec.structs.replace(
+            self._clock.statistics(),
+            worker=self._settings.worker,
+            pid=os.getpid(),
+            events_dropped=self._outbox.dropped,
+            **self._desk.figures(),
+        )
+        self._outbox.put(protocol.Pulse(statistics))
+        self._desk.lend(now)
+        gc.collect(0)
+
+    def _read(self) -> None:
+        try:
+            data = self._connection.recv(READ)
+        except BlockingIOError:
+            return
+        if not data:
+            raise ConnectionError("it closed the connection")
+        self._commands += self._deframer.feed(data)
+
+    def _obey(self) -> None:
+        """Carry out commands, one at least, as long as there is time before the next tick."""
+        done = 0
+        for body in self._commands:
+            command = protocol.command_decoder.decode(body)
+            done += 1
+            if isinstance(command, protocol.Shutdown):
+                self._running = False
+                break
+            self._desk.obey(command, time.monotonic())
+            if time.monotonic() >= self._clock.due - SLACK:
+                break
+        del self._commands[:done]
+
+
+def main(arguments: list[str]) -> None:
+    """Run a worker on the inherited socket `arguments[0]`, with `arguments[1]` its settings as JSON."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s")
+    settings = msgspec.json.decode(arguments[1], type=protocol.Settings)
+    if settings.core is not None:
+        os.sched_setaffinity(0, {settings.core})
+    connection = socket.socket(fileno=int(arguments[0]))
+    try:
+        Worker(connection, settings).run()
+    except KeyboardInterrupt:
+        pass  # a terminal's Ctrl-C reaches the whole group; the control side ends us in its own time
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
