@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,16 +24,10 @@ Config = Annotated[
 def run(work: Coroutine[Any, Any, int]) -> None:
     """Run a command's coroutine on uvloop, and end with its exit code."""
     try:
-        import uvloop
+        from uvloop import run as run_on_loop
     except ImportError:
-        code = asyncio.run(work)
-    else:
-        code = asyncio.run(work, loop_factory=uvloop.new_event_loop) if _has_factory() else uvloop.run(work)
-    raise typer.Exit(code)
-
-
-def _has_factory() -> bool:
-    return sys.version_info >= (3, 12)
+        run_on_loop = asyncio.run
+    raise typer.Exit(run_on_loop(work))
 
 
 @app.command()

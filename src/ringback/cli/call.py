@@ -41,7 +41,7 @@ async def call(wanted: Wanted, config: Path | None) -> int:
     server = wanted.server or _server(settings)
     if server is None:
         errors.print(
-            "[red]no server runs here: start one (ringback serve), or name it with --server HOST:PORT"
+            "[red]no server runs here: start one (ringback serve) or name one with --server HOST:PORT"
         )
         return 2
     user, password = _device(wanted, settings)

@@ -12,15 +12,14 @@ from pathlib import Path
 import msgspec
 from aiohttp import web
 from rich.console import Console
-from rich.panel import Panel
 
+from ringback.cli.hints import hints
 from ringback.cli.ports import next_free
 from ringback.cli.rehearsal import Rehearsal, Result
 from ringback.cli.serve import until_signal, why_not
-from ringback.config import DEMONSTRATION, DEVICE, ConfigError, Settings, demonstration
+from ringback.config import DEMONSTRATION, ConfigError, Settings, demonstration
 from ringback.config.tables import WebhooksSection
 from ringback.media.model import MediaUnavailable
-from ringback.routing.directory import Account, Client
 from ringback.running import DataInUse, exclusive
 from ringback.server import Server
 from ringback.sip.flow import join_host_port, split_address
@@ -63,7 +62,8 @@ async def demo(choices: Choices) -> int:
         results = await _calls(server, choices, console)
         failed = _verdict(results, console)
         if choices.stay:
-            _how_to_go_on(server, choices, console)
+            for line in hints(server, choices.out, lan=choices.lan):
+                console.print(line, soft_wrap=True)
             await until_signal()
     return 1 if failed else 0
 
@@ -157,38 +157,3 @@ def _lan_address() -> str:
             return str(probe.getsockname()[0])
         except OSError:
             return "127.0.0.1"
-
-
-def _how_to_go_on(server: Server, choices: Choices, console: Console) -> None:
-    directory = server.directory
-    account = directory.all(Account)[0]
-    device = next(client for client in directory.all(Client) if client.username == DEVICE)
-    place = server.sip[0].partition(":")[2]
-    laml = f"{server.http_url}/api/laml/2010-04-01/Accounts/{account.id}"
-    to = f"sip:{DEVICE}@{place}"
-    url = directory.application_named(account.id, "laml")
-    hook = directory.application_named(account.id, "jambonz")
-    rcml = directory.application_named(account.id, "callapi")
-    text = f"""[bold]Call it[/] from any SIP phone: user [bold]{device.username}[/], password [bold]{device.password}[/], \
-domain or server [bold]{place}[/], transport UDP, no proxy
-  numbers: {", ".join(f"{number} ({dialect})" for dialect, (_, number) in DEMONSTRATION.items())}
-  or from here: [bold]ringback call {DEMONSTRATION["laml"][1]} --digits 1w2 --record out.wav[/]
-
-[bold]Let it call[/] that phone once it is registered (or put any sip: address in its place):
-  curl -u {account.id}:{account.token} {laml}/Calls -d From=+14155550101 -d To={to} -d Url={url.voice_url if url else ""}
-  curl -H 'Authorization: Bearer {account.token}' -H 'Content-Type: application/json' \
-{server.http_url}/v1/Accounts/{account.id}/Calls -d '{{"from":"+14155550102","to":{{"type":"user","name":"{DEVICE}"}},\
-"application_sid":"{hook.id if hook else ""}"}}'
-  curl -u {account.id}:{account.token} {server.http_url}/call/2012-04-24/Accounts/{account.id}/Calls.json \
--d From=14155550103 -d To={to} -d Url={rcml.voice_url if rcml else ""}
-
-[bold]Look[/] at {server.http_url}/ and with [bold]ringback trace last[/]
-  database and audio cache: {server.settings.server.data_path.resolve()}
-  what the phone heard: {choices.out.resolve()}
-[bold]Ctrl-C[/] stops it."""
-    if choices.lan:
-        text += f"""
-
-[bold]Linphone[/]: Use SIP account · Username {device.username} · Password {device.password} · Domain {place} · Transport UDP
-[bold]Zoiper[/]: {device.username}@{place} · password as above · Outbound proxy: none · SIP UDP"""
-    console.print(Panel(text, title="Ringback stays up", expand=False))

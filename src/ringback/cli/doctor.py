@@ -1,0 +1,184 @@
+"""`ringback doctor`: what is wrong with this installation and its settings, and what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import soundfile
+from rich.console import Console
+
+from ringback.cli.ports import holder_of, taken_ports
+from ringback.config import ConfigError, Settings, load
+from ringback.net.guard import refusal
+from ringback.routing.directory import Application, Number, Trunk
+from ringback.running import running_server
+from ringback.sip.flow import parse_listen
+from ringback.speech.espeak import Espeak
+from ringback.speech.protocol import SpeechError, SpeechRequest
+from ringback.store.errors import StoreError
+from ringback.store.store import Store
+
+_FORMATS = ("WAV", "FLAC", "OGG", "MP3")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. `level` is ok, warning or error; `advice` says what to do."""
+
+    level: str
+    what: str
+    advice: str = ""
+
+
+_MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "error": "[red]✗[/]"}
+
+
+async def doctor(config: Path | None) -> int:
+    """Look at everything; 0 when nothing is wrong (warnings are not), else 1."""
+    console = Console(highlight=False)
+    worst = False
+    async for finding in findings(config):
+        console.print(f"{_MARKS[finding.level]} {finding.what}", soft_wrap=True)
+        if finding.advice:
+            console.print(f"    {finding.advice}", soft_wrap=True)
+        worst = worst or finding.level == "error"
+    return 1 if worst else 0
+
+
+async def findings(config: Path | None) -> AsyncIterator[Finding]:
+    """Everything that was looked at, in an order that makes sense to read."""
+    yield Finding("ok", f"Python {sys.version.split()[0]}")
+    try:
+        settings = load(config)
+    except ConfigError as error:
+        for problem in error.problems:
+            yield Finding("error", problem)
+        return
+    yield Finding("ok", f"settings from {settings.source}")
+    for check in (_ports, _addresses, _routing):
+        for finding in check(settings):
+            yield finding
+    yield await _health(settings)
+    yield await asyncio.to_thread(_codecs)
+    yield await _speech()
+    yield await _database(settings)
+
+
+def _ports(settings: Settings) -> list[Finding]:
+    running = running_server(settings.server.data_path)
+    if running is not None:
+        return [Finding("ok", f"a server runs here (pid {running.pid}): {running.http}")]
+    taken = taken_ports(settings)
+    if not taken:
+        return [Finding("ok", "the configured ports are free")]
+    advice = "stop it, or set another port in [server]"
+    return [
+        Finding("error", f"{text} is taken by {holder_of(text) or 'another program'}", advice)
+        for text in taken
+    ]
+
+
+def _addresses(settings: Settings) -> list[Finding]:
+    """Will others reach what we tell them in Contact and SDP?"""
+    server = settings.server
+    found = [_bindable(server.rtp_range[0], "server.rtp")]
+    hosts = {parse_listen(text).local_host for text in server.sip}
+    for host in sorted(hosts):
+        told = server.advertise or host
+        if host in ("0.0.0.0", "::") and not server.advertise:
+            found.append(
+                Finding("ok", f"SIP on every address; each peer is told the one it reaches ({host})")
+            )
+        elif refusal(told, allow_private=False) == "loopback":
+            advice = "phones and carriers elsewhere cannot call: set server.sip and server.rtp to an address they reach"
+            found.append(Finding("warning", f"peers are told {told}: only this machine reaches it", advice))
+        elif refusal(told, allow_private=False) is not None:
+            advice = (
+                "behind NAT set server.advertise to the public address, and forward the SIP and RTP ports"
+            )
+            found.append(Finding("warning", f"peers are told {told}: a private address", advice))
+        else:
+            found.append(Finding("ok", f"peers are told {told}"))
+    return found
+
+
+def _bindable(host: str, name: str) -> Finding:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((host, 0))
+    except OSError as error:
+        return Finding(
+            "error", f"{name}: {host} cannot be bound: {error.strerror}", "set an address of this machine"
+        )
+    return Finding("ok", f"RTP can be bound at {host}")
+
+
+def _routing(settings: Settings) -> list[Finding]:
+    directory = settings.directory()
+    found = []
+    for application in directory.all(Application):
+        if not application.voice_url and not application.app_json:
+            advice = "set its voice_url"
+            found.append(Finding("warning", f"application {application.name} has no URL to ask", advice))
+    if not directory.all(Number):
+        advice = "add [[number]] tables, or dial applications by name"
+        found.append(Finding("warning", "no number is configured", advice))
+    if not directory.all(Trunk):
+        advice = "add a [[trunk]]: calls to telephone numbers, and from carriers, need one"
+        found.append(Finding("warning", "no trunk is configured", advice))
+    return found or [Finding("ok", "applications, numbers and trunks are there")]
+
+
+async def _health(settings: Settings) -> Finding:
+    running = running_server(settings.server.data_path)
+    if running is None:
+        return Finding("ok", "no server runs on this data directory")
+    timeout = aiohttp.ClientTimeout(total=3)
+    try:
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            async with session.get(f"{running.http}/health") as reply:
+                healthy = reply.status == 200
+    except (aiohttp.ClientError, TimeoutError) as error:
+        return Finding("error", f"{running.http}/health does not answer: {error}", "restart the server")
+    if healthy:
+        return Finding("ok", f"{running.http}/health is well")
+    return Finding("error", f"{running.http}/health says that calls are not taken", "look at its log")
+
+
+def _codecs() -> Finding:
+    missing = [name for name in _FORMATS if name not in soundfile.available_formats()]
+    if missing:
+        advice = "install a newer soundfile: pip install --upgrade soundfile"
+        return Finding("warning", f"these audio files cannot be read: {', '.join(missing)}", advice)
+    return Finding("ok", f"audio: PCMU and PCMA on the line; {', '.join(_FORMATS)} files")
+
+
+async def _speech() -> Finding:
+    voice = Espeak()
+    try:
+        pcm = await voice.synthesize(SpeechRequest("one two three"))
+    except SpeechError as error:
+        return Finding("error", f"the built-in voice does not speak: {error}", "reinstall espeakng-loader")
+    finally:
+        await voice.close()
+    return Finding("ok", f"speech: the built-in voice spoke {pcm.seconds:.1f} s")
+
+
+async def _database(settings: Settings) -> Finding:
+    try:
+        store = await Store.open(settings.server.database, settings.server.data_path)
+    except (StoreError, OSError) as error:
+        advice = "check server.database and server.data, free disk space and permissions"
+        return Finding("error", f"the database cannot be used: {error}", advice)
+    open_calls = len(await store.open_calls())
+    await store.close()
+    note = f", {open_calls} calls are open" if open_calls else ""
+    where = settings.server.data_path if settings.server.database == "sqlite" else "PostgreSQL"
+    return Finding("ok", f"database: {where}{note}")

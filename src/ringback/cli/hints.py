@@ -1,0 +1,67 @@
+"""How to go on after the demonstration: lines to read, and lines to paste."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from ringback.config import DEMONSTRATION, DEVICE
+from ringback.routing.directory import Account
+from ringback.server import Server
+
+
+def hints(server: Server, out: Path, *, lan: bool) -> Iterator[str]:
+    """The lines, in rich markup. Nothing is framed or wrapped: curl lines are there to be copied."""
+    place = server.sip[0].partition(":")[2]
+    device = server.directory.client(DEVICE)
+    password = device.password if device else ""
+    numbers = ", ".join(f"{number} ({dialect})" for dialect, (_, number) in DEMONSTRATION.items())
+    yield "[bold]Call it[/] from any SIP phone"
+    yield f"  user {DEVICE}, password {password}, domain {place}, transport UDP, no proxy"
+    yield f"  numbers: {numbers}"
+    first = DEMONSTRATION["laml"][1]
+    yield f"  or from here: [bold]ringback call {first} --digits 1w2 --record out.wav[/]"
+    if lan:
+        yield from _phones(place, password)
+    yield ""
+    yield f"[bold]Let it call[/] that phone once it is registered, as sip:{DEVICE}@{place}, or any SIP address"
+    yield from (f"  {line}" for line in _curl_lines(server, f"sip:{DEVICE}@{place}"))
+    yield ""
+    yield f"[bold]Look[/] at {server.http_url}/ and with [bold]ringback trace last[/]"
+    yield f"  database, recordings and audio cache: {server.settings.server.data_path.resolve()}"
+    yield f"  what the phone heard: {out.resolve()}"
+    yield ""
+    yield "[bold]Ctrl-C[/] stops it"
+
+
+def _phones(place: str, password: str) -> Iterator[str]:
+    host, _, port = place.rpartition(":")
+    yield f"  Linphone: Use a SIP account: username {DEVICE}, password {password}, domain {place}, transport UDP"
+    yield f"  Zoiper: username {DEVICE}@{host}:{port}, password {password}, no outbound proxy, SIP UDP"
+
+
+def _curl_lines(server: Server, to: str) -> Iterator[str]:
+    account = server.directory.all(Account)[0]
+    urls = {name: _url(server, account, name) for name in DEMONSTRATION}
+    basic = f"curl -u {account.id}:{account.token}"
+    laml = f"{server.http_url}/api/laml/2010-04-01/Accounts/{account.id}/Calls"
+    callapi = f"{server.http_url}/call/2012-04-24/Accounts/{account.id}/Calls.json"
+    yield f"{basic} {laml} -d From=+14155550101 -d To={to} -d Url={urls['laml']}"
+    application = server.directory.application_named(account.id, "jambonz")
+    body = {
+        "from": "+14155550102",
+        "to": {"type": "user", "name": DEVICE},
+        "application_sid": str(application.id) if application else "",
+    }
+    yield (
+        f"curl -H 'Authorization: Bearer {account.token}' -H 'Content-Type: application/json'"
+        f" {server.http_url}/v1/Accounts/{account.id}/Calls -d '{msgspec.json.encode(body).decode()}'"
+    )
+    yield f"{basic} {callapi} -d From=14155550103 -d To={to} -d Url={urls['callapi']}"
+
+
+def _url(server: Server, account: Account, name: str) -> str:
+    application = server.directory.application_named(account.id, name)
+    return application.voice_url if application else ""
