@@ -24,10 +24,12 @@ Config = Annotated[
 def run(work: Coroutine[Any, Any, int]) -> None:
     """Run a command's coroutine on uvloop, and end with its exit code."""
     try:
-        from uvloop import run as run_on_loop
+        import uvloop
     except ImportError:
-        run_on_loop = asyncio.run
-    raise typer.Exit(run_on_loop(work))
+        code = asyncio.run(work)
+    else:
+        code = uvloop.run(work)
+    raise typer.Exit(code)
 
 
 @app.command()

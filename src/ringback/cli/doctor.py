@@ -92,16 +92,12 @@ def _addresses(settings: Settings) -> list[Finding]:
     for host in sorted(hosts):
         told = server.advertise or host
         if host in ("0.0.0.0", "::") and not server.advertise:
-            found.append(
-                Finding("ok", f"SIP on every address; each peer is told the one it reaches ({host})")
-            )
+            found.append(Finding("ok", f"SIP on {host}: each peer is told the address it reaches"))
         elif refusal(told, allow_private=False) == "loopback":
-            advice = "phones and carriers elsewhere cannot call: set server.sip and server.rtp to an address they reach"
+            advice = "for calls from elsewhere set server.sip and server.rtp to an address they reach"
             found.append(Finding("warning", f"peers are told {told}: only this machine reaches it", advice))
         elif refusal(told, allow_private=False) is not None:
-            advice = (
-                "behind NAT set server.advertise to the public address, and forward the SIP and RTP ports"
-            )
+            advice = "behind NAT: set server.advertise to the public address, forward the SIP and RTP ports"
             found.append(Finding("warning", f"peers are told {told}: a private address", advice))
         else:
             found.append(Finding("ok", f"peers are told {told}"))
@@ -142,9 +138,11 @@ async def _health(settings: Settings) -> Finding:
         return Finding("ok", "no server runs on this data directory")
     timeout = aiohttp.ClientTimeout(total=3)
     try:
-        async with aiohttp.ClientSession(timeout=timeout) as session:
-            async with session.get(f"{running.http}/health") as reply:
-                healthy = reply.status == 200
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(f"{running.http}/health") as reply,
+        ):
+            healthy = reply.status == 200
     except (aiohttp.ClientError, TimeoutError) as error:
         return Finding("error", f"{running.http}/health does not answer: {error}", "restart the server")
     if healthy:

@@ -26,7 +26,7 @@ def hints(server: Server, out: Path, *, lan: bool) -> Iterator[str]:
     if lan:
         yield from _phones(place, password)
     yield ""
-    yield f"[bold]Let it call[/] that phone once it is registered, as sip:{DEVICE}@{place}, or any SIP address"
+    yield f"[bold]Let it call[/] that phone, once registered, as sip:{DEVICE}@{place}, or any SIP address"
     yield from (f"  {line}" for line in _curl_lines(server, f"sip:{DEVICE}@{place}"))
     yield ""
     yield f"[bold]Look[/] at {server.http_url}/ and with [bold]ringback trace last[/]"
@@ -38,7 +38,7 @@ def hints(server: Server, out: Path, *, lan: bool) -> Iterator[str]:
 
 def _phones(place: str, password: str) -> Iterator[str]:
     host, _, port = place.rpartition(":")
-    yield f"  Linphone: Use a SIP account: username {DEVICE}, password {password}, domain {place}, transport UDP"
+    yield f"  Linphone, SIP account: username {DEVICE}, password {password}, domain {place}, transport UDP"
     yield f"  Zoiper: username {DEVICE}@{host}:{port}, password {password}, no outbound proxy, SIP UDP"
 
 
