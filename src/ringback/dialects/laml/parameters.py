@@ -19,7 +19,7 @@ from ringback.dialects.laml import notes
 from ringback.dialects.laml.addresses import BadAddress, caller_of, target_of
 from ringback.dialects.laml.errors import ApiError, invalid, not_built
 from ringback.dialects.laml.profiles import TWILIO, Profile
-from ringback.dialects.laml.settings import DEFAULT_EVENTS, EVENTS
+from ringback.dialects.laml.settings import EVENTS
 from ringback.dialects.spelling import read_sid
 from ringback.net.url import BadUrl, target
 
@@ -40,7 +40,8 @@ class Hooks(msgspec.Struct, frozen=True, kw_only=True):
     fallback_method: str = "POST"
     status_callback: str | None = None
     status_callback_method: str = "POST"
-    events: tuple[str, ...] = DEFAULT_EVENTS
+    events: tuple[str, ...] | None = None
+    """The subscriptions, where the request names any."""
     remarks: tuple[Note, ...] = ()
 
     @property
@@ -172,11 +173,11 @@ def _method(given: Parameters, name: str) -> str:
     return method
 
 
-def _events(given: Parameters, profile: Profile) -> tuple[tuple[str, ...], tuple[Note, ...]]:
+def _events(given: Parameters, profile: Profile) -> tuple[tuple[str, ...] | None, tuple[Note, ...]]:
     """The subscriptions; an unknown event is no more than a warning on the call."""
     named = words(given.all("StatusCallbackEvent"))
     if not named:
-        return DEFAULT_EVENTS, ()
+        return None, ()
     known = EVENTS if profile is TWILIO else (*EVENTS, *_SIGNALWIRE_EVENTS)
     remarks = [
         notes.warning("21626", f"StatusCallbackEvent {word!r} is not known")
