@@ -155,10 +155,12 @@ class Calls(Protocol):
         hook: Hook | None = None,
         document: Document | None = None,
         application: Application | None = None,
+        status_hook: Hook | None = None,
     ) -> CallRecord:
         """Stop what the call does and run another document, fetched from `hook` or given.
 
-        `application` answers from then on; without it the call's present one does.
+        `application` answers from then on; without it the call's present one does. `status_hook`, with
+        `hook`, is where it reports from then on.
 
         Raises:
             NoSuchCall, CallIsOver, WrongState (not answered yet)

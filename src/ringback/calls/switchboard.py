@@ -125,6 +125,7 @@ class Switchboard:
         hook: Hook | None = None,
         document: Document | None = None,
         application: Application | None = None,
+        status_hook: Hook | None = None,
     ) -> CallRecord:
         """Run another document. See `Calls.redirect`."""
         async with self._changing(account_id, call_id) as call:
@@ -137,7 +138,7 @@ class Switchboard:
             if document is not None:
                 await call.replace(document)
             elif hook is not None:
-                await call.replace(Redirected(hook=hook, by_control=True))
+                await call.replace(Redirected(hook=hook, status_hook=status_hook, by_control=True))
             else:
                 await call.replace(NewCall())
             return call.record
