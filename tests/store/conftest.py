@@ -17,7 +17,10 @@ from ringback.store import Store
 
 
 def _postgres_programs() -> Path | None:
-    for directory in [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True), Path("/usr/local/bin")]:
+    for directory in [
+        *sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True),
+        Path("/usr/local/bin"),
+    ]:
         if (directory / "initdb").exists() and (directory / "postgres").exists():
             return directory
     return None

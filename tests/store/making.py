@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 from typing import Any
 
 from ringback.store import Append, CallRow, StoredDelivery
@@ -25,6 +26,12 @@ def row(number: int = 1, **fields: Any) -> CallRow:
         "updated_at": 1000.0 + number,
     }
     return CallRow(id=call_id(number), **{**settings, **fields})
+
+
+def damaged(file: Path) -> None:
+    """Put something in the place of a database that is none."""
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"this is no database, whatever its name says" * 100)
 
 
 def event(number: int = 1, sequence: int = 0, **fields: Any) -> Append:

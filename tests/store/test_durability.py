@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import event as sqlalchemy_event
+from tests.store.making import call_id, delivery, event, row
 
 from ringback.store import Store, StoreOverloaded, StoreUnavailable
-from tests.store.making import call_id, delivery, event, row
 
 _WRITER = """
 import asyncio, pathlib, sys, uuid
@@ -42,7 +42,10 @@ asyncio.run(main())
 
 def test_a_kill_loses_nothing_that_was_committed(data: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", _WRITER, str(data)], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+        [sys.executable, "-c", _WRITER, str(data)],
+        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
     ) as writer:
         assert writer.stdout is not None
         reported = [int(writer.stdout.readline()) for _ in range(300)]
@@ -169,7 +172,7 @@ class _full_disk:  # noqa: N801 - reads as a statement
 
 async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - the writer is a thread and has no event to wait for
             await asyncio.sleep(0.005)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.store.making import ACCOUNT, call_id, damaged, delivery, event, row
 
 from ringback.store import (
     CallFilter,
@@ -18,7 +19,6 @@ from ringback.store import (
     StoreUnavailable,
     page_cursor,
 )
-from tests.store.making import ACCOUNT, call_id, delivery, event, row
 
 
 async def test_an_append_stores_event_row_and_deliveries(store: Store) -> None:
@@ -136,7 +136,9 @@ async def test_every_filter_works_on_every_database(store: Store) -> None:
 async def _six_calls(store: Store) -> None:
     rows = [
         row(1, from_="anonymous", answered_at=1010.0, ended_at=1030.0, application_id="app"),
-        row(2, to="alice", client_name="alice", direction="outbound-api", answered_at=1025.0, ended_at=1040.0),
+        row(
+            2, to="alice", client_name="alice", direction="outbound-api", answered_at=1025.0, ended_at=1040.0
+        ),
         row(3, to="100%", status="busy"),
         row(4, status="failed", sip_call_id="abc@host", trunk_name="carrier"),
         row(5, parent_id=call_id(1)),
@@ -203,7 +205,9 @@ async def test_deliveries_without_an_event_keep_their_order(store: Store) -> Non
 
 
 async def test_objects(store: Store) -> None:
-    await store.put_object(StoredObject(kind="number", id="1", account_id=ACCOUNT, name="+1", data={"a": [1]}))
+    await store.put_object(
+        StoredObject(kind="number", id="1", account_id=ACCOUNT, name="+1", data={"a": [1]})
+    )
     await store.put_object(StoredObject(kind="number", id="2", name="+2"))
     await store.put_object(StoredObject(kind="trunk", id="1", name="t"))
     first = await store.get_object("number", "1")
@@ -249,7 +253,6 @@ async def test_other_databases_are_refused(data: Path, url: str) -> None:
 
 
 async def test_a_database_that_cannot_be_opened_is_named(data: Path) -> None:
-    data.mkdir()
-    (data / "ringback.sqlite").write_bytes(b"this is no database, whatever its name says" * 100)
+    damaged(data / "ringback.sqlite")
     with pytest.raises(StoreError, match="not a database"):
         await Store.open("sqlite", data)

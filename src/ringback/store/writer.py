@@ -102,23 +102,28 @@ class Writer:
         return batch, False
 
     def _store(self, batch: list[Write]) -> None:
+        """Commit a batch, however long that takes; then report it."""
         delay = _RETRY_FIRST
-        retried = False
-        while True:
-            self._busy_since = time.monotonic()
-            try:
-                results = self._commit(batch, retried)
-            except Exception as error:
-                self._report_outage(error)
-            else:
-                self._report_recovery()
-                return self._report(batch, results)
-            finally:
-                self._busy_since = 0.0
+        results = self._attempt(batch, retried=False)
+        while results is None:
             if self._give_up.wait(delay):
-                return self._report(batch, [StoreUnavailable("the database cannot be written")] * len(batch))
+                results = [StoreUnavailable("the database cannot be written")] * len(batch)
+                break
             delay = min(delay * 2, _RETRY_MOST)
-            retried = True
+            results = self._attempt(batch, retried=True)
+        self._report(batch, results)
+
+    def _attempt(self, batch: list[Write], *, retried: bool) -> list[Any] | None:
+        self._busy_since = time.monotonic()
+        try:
+            results = self._commit(batch, retried)
+        except Exception as error:
+            self._report_outage(error)
+            return None
+        finally:
+            self._busy_since = 0.0
+        self._report_recovery()
+        return results
 
     def _commit(self, batch: Sequence[Write], retried: bool) -> list[Any]:
         try:
