@@ -1,0 +1,212 @@
+"""The calls of an account over REST: placed, listed, read, changed, ended."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from ringback.calls.control import (
+    CallFilter,
+    CallIsOver,
+    CallRequest,
+    ControlError,
+    NoSuchCall,
+    Overloaded,
+    Unroutable,
+    WrongState,
+)
+from ringback.calls.record import CallRecord
+from ringback.calls.status import LIVE, Direction
+from ringback.dialects.http import read_json
+from ringback.dialects.jambonz.create import hook_of, read_create
+from ringback.dialects.jambonz.errors import ApiError
+from ringback.dialects.jambonz.payload import STATUSES, statuses_named
+from ringback.dialects.jambonz.resources import call_resource
+from ringback.dialects.jambonz.session import Session, is_socket_url
+from ringback.dialects.jambonz.setup import Setup, read_setup
+from ringback.dialects.jambonz.sids import spell
+from ringback.dialects.jambonz.update import Update, read_update
+from ringback.dialects.jambonz.webhook import JambonzApplication
+from ringback.dialects.spelling import read_sid
+from ringback.net.clock import utcnow
+
+if TYPE_CHECKING:
+    from ringback.calls.services import Services
+    from ringback.routing.directory import Account
+
+Handler = Callable[[Request, "Account"], Awaitable[Response]]
+
+KEPT = timedelta(hours=1)  # an ended call stays in the list that long
+_MOST = 5000
+_OUTBOUND = frozenset({Direction.OUTBOUND_API, Direction.OUTBOUND_DIAL})
+_INBOUND = frozenset({Direction.INBOUND})
+_DIRECTIONS = {"inbound": _INBOUND, "outbound": _OUTBOUND}
+
+
+class CallResource:
+    """Handlers for `/v1/Accounts/{AccountSid}/Calls` and what is below it."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def create(self, request: Request, account: Account) -> Response:
+        """Place a call: 201 with its identifiers once it is stored and on its way."""
+        services = self._services
+        wanted = read_create(await read_json(request), account, services.directory)
+        call_request = CallRequest(
+            account=account,
+            application=JambonzApplication(services, account, wanted.setup),
+            application_id=wanted.application_id,
+            to=wanted.to,
+            to_shown=wanted.to_shown,
+            from_=wanted.from_,
+            caller_id=wanted.caller_id,
+            caller_name=wanted.caller_name,
+            from_host=wanted.from_host,
+            ring_timeout=wanted.ring_timeout,
+            time_limit=wanted.time_limit,
+            custom=wanted.tag,
+        )
+        try:
+            call = await services.calls.create(call_request)
+        except Unroutable as error:
+            raise ApiError(422, error.message) from error
+        except Overloaded as error:
+            raise ApiError(480, "no available feature servers at this time") from error
+        sid = spell(call.id)
+        return JSONResponse({"sid": sid, "callId": call.sip_call_id or sid}, status_code=201)
+
+    async def list(self, request: Request, account: Account) -> Response:
+        """Calls that are up, and those that ended within the last hour; newest first."""
+        now = utcnow()
+        query = request.query_params
+        status = query.get("callStatus")
+        if status is not None and status not in STATUSES:
+            raise ApiError(400, "invalid callStatus")
+        statuses = None if status is None else statuses_named(status)
+        if statuses is not None and not statuses:
+            return JSONResponse([])
+        which = CallFilter(
+            account_id=account.id,
+            statuses=statuses,
+            directions=_directions(query.get("direction")),
+            from_=_number(query.get("from")),
+            to=_number(query.get("to")),
+            live_or_ended_after=now - KEPT,
+        )
+        calls = await self._services.calls.list(which, limit=_MOST)
+        return JSONResponse([call_resource(call, self._services.public_url, now) for call in calls])
+
+    async def count(self, request: Request, account: Account) -> Response:
+        """How many calls are up, by direction."""
+        counts = {}
+        for name, directions in _DIRECTIONS.items():
+            which = CallFilter(account_id=account.id, statuses=LIVE, directions=directions)
+            counts[name] = await self._services.calls.count(which)
+        return JSONResponse(counts)
+
+    async def retrieve(self, request: Request, account: Account) -> Response:
+        call = await self._call(request, account)
+        return JSONResponse(call_resource(call, self._services.public_url, utcnow()))
+
+    async def delete(self, request: Request, account: Account) -> Response:
+        """End the call, in whatever state it is. One that has ended is left as it is."""
+        call = await self._call(request, account)
+        try:
+            await self._services.calls.hang_up(account.id, call.id)
+        except CallIsOver:
+            pass
+        return Response(status_code=204)
+
+    async def update(self, request: Request, account: Account) -> Response:
+        """Change the live call: 202 once it was accepted."""
+        id = _call_id(request)
+        update = read_update(await read_json(request), spell(id))
+        try:
+            call = await self._services.calls.get(account.id, id)
+            await self._apply(update, call, account)
+        except NoSuchCall as error:
+            raise ApiError(404) from error
+        except CallIsOver as error:
+            raise ApiError(422, f"call session is gone for call_sid {spell(id)}") from error
+        except WrongState as error:
+            message = "current call state is incompatible with requested action"
+            raise ApiError(422, f"{message} for call_sid {spell(id)}") from error
+        except ControlError as error:
+            raise ApiError(422, error.message) from error
+        return PlainTextResponse("Accepted", status_code=202)
+
+    async def _apply(self, update: Update, call: CallRecord, account: Account) -> None:
+        calls = self._services.calls
+        match update.option:
+            case "call_hook":
+                await self._redirect(update, call, account)
+            case "call_status" if update.value == "no-answer":
+                await calls.cancel(account.id, call.id, as_no_answer=True)
+            case "call_status":
+                await self._complete(call)
+            case "mute_status":
+                await calls.mute(account.id, call.id, muted=update.value == "mute")
+            case "tag":
+                await calls.tag(account.id, call.id, update.value)
+            case "dtmf":
+                digits, milliseconds = update.value
+                await calls.send_digits(account.id, call.id, digits, duration_ms=milliseconds)
+
+    async def _complete(self, call: CallRecord) -> None:
+        """Only an answered call can be completed."""
+        if not call.status.final and call.answered_at is None:
+            raise WrongState(f"call {call.id} is not answered")
+        await self._services.calls.hang_up(call.account_id, call.id)
+
+    async def _redirect(self, update: Update, call: CallRecord, account: Account) -> None:
+        """Another hook answers from now on; a call of another dialect comes over to this one."""
+        own = _setup_of(call)
+        base = own.call_hook.url if own else ""
+        session = Session(base_url=base, socket=is_socket_url(base)) if base else None
+        hook = hook_of(update.value, "call_hook", session)
+        status_hook = hook_of(update.call_status_hook, "call_status_hook", session)
+        if hook is None:
+            raise ApiError(400, "call_hook url be an absolute url")
+        application = None
+        if own is None:
+            setup = Setup(call_hook=hook, status_hook=status_hook)
+            application = JambonzApplication(self._services, account, setup)
+        await self._services.calls.redirect(
+            account.id, call.id, hook=hook, application=application, status_hook=status_hook
+        )
+
+    async def _call(self, request: Request, account: Account) -> CallRecord:
+        try:
+            return await self._services.calls.get(account.id, _call_id(request))
+        except NoSuchCall as error:
+            raise ApiError(404) from error
+
+
+def _setup_of(call: CallRecord) -> Setup | None:
+    """What the call's application was made from, where it is one of this dialect."""
+    state: dict[str, Any] = call.application_state
+    return read_setup(state) if call.dialect == "jambonz" and "call_hook" in state else None
+
+
+def _call_id(request: Request) -> UUID:
+    id = read_sid(request.path_params["call_sid"])
+    if id is None:
+        raise ApiError(400, "Bad request")
+    return id
+
+
+def _directions(name: str | None) -> frozenset[Direction] | None:
+    if name is not None and name not in _DIRECTIONS:
+        raise ApiError(400, "invalid direction")
+    return None if name is None else _DIRECTIONS[name]
+
+
+def _number(text: str | None) -> str | None:
+    """A number in a query; a + that nobody escaped arrives as a space."""
+    return "+" + text[1:] if text is not None and text.startswith(" ") else text
