@@ -1,7 +1,8 @@
 """The user agent: messages and a clock in; calls, requests, bytes and the next deadline out. No sockets here.
 
-Whoever drives it calls ``receive`` or ``handle_timeout``, then sends what ``outgoing`` returns, resolves what ``lookups``
-returns, and runs the calls of ``news``. ``core.wake`` is called when there is something new without one of the two.
+Whoever drives it calls ``receive`` or ``handle_timeout``, then sends what ``outgoing`` returns, resolves what
+``lookups`` returns, and runs the calls of ``news``. ``core.wake`` is called when there is something new
+without one of the two.
 """
 
 from __future__ import annotations
@@ -109,7 +110,8 @@ class UserAgent:
         return self.core.lookups()
 
     def run_news(self) -> None:
-        """Tells owners what happened to their calls and requests. One owner's fault does not reach the others."""
+        """Tells owners what happened to their calls and requests. One owner's fault does not reach the
+        others."""
         for handler, value in self.core.news():
             try:
                 handler(value)
@@ -117,7 +119,8 @@ class UserAgent:
                 log.exception("a handler of %s failed", type(value).__name__)
 
     def send_failed(self, key: str) -> None:
-        """A message could not be sent (its ``Outgoing.key``): its transaction ends or tries the next address."""
+        """A message could not be sent (its ``Outgoing.key``): its transaction ends or tries the next
+        address."""
         transaction = self.core.layer.find_client(key)
         if transaction is not None:
             transaction.fail()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import msgspec
 
 from ringback.sip.core import DialogKey, is_literal, is_private
@@ -134,9 +133,9 @@ class Dialog:
     def note_request_source(self, request: Request, flow: Flow) -> None:
         """Chooses between the peer's Contact and the address its request really came from.
 
-        With a recorded route the route decides. Otherwise a connection is used again; and for UDP, a peer that is
-        its own last hop and answers where it sends from (``rport``, or a sent-by that is the source) is behind NAT
-        when its Contact says something else.
+        With a recorded route the route decides. Otherwise a connection is used again; and for UDP, a peer
+        that is its own last hop and answers where it sends from (``rport``, or a sent-by that is the source)
+        is behind NAT when its Contact says something else.
         """
         self.observed = None
         if self.route_set:
@@ -149,9 +148,8 @@ class Dialog:
             flow.host,
             flow.port,
         )
-        if len(vias) == 1 and symmetric and self._target_differs(flow):
-            self.observed = flow
-        elif self._target_unreachable(flow):
+        natted = len(vias) == 1 and symmetric and self._target_differs(flow)
+        if natted or self._target_unreachable(flow):
             self.observed = flow
 
     def note_peer(self, flow: Flow) -> None:
@@ -180,7 +178,8 @@ class Dialog:
     # Requests of ours
 
     def request(self, method: str, cseq: int | None = None) -> Request:
-        """A request inside the dialog, without Via and Contact (section 12.2.1.1). ``cseq`` is for ACK and CANCEL."""
+        """A request inside the dialog, without Via and Contact (section 12.2.1.1). ``cseq`` is for ACK and
+        CANCEL."""
         if cseq is None:
             self.local_cseq += 1
             cseq = self.local_cseq

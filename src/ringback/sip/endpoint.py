@@ -48,11 +48,11 @@ class SipEndpoint:
         address_allowed: Callable[[str], bool] | None = None,
         locator: Locator | None = None,
     ) -> None:
-        """``on_invitation`` sets ``call.on_event`` and rings, answers or rejects, then or later; without it calls
-        get 480. ``on_register`` answers REGISTER, ``on_request`` other requests outside a dialog (MESSAGE,
-        SUBSCRIBE …); without them 405. ``supported``: further option tags that the application handles
-        (``replaces``). ``session_expires``: seconds, 0 turns our own session timers off. ``address_allowed``
-        is asked for every literal address before a new request goes there.
+        """``on_invitation`` sets ``call.on_event`` and rings, answers or rejects, then or later; without it
+        calls get 480. ``on_register`` answers REGISTER, ``on_request`` other requests outside a dialog
+        (MESSAGE, SUBSCRIBE …); without them 405. ``supported``: further option tags that the application
+        handles (``replaces``). ``session_expires``: seconds, 0 turns our own session timers off.
+        ``address_allowed`` is asked for every literal address before a new request goes there.
         """
         settings = Settings(user_agent, tuple(supported), session_expires)
         self._trace = Tracer(on_trace)
@@ -69,6 +69,7 @@ class SipEndpoint:
         self._armed: float | None = None
         self._awake = False
         self._running = False
+        self._finished: asyncio.Event | None = None
 
     # Life
 
@@ -86,15 +87,17 @@ class SipEndpoint:
         self._running = True
 
     async def stop(self, grace: float = 0.0) -> None:
-        """Refuses new calls, waits up to ``grace`` seconds for requests without an answer, closes the sockets."""
+        """Refuses new calls, waits up to ``grace`` seconds for requests without an answer, closes the
+        sockets."""
         self.refuse_new()
         for registration in self._registrations:
             registration.stop()
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + grace
-        while self._agent.core.layer.unfinished() and loop.time() < deadline:
-            await asyncio.sleep(0.02)
+        self._finished = asyncio.Event()
         self.settled()
+        try:
+            await asyncio.wait_for(self._finished.wait(), grace)
+        except TimeoutError:
+            pass
         self._running = False
         if self._timer is not None:
             self._timer.cancel()
@@ -127,8 +130,8 @@ class SipEndpoint:
         """Places a call. What the network does arrives as an event (``Failed``).
 
         ``target`` becomes the Request-URI. ``route``: an outbound proxy (its URIs usually with ``;lr``).
-        ``credentials``: user and password, for whoever on the path challenges this call. Raises ValueError for
-        header fields that cannot be sent or that the protocol writes itself.
+        ``credentials``: user and password, for whoever on the path challenges this call. Raises ValueError
+        for header fields that cannot be sent or that the protocol writes itself.
         """
         invitation = Invitation(target, from_, to, offer, tuple(headers), tuple(route), call_id, max_forwards)
         call = self._agent.invite(invitation, credentials)
@@ -146,8 +149,8 @@ class SipEndpoint:
         on_change: Callable[[Registration], None] | None = None,
         headers: HeaderList = (),
     ) -> Registration:
-        """Registers and keeps registered until ``Registration.unregister``; ``await registration.first`` for the
-        first final response. ``registrar`` is a URI without user."""
+        """Registers and keeps registered until ``Registration.unregister``; ``await registration.first`` for
+        the first final response. ``registrar`` is a URI without user."""
         registration = Registration(self._agent, registrar, aor, credentials, expires, on_change, headers)
         self._registrations.add(registration)
         registration.refresh()
@@ -165,8 +168,8 @@ class SipEndpoint:
         credentials: Credentials | None = None,
         route: Sequence[Uri] = (),
     ) -> Pending[Response]:
-        """A request outside any dialog (MESSAGE …); resolves with its final response. ``Content-Type`` belongs in
-        ``headers``. Raises ValueError."""
+        """A request outside any dialog (MESSAGE …); resolves with its final response. ``Content-Type``
+        belongs in ``headers``. Raises ValueError."""
         return self._agent.request(
             method,
             target,
@@ -220,13 +223,16 @@ class SipEndpoint:
         self._agent.send_failed(key)
 
     def settled(self) -> None:
-        """Everything that arrived was handed over: sends, then tells the owners, until there is no more of both."""
+        """Everything that arrived was handed over: sends, then tells the owners, until there is no more of
+        both."""
         agent = self._agent
         self._awake = True
         while self._flush():
             agent.run_news()
         self._awake = False
         self._arm()
+        if self._finished is not None and not agent.core.layer.unfinished():
+            self._finished.set()
 
     def _flush(self) -> bool:
         """True when owners have something to hear after what was sent."""
@@ -245,6 +251,7 @@ class SipEndpoint:
         except Exception:
             log.exception("cannot resolve %s", lookup.uri)
             flows = []
+        self._awake = True
         lookup.then(flows)
         self.settled()
 

@@ -34,7 +34,8 @@ class Failed(msgspec.Struct, frozen=True):
     """Outbound: the call was not answered; nothing follows.
 
     ``cause``: ``"rejected"`` (a final response), ``"cancelled"`` (we gave up), ``"timeout"`` (nothing came:
-    status 408), ``"transport"`` (no address could be reached: 503), ``"unresolved"`` (no address for the name: 502).
+    status 408), ``"transport"`` (no address could be reached: 503), ``"unresolved"`` (no address for the
+    name: 502).
     """
 
     status: int
@@ -44,7 +45,8 @@ class Failed(msgspec.Struct, frozen=True):
 
 
 class Cancelled(msgspec.Struct, frozen=True):
-    """Inbound: the caller gave up before the answer; nothing follows. ``headers`` are those of its CANCEL or BYE."""
+    """Inbound: the caller gave up before the answer; nothing follows. ``headers`` are those of its CANCEL or
+    BYE."""
 
     headers: Headers
 
@@ -58,8 +60,8 @@ class Confirmed(msgspec.Struct, frozen=True):
 class Offer(msgspec.Struct, frozen=True):
     """The peer wants (or repeats) a session description: answer by ``reply_offer`` or ``refuse_offer``.
 
-    ``sdp`` None asks for our offer (re-INVITE without a body). ``method``: ``INVITE``, ``UPDATE`` or ``PRACK``.
-    A re-INVITE that only refreshes the session comes here too.
+    ``sdp`` None asks for our offer (re-INVITE without a body). ``method``: ``INVITE``, ``UPDATE`` or
+    ``PRACK``. A re-INVITE that only refreshes the session comes here too.
     """
 
     sdp: bytes | None
@@ -67,7 +69,8 @@ class Offer(msgspec.Struct, frozen=True):
 
 
 class OfferAnswered(msgspec.Struct, frozen=True):
-    """The peer answered an offer of ours (re-INVITE, UPDATE, or the answer to ``reply_offer`` of an empty offer)."""
+    """The peer answered an offer of ours (re-INVITE, UPDATE, or the answer to ``reply_offer`` of an empty
+    offer)."""
 
     sdp: bytes
 
@@ -87,14 +90,16 @@ class InfoReceived(msgspec.Struct, frozen=True):
 
 
 class RequestReceived(msgspec.Struct, frozen=True):
-    """Another request inside the dialog (REFER, NOTIFY, MESSAGE, SUBSCRIBE): ``incoming.reply`` answers it."""
+    """Another request inside the dialog (REFER, NOTIFY, MESSAGE, SUBSCRIBE): ``incoming.reply`` answers
+    it."""
 
     incoming: IncomingRequest
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """An answered call is over, not by ``bye``: ``by`` is ``"remote"`` (BYE), ``"timer"`` (the session expired) or
-    ``"error"`` (no ACK, or the peer no longer knows the call). ``headers`` are the BYE's; empty otherwise."""
+    """An answered call is over, not by ``bye``: ``by`` is ``"remote"`` (BYE), ``"timer"`` (the session
+    expired) or ``"error"`` (no ACK, or the peer no longer knows the call). ``headers`` are the BYE's; empty
+    otherwise."""
 
     by: str
     headers: Headers

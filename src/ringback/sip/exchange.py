@@ -1,7 +1,7 @@
 """A request of ours, from the first address tried to its final response.
 
-Address after address (RFC 3263 section 4.3), by TCP first when it is too large for UDP (RFC 3261 section 18.1.1), and
-once more with credentials when the peer asks for those that were configured (section 22).
+Address after address (RFC 3263 section 4.3), by TCP first when it is too large for UDP (RFC 3261 section
+18.1.1), and once more with credentials when the peer asks for those that were configured (section 22).
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ Build = Callable[[Flow], Request]
 class Exchange:
     """One request and its fate.
 
-    ``build`` makes the request anew for every attempt (each with its own CSeq). ``on_response`` gets every response that
-    is not dealt with here, 2xx of an INVITE again and again; ``on_failure`` gets ``"timeout"``, ``"transport"`` or
-    ``"unresolved"``. Exactly one final outcome is reported, but for repeated 2xx.
+    ``build`` makes the request anew for every attempt (each with its own CSeq). ``on_response`` gets every
+    response that is not dealt with here, 2xx of an INVITE again and again; ``on_failure`` gets ``"timeout"``,
+    ``"transport"`` or ``"unresolved"``. Exactly one final outcome is reported, but for repeated 2xx.
     """
 
     def __init__(

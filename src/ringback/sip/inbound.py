@@ -25,8 +25,8 @@ Ringing = tuple[int, str | None, bytes | None, list[tuple[str, str]]]
 
 
 class InboundCall(Session):
-    """A call that came to us; 100 has been sent. ``offer`` is the session description of the INVITE, None when the
-    caller wants ours."""
+    """A call that came to us; 100 has been sent. ``offer`` is the session description of the INVITE, None
+    when the caller wants ours."""
 
     def __init__(
         self, core: Core, transaction: ServerTransaction, request: Request, flow: Flow, target: Uri
@@ -72,8 +72,8 @@ class InboundCall(Session):
         self._ring((status, reason, sdp, list(headers)))
 
     def answer(self, sdp: bytes, headers: HeaderList = ()) -> None:
-        """Sends 200, repeated until it is acknowledged; ``Confirmed`` follows. Raises SessionStateError when done
-        twice."""
+        """Sends 200, repeated until it is acknowledged; ``Confirmed`` follows. Raises SessionStateError when
+        done twice."""
         if self.state == "ended":
             return
         if self._answering:
@@ -87,8 +87,8 @@ class InboundCall(Session):
             self._accept(sdp, extra)
 
     def reject(self, status: int, reason: str | None = None, headers: HeaderList = ()) -> None:
-        """Refuses the call with a final response of 300 to 699; no event follows. Raises SessionStateError after
-        ``answer`` and ValueError."""
+        """Refuses the call with a final response of 300 to 699; no event follows. Raises SessionStateError
+        after ``answer`` and ValueError."""
         if not 300 <= status <= 699:
             raise ValueError(f"not a refusal: {status}")
         if self.state == "ended":

@@ -1,4 +1,5 @@
-"""The transaction layer: which transaction a message belongs to (RFC 3261 sections 17.1.3, 17.2.3 and 18.2)."""
+"""The transaction layer: which transaction a message belongs to (RFC 3261 sections 17.1.3, 17.2.3 and
+18.2)."""
 
 from __future__ import annotations
 
@@ -104,7 +105,8 @@ class TransactionLayer:
     # Server side
 
     def find_server(self, request: Request, method: str | None = None) -> ServerTransaction | None:
-        """The transaction this request repeats or acknowledges; with ``method="INVITE"`` the one it cancels."""
+        """The transaction this request repeats or acknowledges; with ``method="INVITE"`` the one it
+        cancels."""
         return self._servers.get(server_key(request, method))
 
     def merged(self, request: Request) -> bool:
@@ -142,7 +144,8 @@ def new_branch() -> str:
 
 
 def note_source(request: Request, flow: Flow) -> None:
-    """Writes into the topmost Via where the request really came from (RFC 3261 18.2.1, RFC 3581 section 4)."""
+    """Writes into the topmost Via where the request really came from (RFC 3261 18.2.1, RFC 3581 section
+    4)."""
     via = request.via
     if via.rport is not None:
         via = via.with_param("rport", str(flow.port)).with_param("received", flow.host)

@@ -52,7 +52,8 @@ class Records(Protocol):
 
 
 class DnsRecords:
-    """Real DNS, with a cache; names without a dot, and those DNS does not know, as the system resolves them."""
+    """Real DNS, with a cache; names without a dot, and those DNS does not know, as the system resolves
+    them."""
 
     def __init__(self) -> None:
         self._resolver: dns.asyncresolver.Resolver | None = None

@@ -1,4 +1,5 @@
-"""Offers inside a call: re-INVITE, UPDATE and PRACK in both directions, one at a time (RFC 3264, RFC 6337)."""
+"""Offers inside a call: re-INVITE, UPDATE and PRACK in both directions, one at a time (RFC 3264, RFC
+6337)."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ class RemoteOffer:
 
 
 class LocalOffer:
-    """An offer of ours, waiting for its turn or for the answer. ``refresh``: only to keep the session alive."""
+    """An offer of ours, waiting for its turn or for the answer. ``refresh``: only to keep the session
+    alive."""
 
     __slots__ = ("headers", "method", "pending", "refresh", "sdp")
 

@@ -1,4 +1,5 @@
-"""A call that we place: the client side of an INVITE (RFC 3261 section 13.2), with its forks and redirections."""
+"""A call that we place: the client side of an INVITE (RFC 3261 section 13.2), with its forks and
+redirections."""
 
 from __future__ import annotations
 
@@ -45,6 +46,7 @@ class OutboundCall(Session):
         self._cseq = 0
         self._target = invitation.target
         request = self._build_common(invitation.target, 1)
+        request.encode()  # what cannot be written is refused here, not in a callback
         super().__init__(core, request, local, invitation.to.without_params(), Flow("udp", "", 0), authorizer)
         self.contact_user = invitation.from_.uri.user
         self._targets: list[Uri] = []
@@ -280,7 +282,8 @@ class OutboundCall(Session):
             self._fail(response, "rejected")
 
     def _take_contacts(self, response: Response) -> bool:
-        """Adds where a redirection points, best first, none twice and not too many (RFC 3261 section 8.1.3.4)."""
+        """Adds where a redirection points, best first, none twice and not too many (RFC 3261 section
+        8.1.3.4)."""
         room = self.core.settings.max_redirects + 1 - len(self._tried)
         try:
             contacts = response.contacts

@@ -22,8 +22,8 @@ RETRY = 30.0
 class Registration:
     """One binding at one registrar, refreshed before it ends.
 
-    ``registered``; ``expires``, the seconds granted at the last success; ``response``, the last final response;
-    ``first``, which resolves with the first one.
+    ``registered``; ``expires``, the seconds granted at the last success; ``response``, the last final
+    response; ``first``, which resolves with the first one.
     """
 
     def __init__(

@@ -79,7 +79,8 @@ class ReliableProvisionals:
             then()
 
     def when_clear(self, then: Callable[[], None]) -> None:
-        """Calls back when everything sent is acknowledged; what was not sent yet with no description is dropped."""
+        """Calls back when everything sent is acknowledged; what was not sent yet with no description is
+        dropped."""
         self._queue = deque(response for response in self._queue if response.body)
         self._when_clear = then
 

@@ -32,9 +32,10 @@ class SessionStateError(RuntimeError):
 class Session:
     """A call as SIP sees it. Methods never block; once the call has ended they do nothing.
 
-    Attributes: ``call_id``; ``local`` and ``remote``, names and addresses with their tags (the peer's once it is known);
-    ``request``, the INVITE that began it; ``source``, the peer's observed address; ``state``: ``"calling"``,
-    ``"ringing"``, ``"answered"`` (2xx sent or received) or ``"ended"``; ``on_event``, who hears of it.
+    Attributes: ``call_id``; ``local`` and ``remote``, names and addresses with their tags (the peer's once it
+    is known); ``request``, the INVITE that began it; ``source``, the peer's observed address; ``state``:
+    ``"calling"``, ``"ringing"``, ``"answered"`` (2xx sent or received) or ``"ended"``; ``on_event``, who
+    hears of it.
     """
 
     owns_call_id = False
@@ -74,18 +75,20 @@ class Session:
         return self.core.local_for(self.source)[1]
 
     def dialog_state(self) -> DialogState | None:
-        """Enough to end the call after a restart (``SipEndpoint.bye_orphan``); None before there is a dialog."""
+        """Enough to end the call after a restart (``SipEndpoint.bye_orphan``); None before there is a
+        dialog."""
         return self.dialog.state() if self.dialog is not None else None
 
     def bye(self, headers: HeaderList = ()) -> Pending[Response]:
-        """Hangs up, whatever the state: BYE, or CANCEL, or 480. Nothing more is heard of the call, but for the
-        ``Failed`` of one that is cancelled. Resolves with the peer's response, or the one that stands for it."""
+        """Hangs up, whatever the state: BYE, or CANCEL, or 480. Nothing more is heard of the call, but for
+        the ``Failed`` of one that is cancelled. Resolves with the peer's response, or the one that stands for
+        it."""
         raise NotImplementedError
 
     def reinvite(self, sdp: bytes | None, headers: HeaderList = ()) -> Pending[Response]:
         """Offers a new description (hold, codecs, address); waits its turn when another offer is open; 491 is
-        retried. ``OfferAnswered`` brings the answer, the final response says how it went. ``sdp`` None asks the
-        peer for its offer (``Offer`` follows, and ``reply_offer`` goes out in the ACK)."""
+        retried. ``OfferAnswered`` brings the answer, the final response says how it went. ``sdp`` None asks
+        the peer for its offer (``Offer`` follows, and ``reply_offer`` goes out in the ACK)."""
         return self.propose(LocalOffer("INVITE", sdp, headers))
 
     def update(self, sdp: bytes, headers: HeaderList = ()) -> Pending[Response]:
@@ -113,7 +116,8 @@ class Session:
         return self.transact(self.dialog, method, fill)
 
     def reply_offer(self, sdp: bytes | None, headers: HeaderList = ()) -> None:
-        """Answers the last ``Offer``, or the offer in ``Answered``. Raises SessionStateError when there is none."""
+        """Answers the last ``Offer``, or the offer in ``Answered``. Raises SessionStateError when there is
+        none."""
         if self.state != "ended" and not self.offers.reply(sdp, headers):
             raise SessionStateError("there is no offer to answer")
 
@@ -276,7 +280,8 @@ class Session:
     # The end
 
     def check_gone(self, response: Response) -> None:
-        """Ends the call when a response shows that the peer does not know it (RFC 3261 12.2.1.2, RFC 5057)."""
+        """Ends the call when a response shows that the peer does not know it (RFC 3261 12.2.1.2, RFC
+        5057)."""
         if response.status in (408, 481):
             self.lost(f"{response.status} {response.reason}")
 
@@ -308,7 +313,8 @@ class Session:
     # Session timer
 
     def _refresh(self) -> None:
-        """UPDATE without a description where the peer knows it, else the last offer again (RFC 4028 section 7.4)."""
+        """UPDATE without a description where the peer knows it, else the last offer again (RFC 4028 section
+        7.4)."""
         dialog = self.dialog
         if dialog is None or self.state != "answered":
             return

@@ -25,7 +25,8 @@ class Timer:
 
 
 class Timers:
-    """Deadlines on a clock that counts seconds. Nothing runs by itself: ask ``next_deadline``, call ``fire``."""
+    """Deadlines on a clock that counts seconds. Nothing runs by itself: ask ``next_deadline``, call
+    ``fire``."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock

@@ -13,6 +13,8 @@ from ringback.sip.layer import Local
 from ringback.sip.sockets import Connection, Receiver, Tracer, UdpPoint
 
 CONNECT_TIMEOUT = 5.0
+CLOSE_TIME = 1.0
+"""Seconds for what is still to be written when a connection is closed."""
 MAX_CONNECTIONS = 4096
 SWEEP = 10.0
 WILDCARDS = ("0.0.0.0", "::", "")
@@ -38,6 +40,7 @@ class Transports:
         self._routes: dict[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.TimerHandle | None = None
+        self._gone: asyncio.Event | None = None
 
     # Life
 
@@ -92,12 +95,15 @@ class Transports:
     async def wait_closed(self) -> None:
         """Waits until the connections are gone; those that do not go by themselves are cut."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        deadline = time.monotonic() + 1.0
-        while self._connections and time.monotonic() < deadline:
-            await asyncio.sleep(0.005)
-        for connection in list(self._connections.values()):
-            connection.abort()
-        await asyncio.sleep(0)
+        for wait in (CLOSE_TIME, None):
+            if not self._connections:
+                return
+            self._gone = asyncio.Event()
+            try:
+                await asyncio.wait_for(self._gone.wait(), wait)
+            except TimeoutError:
+                for connection in list(self._connections.values()):
+                    connection.abort()
 
     # Out
 
@@ -179,6 +185,8 @@ class Transports:
             del self._by_peer[peer]
         for key in keys:
             self.failed(key)
+        if self._gone is not None and not self._connections:
+            self._gone.set()
 
     def _sweep(self) -> None:
         now = time.monotonic()
