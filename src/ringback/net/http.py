@@ -172,7 +172,7 @@ class HttpPool:
     ) -> tuple[int, Headers, bytes]:
         self._check_literal(step.target)
         headers = step_headers(step, cookies, sign)
-        trail = SimpleNamespace(reused=False, follow=True)
+        trail = SimpleNamespace(reused=False)
         try:
             return await self._exchange(step, headers, limits, cookies, trail)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
