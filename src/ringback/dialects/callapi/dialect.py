@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 from starlette.routing import BaseRoute
 
 from ringback.calls.services import Services
 from ringback.calls.verbs import Hook
 from ringback.dialects.callapi.rest import routes
-from ringback.dialects.callapi.webhook import CallApiApplication, Settings
+from ringback.dialects.callapi.webhook import CallApiApplication, Settings, read_settings
 from ringback.routing.directory import Account
 from ringback.routing.directory import Application as ConfiguredApplication
 
@@ -46,11 +45,7 @@ class CallApi:
 
     def restore(self, account: Account, state: Mapping[str, Any]) -> CallApiApplication:
         """From `CallApiApplication.state()`; what cannot be read calls nobody back."""
-        try:
-            settings = msgspec.convert(dict(state), Settings)
-        except msgspec.ValidationError:
-            settings = Settings()
-        return CallApiApplication(self._services, account, settings)
+        return CallApiApplication(self._services, account, read_settings(state) or Settings())
 
     def routes(self) -> list[BaseRoute]:
         """The REST surface, under each of its prefixes."""

@@ -10,7 +10,7 @@ from ringback.calls.services import Services
 from ringback.calls.verbs import Hook
 from ringback.dialects.callapi.errors import Refusal
 from ringback.dialects.callapi.targets import read_hook
-from ringback.dialects.callapi.webhook import CallApiApplication, Settings
+from ringback.dialects.callapi.webhook import CallApiApplication, Settings, read_settings
 from ringback.dialects.http import Parameters, boolean
 from ringback.dialects.spelling import read_sid
 from ringback.routing.directory import Account
@@ -92,7 +92,7 @@ async def _replace(services: Services, account: Account, call: CallRecord, chang
     """Another script, or only another place for the callbacks."""
     if change.url is None and change.callback is None:
         return
-    settings = _present(call)
+    settings = read_settings(call.application_state) or Settings()
     settings = msgspec.structs.replace(
         settings,
         voice=change.url or settings.voice,
@@ -107,13 +107,3 @@ async def _replace(services: Services, account: Account, call: CallRecord, chang
         await services.calls.redirect(account.id, call.id, hook=change.url, application=application)
     except WrongState as problem:
         raise Refusal(409, problem.message) from None
-
-
-def _present(call: CallRecord) -> Settings:
-    """What the call's application is set to, if it speaks CallAPI."""
-    if call.dialect != "callapi":
-        return Settings()
-    try:
-        return msgspec.convert(call.application_state, Settings)
-    except msgspec.ValidationError:
-        return Settings()

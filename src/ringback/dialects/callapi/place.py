@@ -19,7 +19,10 @@ class Place(msgspec.Struct, frozen=True):
         Raises:
             BadUrl: it is none for http or https.
         """
-        url = resolve(self.hook.url, reference)
+        try:
+            url = resolve(self.hook.url, reference)
+        except ValueError as problem:  # brackets that are no IPv6 address
+            raise BadUrl(f"{reference!r} is not a URL: {problem}") from None
         target(url)
         return url
 

@@ -55,6 +55,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     detect_voicemail: bool = False
 
 
+def read_settings(state: Mapping[str, Any]) -> Settings | None:
+    """From `CallApiApplication.state()`; None where another dialect made it, or it cannot be read."""
+    if state.get("dialect") != CallApiApplication.dialect:
+        return None
+    try:
+        return msgspec.convert(dict(state), Settings)
+    except msgspec.ValidationError:
+        return None
+
+
 class CallApiApplication:
     """`ringback.calls.application.Application` for one call."""
 
@@ -178,9 +188,8 @@ class CallApiApplication:
         """Nothing is connected."""
 
     def state(self) -> Mapping[str, Any]:
-        """The settings."""
-        state: dict[str, Any] = msgspec.to_builtins(self.settings)
-        return state
+        """The settings, and whose they are."""
+        return {"dialect": self.dialect, **msgspec.to_builtins(self.settings)}
 
     async def close(self) -> None:
         """Nothing is held open."""
