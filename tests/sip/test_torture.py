@@ -1,7 +1,8 @@
 """Every message of RFC 4475 (49) and RFC 5118 (12, with Content-Length made to fit the printed bodies).
 
-``REFUSED`` says with which status and phrase; ``READ`` says what must be read. What is legal but has to be answered by
-an application (an extension, a media type, Max-Forwards 0) is parsed here, and what the answer rests on is checked.
+``REFUSED`` says with which status and phrase; ``READ`` says what must be read. What is legal but has to be
+answered by an application (an extension, a media type, Max-Forwards 0) is parsed here, and what the answer
+rests on is checked.
 """
 
 from __future__ import annotations
@@ -198,7 +199,8 @@ def semiuri() -> None:
     assert message.uri.user == "user;par=u@example.net"
     assert not message.uri.params
     assert message.headers.get("accept") == (
-        "application/sdp, application/pkcs7-mime, multipart/mixed, multipart/signed, message/sip, message/sipfrag"
+        "application/sdp, application/pkcs7-mime, multipart/mixed, multipart/signed,"
+        " message/sip, message/sipfrag"
     )
 
 
@@ -398,11 +400,12 @@ def ipv6_correct_abnf_2_colons() -> None:
 READ: dict[str, Callable[[], None]] = {
     check.__name__.replace("_", "-"): check
     for check in (
-        wsinv, intmeth, esc01, escnull, esc02, lwsdisp, longreq, dblreq, semiuri, transports, mpart01, unreason,
-        noreason, baddate, regbadct, badbranch, unksm2, bext01, invut, regaut01, bcast, zeromf, cparam01, cparam02,
-        regescrt, sdp01, inv2543, ipv6_good, port_ambiguous, port_unambiguous, via_received_param_with_delim,
-        via_received_param_no_delim, ipv6_in_sdp, mult_ip_in_header, mult_ip_in_sdp, ipv4_mapped_ipv6,
-        ipv6_bug_abnf_3_colons, ipv6_correct_abnf_2_colons,
+        wsinv, intmeth, esc01, escnull, esc02, lwsdisp, longreq, dblreq, semiuri, transports, mpart01,
+        unreason, noreason, baddate, regbadct, badbranch, unksm2, bext01, invut, regaut01, bcast,
+        zeromf, cparam01, cparam02, regescrt, sdp01, inv2543, ipv6_good, port_ambiguous,
+        port_unambiguous, via_received_param_with_delim, via_received_param_no_delim, ipv6_in_sdp,
+        mult_ip_in_header, mult_ip_in_sdp, ipv4_mapped_ipv6, ipv6_bug_abnf_3_colons,
+        ipv6_correct_abnf_2_colons,
     )
 }  # fmt: skip
 

@@ -16,9 +16,11 @@ TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 QUOTED = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
-# A parameter value: a quoted string without control characters, or (generously) whatever cannot be mistaken for a
-# separator.
-_SAFE_QUOTED = r'"[^"\\\x00-\x08\x0a-\x1f\x7f]*(?:\\[^\x00-\x08\x0a-\x1f\x7f][^"\\\x00-\x08\x0a-\x1f\x7f]*)*"'
+# A parameter value: a quoted string without control characters, or what cannot be mistaken for a separator.
+_SAFE_QUOTED = (
+    r'"[^"\\\x00-\x08\x0a-\x1f\x7f]*(?:\\[^\x00-\x08\x0a-\x1f\x7f]'
+    r'[^"\\\x00-\x08\x0a-\x1f\x7f]*)*"'
+)
 _PARAM = re.compile(
     r"[ \t]*([A-Za-z0-9\-.!%*_+`'~]+)[ \t]*"
     r"(?:=[ \t]*(" + _SAFE_QUOTED + r'|[^\s";,<>\\]*)[ \t]*)?(?:;|\Z)'

@@ -14,7 +14,7 @@ from typing import Final
 
 from ringback.sip.errors import SipParseError
 from ringback.sip.fields import CSeq, MediaType, Via
-from ringback.sip.grammar import WS, split_list
+from ringback.sip.grammar import WS, is_token, split_list
 from ringback.sip.headers import Headers
 from ringback.sip.reasons import REASONS
 from ringback.sip.uri import NameAddr, Uri
@@ -219,6 +219,8 @@ class Request(_Message):
         """The message on the wire; Content-Length is made from the body. Raises ValueError for an
         impossible URI.
         """
+        if not is_token(self.method):
+            raise ValueError(f"not a method: {self.method!r}")
         return self._encode(f"{self.method} {self.uri} SIP/2.0")
 
     def __repr__(self) -> str:

@@ -90,10 +90,10 @@ class StreamParser:
     def _read_head(self) -> SipParseError | None:
         buffer = self._buffer
         end = buffer.find(b"\r\n\r\n", max(0, self._searched - 3))
+        if max(end, len(buffer) if end < 0 else 0) > self._max_size:
+            return SipParseError("Message Too Large", 513, fatal=True)
         if end < 0:
             self._searched = len(buffer)
-            if len(buffer) > self._max_size:
-                return SipParseError("Message Too Large", 513, fatal=True)
             return None
         self._searched = 0
         head = bytes(buffer[:end])

@@ -233,7 +233,11 @@ def _uri_headers(text: str) -> list[tuple[str, str]]:
 
 
 _DROP_CONTROLS = dict.fromkeys((*range(9), *range(10, 32), 127))
-_ANGLE_FORM = re.compile(r'(?:("[^"\\]*(?:\\.[^"\\]*)*")[ \t]*|([^"<>,;]*))<([^<>]*)>[ \t]*(;.*)?', re.DOTALL)
+_ANGLE_FORM = re.compile(
+    r'(?:("[^"\\]*(?:\\.[^"\\]*)*")[ \t]*|([^"<>,;\x00-\x08\x0a-\x1f\x7f]*))'
+    r"<([^<>]*)>[ \t]*(;.*)?",
+    re.DOTALL,
+)
 
 
 class NameAddr(msgspec.Struct, frozen=True):
@@ -270,7 +274,7 @@ class NameAddr(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         # Always in brackets: parameters can then never be taken for the URI's.
-        name = quote(self.display_name) + " " if self.display_name else ""
+        name = quote(self.display_name.translate(_DROP_CONTROLS)) + " " if self.display_name else ""
         return f"{name}<{self.uri}>{self.params}"
 
 
