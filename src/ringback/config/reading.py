@@ -145,6 +145,10 @@ class Reader:
 
 
 def _shown(value: object) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict | list):
+        return "a table" if isinstance(value, dict) else "a list"
     text = repr(value).replace("'", '"') if isinstance(value, str) else str(value)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 

@@ -45,7 +45,7 @@ def compile_pattern(number: str) -> re.Pattern[str]:
             raise ValueError(f"{number} is not a regular expression: {error}") from error
     bare = _SEPARATORS.sub("", number).removeprefix("+")
     parts = (".*" if char == "*" else "." if char == "?" else re.escape(char) for char in bare)
-    return re.compile(r"\+?" + "".join(parts) + r"\Z")
+    return re.compile(r"\A\+?" + "".join(parts) + r"\Z")
 
 
 def specificity(number: str) -> tuple[int, int]:

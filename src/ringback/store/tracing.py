@@ -87,6 +87,7 @@ class TraceLog:
                     self._wake.wait(_FLUSH_SECONDS)
                     self._wake.clear()
                     size = self._flush(connection, size)
+                self._flush(connection, size)  # what came before the end
         except sqlite3.Error as error:
             self._closed = True
             _log.warning("no trace is kept any more: %s", error)
