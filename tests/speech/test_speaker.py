@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ringback.speech.espeak import Espeak
-from ringback.speech.pcm import mono, to_rate
+from ringback.speech.pcm import to_int16, to_rate
 from ringback.speech.protocol import Pcm, SpeechError, SpeechErrorKind, SpeechRequest, Voice
 from ringback.speech.speaker import Speaker
 
@@ -97,4 +97,5 @@ def test_rates_and_channels() -> None:
     assert abs(int(np.argmax(np.abs(np.fft.rfft(samples)))) - 440) <= 1
     assert to_rate(Pcm(b"", 22050)).samples == b""
     assert to_rate(Pcm(b"\1\0", 8000)).samples == b"\1\0"
-    assert mono(np.array([[100, 300], [-2, -4]], dtype=np.int16)) == np.array([200, -3], "<i2").tobytes()
+    loud = np.array([0.5, -1.0, 7.0, -7.0, np.nan, np.inf], dtype=np.float32)
+    assert to_int16(loud) == np.array([16384, -32768, 32767, -32768, 0, 32767], "<i2").tobytes()

@@ -17,6 +17,7 @@ import soxr
 from numpy.typing import NDArray
 
 from ringback.audio.errors import AudioError
+from ringback.speech.pcm import to_int16
 
 RATE = 8000
 MAX_SECONDS = 3600.0
@@ -119,26 +120,22 @@ def _telephone(sound: soundfile.SoundFile, max_seconds: float) -> bytes:
     rate = int(sound.samplerate)
     if rate not in _RATES:
         raise AudioError("unsupported", f"a sample rate of {rate} Hz cannot be played")
-    resample = None if rate == RATE else soxr.ResampleStream(rate, RATE, 1, dtype="int16")
+    resample = None if rate == RATE else soxr.ResampleStream(rate, RATE, 1, dtype="float32")
     parts: list[bytes] = []
     frames = 0
     while True:
-        # libsndfile scales, it does not clip, when floating point or wider formats are read as 16 bits.
-        block: NDArray[np.int16] = sound.read(rate * _BLOCK_SECONDS, dtype="int16", always_2d=True)
+        # As floating point, because libsndfile does not scale float files that are read as integers.
+        block: NDArray[np.float32] = sound.read(rate * _BLOCK_SECONDS, dtype="float32", always_2d=True)
         frames += len(block)
         if frames > max_seconds * rate:
             raise AudioError("too-large", f"the audio is longer than {max_seconds:g} s")
         last = len(block) == 0
-        mono = block[:, 0] if block.shape[1] == 1 else _mixed(block)
+        samples = np.ascontiguousarray(block.mean(axis=1, dtype=np.float32))
         if resample is not None:
-            mono = resample.resample_chunk(np.ascontiguousarray(mono), last=last)
-        parts.append(np.asarray(mono, dtype="<i2").tobytes())
+            samples = resample.resample_chunk(samples, last=last)
+        parts.append(to_int16(samples))
         if last:
             return b"".join(parts)
-
-
-def _mixed(block: NDArray[np.int16]) -> NDArray[np.int16]:
-    return np.asarray(block.astype(np.int32).sum(axis=1) // block.shape[1], dtype=np.int16)
 
 
 def _is_text(data: bytes, content_type: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 
 import numpy as np
 import soundfile
@@ -26,13 +25,14 @@ def to_rate(pcm: Pcm, rate: int = TELEPHONE_RATE) -> Pcm:
 def from_container(data: bytes) -> Pcm:
     """A WAV, FLAC, MP3 or OGG file as its provider sent it, mixed down to mono."""
     try:
-        samples, rate = soundfile.read(io.BytesIO(data), dtype="int16", always_2d=True)
+        # As floating point, because libsndfile does not scale float files that are read as integers.
+        samples, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise SpeechError("provider", f"the provider's audio cannot be read: {error}") from None
-    return Pcm(mono(samples), int(rate))
+    return Pcm(to_int16(samples.mean(axis=1, dtype=np.float32)), int(rate))
 
 
-def mono(samples: NDArray[Any]) -> bytes:
-    """Frames by channels of int16 as mono s16le bytes."""
-    one = samples if samples.shape[1] == 1 else samples.astype(np.int32).mean(axis=1)
-    return bytes(one.astype("<i2").tobytes())
+def to_int16(samples: NDArray[np.float32]) -> bytes:
+    """Samples between -1 and 1, clipped there, as s16le bytes; what is not a number is silence."""
+    scaled = np.nan_to_num(np.rint(samples * 32768.0))
+    return bytes(np.clip(scaled, -32768, 32767).astype("<i2").tobytes())
