@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from ringback.config import ConfigError, Settings, load
+from ringback.config import DEMONSTRATION, DEVICE, ConfigError, Settings, demonstration, load
 from ringback.net.guard import AddressRefused
 from ringback.routing.directory import Application, Client, Number, Trunk
 from ringback.store import derived_id
@@ -207,16 +207,22 @@ def test_without_a_file_there_is_a_demonstration(data: Path) -> None:
     directory = settings.directory()
     account = directory.account_named("demo")
     assert account is not None
-    for dialect in ("laml", "jambonz", "callapi"):
+    for dialect, (path, dialled) in DEMONSTRATION.items():
         application = directory.application_named(account.id, dialect)
         assert application is not None
-        assert (application.dialect, application.voice_url) == (
-            dialect,
-            f"http://127.0.0.1:1234/{dialect}/voice",
-        )
-    assert directory.number("+14155550100") is not None
+        assert application.dialect == dialect
+        assert application.voice_url == f"http://127.0.0.1:1234/{dialect}/{path}"
+        number = directory.number(dialled)
+        assert number is not None
+        assert number.application_id == application.id
+    assert directory.client(DEVICE) is not None
     assert directory.trunks_from("127.0.0.1")
     assert directory.trunks_from("::1")
+
+
+def test_the_demonstration_may_be_had_beside_a_file(data: Path) -> None:
+    Path("ringback.toml").write_text("broken")
+    assert demonstration({"RINGBACK_SERVER__DATA": str(data)}, "http://h").demo
 
 
 # -- what is said about mistakes
