@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import msgspec
@@ -93,6 +94,7 @@ def origin_of(url: str) -> Origin:
     return scheme, _plain_host(parts.hostname), port
 
 
+@lru_cache(maxsize=4096)
 def refusal(text: str, *, allow_private: bool) -> str | None:
     """Why an address must not be reached, or None when it may be."""
     try:

@@ -6,6 +6,7 @@ What is sent is also what is signed, so nothing here may rewrite an escape that 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
 import msgspec
@@ -34,6 +35,7 @@ class Target(msgspec.Struct, frozen=True):
     fragment: str
 
 
+@lru_cache(maxsize=1024)  # the same few webhooks again and again
 def target(url: str, *, schemes: tuple[str, ...] = ("http", "https")) -> Target:
     """Take a URL apart (RFC 3986); `BadUrl` when it has no host, a foreign scheme or control characters."""
     text = url.strip()

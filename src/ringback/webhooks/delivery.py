@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
@@ -67,6 +68,7 @@ class Outbox(Protocol):
     async def reschedule(self, id: str, not_before: float, attempts: int, why: str) -> None: ...
 
 
+@lru_cache(maxsize=1024)
 def place(url: str, *, with_path: bool) -> str:
     """Scheme and authority of a URL, and its path: what can be slow or dead as one."""
     try:

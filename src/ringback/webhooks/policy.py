@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import parse_qsl
 
@@ -52,6 +53,8 @@ class Overrides(msgspec.Struct, frozen=True):
 
     def applied(self, policy: FetchPolicy) -> FetchPolicy:
         """The policy with the overrides in place."""
+        if self == _NOTHING:
+            return policy
         retries = policy.retries
         if self.retry_count is not None:
             retries = msgspec.structs.replace(retries, attempts=self.retry_count + 1)
@@ -76,6 +79,7 @@ _RETRY_WORDS: dict[str, frozenset[RetryOn]] = {
 _NOTHING = Overrides()
 
 
+@lru_cache(maxsize=256)
 def parse_overrides(fragment: str) -> Overrides:
     """Read a fragment such as `ct=2000&rt=5000&rc=3&rp=ct,5xx`; pairs may also be parted by commas.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from urllib.parse import parse_qsl, quote_plus
 
 import msgspec
@@ -27,9 +28,13 @@ class Rendered(msgspec.Struct, frozen=True):
 def form_encode(fields: Fields) -> str:
     """`application/x-www-form-urlencoded`, UTF-8. A value of None is a bare name without `=`."""
     return "&".join(
-        quote_plus(name) if value is None else f"{quote_plus(name)}={quote_plus(value)}"
-        for name, value in fields
+        [_quoted(name) if value is None else f"{_quoted(name)}={_quoted(value)}" for name, value in fields]
     )
+
+
+@lru_cache(maxsize=4096)  # names, statuses and numbers come again with every callback
+def _quoted(text: str) -> str:
+    return quote_plus(text)
 
 
 def append_query(url: str, fields: Fields) -> str:

@@ -21,10 +21,9 @@ SigningScheme = Literal["none", "twilio", "signalwire", "jambonz"]
 def form_signature(key: str, url: str, fields: Fields = (), *, algorithm: str = "sha1") -> str:
     """Base64 of HMAC(key, url + names and values), names by code point, the values of one name sorted and
     without repeats. `url` is the one requested, without fragment; GET and JSON requests pass no fields."""
-    values: dict[str, set[str]] = {}
-    for name, value in fields:
-        values.setdefault(name, set()).add(value or "")
-    text = url + "".join(name + value for name in sorted(values) for value in sorted(values[name]))
+    # Sorting pairs sorts by name, then by value; a set drops the repeats.
+    pairs = sorted({(name, value or "") for name, value in fields})
+    text = url + "".join([name + value for name, value in pairs])
     return base64.b64encode(hmac.digest(key.encode(), text.encode(), algorithm)).decode()
 
 
