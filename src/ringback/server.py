@@ -40,7 +40,7 @@ from ringback.routing.directory import Directory, Trunk
 from ringback.routing.outbound import Surroundings
 from ringback.routing.registrar import Registrar
 from ringback.running import Running, exclusive
-from ringback.sip.auth import DigestServer
+from ringback.sip.auth_server import DigestServer
 from ringback.sip.endpoint import SipEndpoint
 from ringback.sip.flow import join_host_port, parse_listen, split_address
 from ringback.sip.inbound import InboundCall

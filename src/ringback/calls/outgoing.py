@@ -52,6 +52,7 @@ class Outgoing:
             to=record.to,
             caller_name=record.caller_name,
         )
+        engine.time_line.follow(record.sip_call_id, str(record.id))
         try:
             call.stored = call.log.append(requested, request.application, new_call=True)
         except StoreError as error:

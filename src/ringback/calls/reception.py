@@ -17,7 +17,8 @@ from ringback.net.clock import utcnow
 from ringback.routing.directory import Account, Directory
 from ringback.routing.inbound import Answering, Device, InviteFacts, Refused, answer, identify
 from ringback.routing.registrar import BindingStore, Registrar, Registration
-from ringback.sip.auth import Credentials, DigestServer
+from ringback.sip.auth import Credentials
+from ringback.sip.auth_server import DigestServer
 from ringback.sip.errors import SipParseError
 from ringback.sip.flow import join_host_port
 from ringback.sip.inbound import InboundCall
@@ -62,6 +63,10 @@ class Reception:
         except StoreError as error:
             logger.error("call %s is refused: %s", session.call_id, error)
             session.reject(503, headers=(("Retry-After", "5"),))
+        except Exception:
+            # A fault of ours costs this caller the call, and nobody else anything.
+            logger.exception("call %s from %s could not be taken", session.call_id, session.source)
+            session.reject(500)
 
     def _admit(self, session: InboundCall) -> None:
         request = session.request
@@ -121,6 +126,7 @@ class Reception:
         )
         call = Call(record, application, self._switchboard.engine)
         call.leg.receive(session)
+        self._switchboard.engine.time_line.follow(session.call_id, str(record.id))
         call.stored = call.log.append(received, application, new_call=True)
         self._switchboard.take(call)
         if application.rings_at_once:
@@ -174,12 +180,12 @@ class Reception:
     def _digest_user(self, request: Request, field: str) -> str | None:
         """The user whose digest is right, None if there is none."""
         rows = request.headers.get_all(field)
-        return self._digest.verify(rows, request.method, str(request.uri), request.body).username
+        return self._digest.verify(rows, request.method, request.uri, request.body).username
 
     def _challenges(self, request: Request, field: str, answer: str) -> list[tuple[str, str]]:
         """The challenge, marked stale where only the nonce was too old."""
         rows = request.headers.get_all(answer)
-        stale = bool(rows) and self._digest.verify(rows, request.method, str(request.uri)).stale
+        stale = bool(rows) and self._digest.verify(rows, request.method, request.uri).stale
         return [(field, value) for value in self._digest.challenges(stale=stale)]
 
 

@@ -52,9 +52,7 @@ class Switchboard:
 
     def take(self, call: Call) -> None:
         """Keep a call until everything about its end is done."""
-        record = call.record
-        self._live[record.id] = call
-        self.engine.time_line.follow(record.sip_call_id, str(record.id))
+        self._live[call.record.id] = call
         call.closed.add_done_callback(lambda _: self._let_go(call))
 
     def _let_go(self, call: Call) -> None:
@@ -62,6 +60,11 @@ class Switchboard:
         # Messages of the last transaction (the 200 to a BYE) still belong to the call's time line.
         loop = asyncio.get_running_loop()
         loop.call_later(2.0, self.engine.time_line.forget, call.record.sip_call_id)
+
+    async def idle(self) -> None:
+        """Wait until no call is up and the end of each is durable."""
+        while self._live:
+            await asyncio.wait({call.closed for call in self._live.values()})
 
     async def shut_down(self, seconds: float) -> None:
         """Take no more calls, give those that are up this long to end, then end them."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from datetime import datetime
@@ -16,7 +17,7 @@ from typing import Any
 import msgspec
 
 from ringback.calls.describe import describe
-from ringback.calls.events import CallEnded, CallEvent, decode
+from ringback.calls.events import CallEvent, decode
 from ringback.calls.record import CallRecord
 from ringback.net.clock import utcnow
 from ringback.net.http import Exchange
@@ -30,6 +31,8 @@ current_call: ContextVar[str | None] = ContextVar("current_call", default=None)
 
 _CALL_ID = re.compile(rb"^(?:call-id|i)[ \t]*:[ \t]*([^\r\n]+?)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _MAX_BODY = 4096
+_UNCLAIMED_CALL_IDS = 256
+_UNCLAIMED_MESSAGES = 8
 REFUSED = "refused"
 """The time line of what never became a call."""
 
@@ -55,6 +58,8 @@ class TimeLine:
         self._store = store
         self._listeners: list[Listener] = []
         self._calls_by_call_id: dict[bytes, str] = {}
+        self._unclaimed: OrderedDict[bytes, list[Trace]] = OrderedDict()
+        """Messages of Call-IDs that are no call's yet: an INVITE is seen before the call it makes."""
 
     @contextlib.contextmanager
     def listening(self, listener: Listener) -> Iterator[None]:
@@ -66,8 +71,11 @@ class TimeLine:
             self._listeners.remove(listener)
 
     def follow(self, sip_call_id: str, call_id: str) -> None:
-        """SIP messages with this Call-ID belong to that call, from now on."""
-        self._calls_by_call_id[sip_call_id.encode()] = call_id
+        """SIP messages with this Call-ID belong to that call; those that came just before it, too."""
+        key = sip_call_id.encode()
+        self._calls_by_call_id[key] = call_id
+        for trace in self._unclaimed.pop(key, ()):
+            self._keep(_sip_line(call_id, trace))
 
     def forget(self, sip_call_id: str) -> None:
         """The call is over."""
@@ -82,20 +90,20 @@ class TimeLine:
     def sip(self, trace: Trace) -> None:
         """A SIP message was sent or received."""
         found = _CALL_ID.search(trace.message)
-        call_id = self._calls_by_call_id.get(found[1]) if found else None
-        if call_id is None:
+        if found is None:
             return
-        start = trace.message.partition(b"\r\n")[0].decode("utf-8", "replace")
-        arrow = "<-" if trace.direction == "in" else "->"
-        self._keep(
-            Line(
-                call_id=call_id,
-                at=trace.when,
-                kind="sip",
-                text=f"{arrow} {trace.transport} {trace.remote}  {start}",
-                data={"direction": trace.direction, "message": trace.message.decode("utf-8", "replace")},
-            )
-        )
+        call_id = self._calls_by_call_id.get(found[1])
+        if call_id is not None:
+            self._keep(_sip_line(call_id, trace))
+        else:
+            self._set_aside(found[1], trace)
+
+    def _set_aside(self, sip_call_id: bytes, trace: Trace) -> None:
+        held = self._unclaimed.setdefault(sip_call_id, [])
+        if len(held) < _UNCLAIMED_MESSAGES:
+            held.append(trace)
+        if len(self._unclaimed) > _UNCLAIMED_CALL_IDS:
+            self._unclaimed.popitem(last=False)
 
     def fetched(self, exchange: Exchange) -> None:
         """Something was fetched for a call: a document, or audio."""
@@ -147,6 +155,18 @@ class TimeLine:
             listener(line)
 
 
+def _sip_line(call_id: str, trace: Trace) -> Line:
+    start = trace.message.partition(b"\r\n")[0].decode("utf-8", "replace")
+    arrow = "<-" if trace.direction == "in" else "->"
+    return Line(
+        call_id=call_id,
+        at=trace.when,
+        kind="sip",
+        text=f"{arrow} {trace.transport} {trace.remote}  {start}",
+        data={"direction": trace.direction, "message": trace.message.decode("utf-8", "replace")},
+    )
+
+
 async def lines_of(store: Store, call_id: str) -> list[Line]:
     """The whole time line of a call, in order of time."""
     lines = []
@@ -158,11 +178,6 @@ async def lines_of(store: Store, call_id: str) -> list[Line]:
         lines.append(_decode_line(entry.data))
     lines.sort(key=lambda line: line.at)
     return lines
-
-
-def ended(line: Line) -> bool:
-    """Whether this line is the end of its call."""
-    return line.data.get("type") == CallEnded.__struct_config__.tag
 
 
 def _line(call_id: str, at: float, kind: str, text: str, event: CallEvent) -> Line:

@@ -58,7 +58,7 @@ async def demo(choices: Choices) -> int:
         except (OSError, MediaUnavailable, StoreError) as error:
             console.print(f"[red]{'; '.join(why_not(settings, error))}")
             return 1
-        console.print(f"Ringback is up: {server.http_url}/ and {', '.join(server.sip)}")
+        console.print(f"Ringback is up: {server.http_url}/ and {', '.join(server.sip)}", soft_wrap=True)
         results = await _calls(server, choices, console)
         failed = _verdict(results, console)
         if choices.stay:
@@ -80,7 +80,7 @@ def _verdict(results: list[Result], console: Console) -> bool:
     for result in results:
         mark = "[red]✗" if result.problems else "[green]✓"
         problems = "; ".join(result.problems) or "went as it should"
-        console.print(f"{mark}[/] {result.dialect}: {problems}   heard: {result.recording}")
+        console.print(f"{mark}[/] {result.dialect}: {problems}   heard: {result.recording}", soft_wrap=True)
     return any(result.problems for result in results)
 
 

@@ -9,9 +9,8 @@ from pathlib import Path
 import aiohttp
 import msgspec
 from rich.console import Console
-from rich.syntax import Syntax
+from rich.json import JSON
 
-from ringback.calls.timeline import ended
 from ringback.cli.show import Watcher
 from ringback.config import DEVICE
 from ringback.routing.directory import Account
@@ -46,13 +45,9 @@ class Rehearsal:
         self._out.mkdir(parents=True, exist_ok=True)
         result = Result(dialect, self._out / f"{dialect}.wav")
         watcher = Watcher(self._console)
-        over = asyncio.Event()
-        with (
-            self._server.time_line.listening(watcher),
-            self._server.time_line.listening(lambda line: over.set() if ended(line) else None),
-        ):
+        with self._server.time_line.listening(watcher):
             await self._converse(number, result, own)
-            await self._wrap_up(over, result)
+            await self._wrap_up(result)
         if not own:
             _judge(watcher, result)
         if watcher.lines:
@@ -86,9 +81,9 @@ class Rehearsal:
         else:
             result.problems.append("nothing was heard")
 
-    async def _wrap_up(self, over: asyncio.Event, result: Result) -> None:
+    async def _wrap_up(self, result: Result) -> None:
         try:
-            await asyncio.wait_for(over.wait(), 10.0)
+            await asyncio.wait_for(self._server.switchboard.idle(), 10.0)
         except TimeoutError:
             result.problems.append("the call was not ended")
         if await self._server.deliverer.drain(10.0):
@@ -98,9 +93,9 @@ class Rehearsal:
         url, auth, headers = self._rest(dialect, call_id)
         async with aiohttp.ClientSession(auth=auth, headers=headers) as session, session.get(url) as reply:
             body = await reply.json(content_type=None)
-        self._console.print(f"\nGET {url}  {reply.status}")
+        self._console.print(f"\nGET {url}  {reply.status}", soft_wrap=True)
         shown = msgspec.json.format(msgspec.json.encode(body), indent=2).decode()
-        self._console.print(Syntax(shown, "json", background_color="default", word_wrap=True))
+        self._console.print(JSON(shown), soft_wrap=True)
 
     def _rest(self, dialect: str, call_id: str) -> tuple[str, aiohttp.BasicAuth | None, dict[str, str]]:
         account, base = self._account, self._server.http_url
