@@ -1,0 +1,240 @@
+"""Calls, accounts and a stand-in for the engine, for the tests of this dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+
+from ringback.calls.application import Application as OnCall
+from ringback.calls.application import Document
+from ringback.calls.control import (
+    CallFilter,
+    CallIsLive,
+    CallIsOver,
+    CallRequest,
+    NoSuchCall,
+    Overloaded,
+    Unroutable,
+    WrongState,
+)
+from ringback.calls.events import CallRequested, MediaStatistics
+from ringback.calls.record import CallRecord, apply
+from ringback.calls.status import CallStatus, Direction
+from ringback.calls.verbs import Hook, Verb
+from ringback.routing.directory import Account, Application, Directory, Number
+
+ACCOUNT = Account(id=UUID("3fa85f64-5717-4562-b3fc-2c963f66afa6"), name="demo", token="secret")
+OTHER = Account(id=UUID(int=77), name="other", token="others", signing_key="PSK_other")
+UUID_SID = str(ACCOUNT.id)
+AC_SID = f"AC{ACCOUNT.id.hex}"
+NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+CALL_ID = UUID("b3877c40-da60-4998-90ad-b792e98472ca")
+
+APP = Application(
+    id=UUID(int=1001),
+    account_id=ACCOUNT.id,
+    name="ivr",
+    dialect="laml",
+    profile="twilio",
+    voice_url="http://app.test/voice",
+    voice_method="GET",
+    fallback_url="http://app.test/fallback",
+    status_callback="http://app.test/status",
+)
+JAMBONZ_APP = Application(id=UUID(int=1002), account_id=ACCOUNT.id, name="verbs", dialect="jambonz")
+OTHERS_APP = Application(id=UUID(int=1003), account_id=OTHER.id, name="ivr", dialect="laml")
+NUMBER = Number(id=UUID(int=2001), account_id=ACCOUNT.id, number="+14155550100", application_id=APP.id)
+BARE_NUMBER = Number(id=UUID(int=2002), account_id=ACCOUNT.id, number="+442071838750")
+OTHERS_NUMBER = Number(id=UUID(int=2003), account_id=OTHER.id, number="+14155550199")
+
+MEDIA = MediaStatistics(
+    packets_in=1842,
+    packets_out=1840,
+    jitter_in_min=1.2,
+    jitter_in_avg=3.0,
+    jitter_in_max=8.4,
+    jitter_out_min=0.6,
+    jitter_out_avg=2.4,
+    jitter_out_max=9.5,
+    rtt_min=10.4,
+    rtt_avg=20.0,
+    rtt_max=30.6,
+    lost_out=3,
+    dtmf_in=4,
+    dtmf_out=5,
+    flushed=2,
+    skipped=1,
+    largest_buffer=6,
+)
+
+
+def directory() -> Directory:
+    """Two accounts with their objects."""
+    return Directory([ACCOUNT, OTHER, APP, JAMBONZ_APP, OTHERS_APP, NUMBER, BARE_NUMBER, OTHERS_NUMBER])
+
+
+def record(**changes: Any) -> CallRecord:
+    """An inbound call that is ringing, with changes."""
+    call = CallRecord(
+        id=CALL_ID,
+        account_id=ACCOUNT.id,
+        dialect="laml",
+        profile="signalwire",
+        direction=Direction.INBOUND,
+        status=CallStatus.RINGING,
+        from_="+14155550111",
+        to="+14155550100",
+        from_uri="sip:+14155550111@carrier.test",
+        to_uri="sip:+14155550100@127.0.0.1:5060",
+        sip_call_id="abc@carrier.test",
+        source="udp:192.0.2.7:5060",
+        sip_status=180,
+        sip_reason="Ringing",
+        created_at=NOON,
+        initiated_at=NOON,
+        ringing_at=NOON,
+        updated_at=NOON,
+        progress=2,
+    )
+    return msgspec.structs.replace(call, **changes)
+
+
+def ended(**changes: Any) -> CallRecord:
+    """An inbound call that was answered and ended 62 seconds later."""
+    at = NOON + timedelta(seconds=64)
+    fields: dict[str, Any] = {
+        "status": CallStatus.COMPLETED,
+        "answered_at": NOON + timedelta(seconds=2),
+        "ended_at": at,
+        "updated_at": at,
+        "sip_status": 200,
+        "sip_reason": "OK",
+        "progress": 4,
+        "media": MEDIA,
+    }
+    return record(**(fields | changes))
+
+
+class FakeCalls:
+    """`ringback.calls.control.Calls` over a dictionary; `done` is what was asked of it."""
+
+    def __init__(self) -> None:
+        self.records: dict[UUID, CallRecord] = {}
+        self.requests: list[CallRequest] = []
+        self.done: list[tuple[str, dict[str, Any]]] = []
+        self.filters: list[CallFilter] = []
+        self.refuse: Unroutable | Overloaded | None = None
+
+    def put(self, *records: CallRecord) -> None:
+        """Let these calls exist."""
+        self.records |= {call.id: call for call in records}
+
+    async def create(self, request: CallRequest) -> CallRecord:
+        if self.refuse is not None:
+            raise self.refuse
+        self.requests.append(request)
+        call = CallRecord(
+            id=uuid4(),
+            account_id=request.account.id,
+            application_id=request.application_id,
+            dialect=request.application.dialect,
+            profile=request.application.profile,
+            direction=Direction.OUTBOUND_API,
+            status=CallStatus.QUEUED,
+            from_=request.from_,
+            to=request.to_shown,
+            created_at=NOON,
+            updated_at=NOON,
+            application_state=dict(request.application.state()),
+        )
+        requested = CallRequested(
+            direction=call.direction, from_=call.from_, to=call.to, caller_name=request.caller_name
+        )
+        self.put(apply(call, requested, NOON))
+        return self.records[call.id]
+
+    async def get(self, account_id: UUID, call_id: UUID) -> CallRecord:
+        call = self.records.get(call_id)
+        if call is None or call.account_id != account_id:
+            raise NoSuchCall("no such call")
+        return call
+
+    async def list(self, which: CallFilter, *, limit: int, offset: int = 0) -> Sequence[CallRecord]:
+        self.filters.append(which)
+        found = [
+            call
+            for call in self.records.values()
+            if call.account_id == which.account_id
+            and (which.statuses is None or call.status in which.statuses)
+            and (which.to is None or call.to == which.to)
+        ]
+        found.sort(key=lambda call: call.created_at, reverse=True)
+        return found[offset : offset + limit]
+
+    async def count(self, which: CallFilter) -> int:
+        return len(await self.list(which, limit=1_000_000))
+
+    async def delete(self, account_id: UUID, call_id: UUID) -> None:
+        call = await self.get(account_id, call_id)
+        if not call.status.final:
+            raise CallIsLive("the call is live")
+        del self.records[call_id]
+
+    async def _live(self, account_id: UUID, call_id: UUID) -> CallRecord:
+        call = await self.get(account_id, call_id)
+        if call.status.final:
+            raise CallIsOver("the call has ended")
+        return call
+
+    async def redirect(
+        self,
+        account_id: UUID,
+        call_id: UUID,
+        *,
+        hook: Hook | None = None,
+        document: Document | None = None,
+        application: OnCall | None = None,
+        status_hook: Hook | None = None,
+    ) -> CallRecord:
+        call = await self._live(account_id, call_id)
+        if call.status is not CallStatus.IN_PROGRESS:
+            raise WrongState(f"the call is {call.status}")
+        self.done.append(("redirect", {"hook": hook, "document": document, "application": application}))
+        return call
+
+    async def append(self, account_id: UUID, call_id: UUID, verbs: Sequence[Verb]) -> CallRecord:
+        raise NotImplementedError
+
+    async def hang_up(
+        self, account_id: UUID, call_id: UUID, *, headers: Sequence[tuple[str, str]] = ()
+    ) -> CallRecord:
+        call = await self._live(account_id, call_id)
+        self.put(msgspec.structs.replace(call, status=CallStatus.COMPLETED, ended_at=NOON))
+        return self.records[call_id]
+
+    async def cancel(self, account_id: UUID, call_id: UUID, *, as_no_answer: bool = False) -> CallRecord:
+        call = await self._live(account_id, call_id)
+        if call.status is CallStatus.IN_PROGRESS:
+            raise WrongState("the call is answered")
+        self.put(msgspec.structs.replace(call, status=CallStatus.CANCELED, ended_at=NOON))
+        return self.records[call_id]
+
+    async def send_digits(
+        self, account_id: UUID, call_id: UUID, digits: str, *, duration_ms: int
+    ) -> CallRecord:
+        raise NotImplementedError
+
+    async def tag(self, account_id: UUID, call_id: UUID, data: dict[str, Any]) -> CallRecord:
+        raise NotImplementedError
+
+    async def mute(self, account_id: UUID, call_id: UUID, *, muted: bool) -> CallRecord:
+        raise NotImplementedError
+
+    async def set_application(self, account_id: UUID, call_id: UUID, application: OnCall) -> CallRecord:
+        call = await self._live(account_id, call_id)
+        self.done.append(("set_application", {"application": application}))
+        return call
