@@ -117,7 +117,8 @@ class HttpPool:
             )
         except HttpFailure as failure:
             self._observe(
-                Exchange(method, url, failure.status, failure.message, elapsed_ms(started), body, b"")
+                # failure.url has no credentials, the URL as it was given may have them
+                Exchange(method, failure.url, failure.status, failure.message, elapsed_ms(started), body, b"")
             )
             raise
         self._observe(Exchange(method, reply.url, reply.status, "", reply.elapsed_ms, body, reply.body))
