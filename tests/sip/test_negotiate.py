@@ -166,7 +166,7 @@ def test_dynamic_numbers_for_known_codecs() -> None:
     _, negotiated = answer(offer, LOCAL)
     assert (negotiated.send_payload_type, negotiated.codec, negotiated.receive) == (98, "PCMA", {98: "PCMA"})
     assert (negotiated.cn_pts, negotiated.remote_rtcp_host, negotiated.remote_rtcp_port) == (
-        {99},
+        frozenset({99}),
         "192.0.2.7",
         9,
     )
