@@ -7,7 +7,7 @@ import contextlib
 import ipaddress
 import logging
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from uuid import UUID, uuid5
 
@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute
 
 from ringback.audio.cache import AudioCache
 from ringback.audio.sources import AudioLibrary
+from ringback.calls.application import Dialect
 from ringback.calls.engine import Engine
 from ringback.calls.outbox import StoreOutbox
 from ringback.calls.outgoing import Outgoing
@@ -49,10 +50,14 @@ from ringback.speech.espeak import Espeak
 from ringback.speech.openai import OpenAiSpeech
 from ringback.speech.protocol import TextToSpeech
 from ringback.speech.speaker import Speaker
+from ringback.store.errors import StoreError
 from ringback.store.ids import NAMESPACE
 from ringback.store.store import Store
 from ringback.webhooks.deliver import Deliverer
 from ringback.webhooks.delivery import Delivery
+
+_EXPIRE_SECONDS = 30.0
+_PRUNE_SECONDS = 600.0
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +70,6 @@ class Server:
         self.directory: Directory = settings.directory()
         self._stack = contextlib.AsyncExitStack()
         self._registrar = Registrar()
-        self._expiry: asyncio.Task[None] | None = None
         self._reception: Reception | None = None
         self.store: Store
         self.time_line: TimeLine
@@ -95,7 +99,8 @@ class Server:
         self.http_url = f"http://{join_host_port(*http_socket.getsockname()[:2])}"
         public_url = settings.server.public_url or self.http_url
         data = settings.server.data_path
-        self.store = await Store.open(settings.server.database, data)
+        trace_limit = settings.store.trace_megabytes * 2**20
+        self.store = await Store.open(settings.server.database, data, trace_limit=trace_limit)
         self._stack.push_async_callback(self.store.close)
         self.time_line = TimeLine(self.store)
         policy = settings.address_policy()
@@ -131,9 +136,10 @@ class Server:
             instance=uuid5(NAMESPACE, str(data.resolve())).hex,
             sip_address=join_host_port(host, port),
         )
-        dialects = [Laml(services), Jambonz(services), CallApi(services)]
-        by_name = {dialect.name: dialect for dialect in dialects}
+        dialects: list[Laml | Jambonz | CallApi] = [Laml(services), Jambonz(services), CallApi(services)]
+        by_name: dict[str, Dialect] = {dialect.name: dialect for dialect in dialects}
         await self._open_registrar()
+        self._repeat(_PRUNE_SECONDS, self._forget_old_calls)
         digest = DigestServer("ringback", self._password, lambda: utcnow().timestamp())
         self._reception = Reception(
             self.switchboard, self.directory, by_name, self._registrar, digest, StoredBindings(self.store)
@@ -190,14 +196,31 @@ class Server:
     async def _open_registrar(self) -> None:
         bindings = StoredBindings(self.store)
         self._registrar.restore(await bindings.load(), utcnow().timestamp())
-        self._expiry = asyncio.get_running_loop().create_task(self._expire_bindings(bindings))
-        self._stack.callback(self._expiry.cancel)
 
-    async def _expire_bindings(self, bindings: StoredBindings) -> None:
-        while True:
-            await asyncio.sleep(30.0)
+        async def expire() -> None:
             for binding in self._registrar.expire(utcnow().timestamp()):
                 bindings.drop(binding)
+
+        self._repeat(_EXPIRE_SECONDS, expire)
+
+    def _repeat(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
+        """Do something every so often, until the server stops."""
+
+        async def again() -> None:
+            while True:
+                await asyncio.sleep(seconds)
+                try:
+                    await work()
+                except StoreError as error:
+                    logger.warning("housekeeping waits for the store: %s", error)
+
+        task = asyncio.get_running_loop().create_task(again())
+        self._stack.callback(task.cancel)
+
+    async def _forget_old_calls(self) -> None:
+        days = self.settings.store.keep_calls_days
+        if days:
+            await self.store.prune(utcnow().timestamp() - days * 86400.0)
 
     async def _serve_http(self, bound: socket.socket, routes: Sequence[BaseRoute]) -> None:
         config = uvicorn.Config(

@@ -27,6 +27,16 @@ from ringback.store.records import (
 )
 from ringback.store.schema import calls, deliveries, events, objects
 
+ORDERS: dict[str, ColumnElement[Any]] = {
+    "created_at": calls.c.created_at,
+    "from": calls.c.from_,
+    "to": calls.c.to,
+    "direction": calls.c.direction,
+    "status": calls.c.status,
+    "duration": func.coalesce(calls.c.ended_at - calls.c.answered_at, 0),
+}
+"""What calls can be sorted by."""
+
 
 def read_call(connection: Connection, call_id: str) -> CallRow | None:
     """One call by its identifier."""
@@ -37,14 +47,24 @@ def read_call(connection: Connection, call_id: str) -> CallRow | None:
 def read_calls(
     connection: Connection, wanted: CallFilter, limit: int, offset: int, after: Cursor | None
 ) -> list[CallRow]:
-    """A page of calls, newest first."""
-    statement = _narrowed(select(calls), wanted).order_by(calls.c.created_at.desc(), calls.c.id.desc())
+    """A page of calls in the wanted order; `after` goes with the order newest first only."""
+    statement = _narrowed(select(calls), wanted).order_by(*_order(wanted.order))
     if after is not None:
         older = calls.c.created_at < after.created_at
         tied = and_(calls.c.created_at == after.created_at, calls.c.id < after.id)
         statement = statement.where(or_(older, tied))
     found = connection.execute(statement.limit(limit).offset(offset)).mappings()
     return [call_row(columns) for columns in found]
+
+
+def _order(order: str) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """The columns to sort by; unknown words mean newest first."""
+    if order == "oldest":
+        return calls.c.created_at.asc(), calls.c.id.asc()
+    column = ORDERS.get(order.removeprefix("-"))
+    if column is None:
+        return calls.c.created_at.desc(), calls.c.id.desc()
+    return (column.desc() if order.startswith("-") else column.asc()), calls.c.id.desc()
 
 
 def count_calls(connection: Connection, wanted: CallFilter) -> int:
@@ -173,6 +193,8 @@ def _particulars(wanted: CallFilter) -> list[ColumnElement[bool]]:
         conditions.append(calls.c.to.endswith(wanted.to_suffix, autoescape=True))
     if wanted.top_level:
         conditions.append(calls.c.parent_id.is_(None))
+    if wanted.open_or_ended_from is not None:
+        conditions.append(or_(calls.c.ended_at.is_(None), calls.c.ended_at >= wanted.open_or_ended_from))
     if wanted.answered is not None:
         answered = calls.c.answered_at.is_not(None)
         conditions.append(answered if wanted.answered else ~answered)

@@ -112,6 +112,8 @@ class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
     answered_to: float | None = None
     ended_from: float | None = None
     ended_to: float | None = None
+    open_or_ended_from: float | None = None  # leaves out what ended before this
+    order: str = "newest"  # "oldest", or a column of ORDERS, with "-" before it for the reverse
 
 
 class Cursor(msgspec.Struct, frozen=True):
