@@ -47,7 +47,7 @@ def test_the_right_password(server: DigestServer) -> None:
     assert server.verify([answer(server)], "INVITE", URI) == Verdict("alice")
 
 
-@pytest.mark.parametrize("algorithm", ["MD5", "MD5-sess", "SHA-256", "SHA-256-sess"])
+@pytest.mark.parametrize("algorithm", ["MD5", "MD5-sess", "SHA-256", "SHA-256-sess", "SHA-512-256"])
 @pytest.mark.parametrize("qop", [(), ("auth",), ("auth-int",)])
 def test_every_form(clock: Clock, algorithm: str, qop: tuple[str, ...]) -> None:
     server = DigestServer("r", {"a": "p"}.get, clock, algorithms=(algorithm,), qop=qop)
