@@ -19,7 +19,6 @@ from ringback.audio.cache import AudioCache
 from ringback.audio.sources import AudioLibrary
 from ringback.calls.application import Dialect
 from ringback.calls.engine import Engine
-from ringback.calls.outbox import StoreOutbox
 from ringback.calls.outgoing import Outgoing
 from ringback.calls.reception import Reception
 from ringback.calls.recovery import end_open_calls
@@ -55,6 +54,7 @@ from ringback.store.ids import NAMESPACE
 from ringback.store.store import Store
 from ringback.webhooks.deliver import Deliverer
 from ringback.webhooks.delivery import Delivery
+from ringback.webhooks.outbox import StoreOutbox
 
 _EXPIRE_SECONDS = 30.0
 _PRUNE_SECONDS = 600.0

@@ -8,13 +8,13 @@ from contextvars import Context
 from typing import TYPE_CHECKING
 
 from ringback.calls.events import CallEvent, encode, kind_of
-from ringback.calls.outbox import to_stored
 from ringback.calls.record import CallRecord, apply
 from ringback.calls.rows import to_row
 from ringback.net.clock import utcnow
 from ringback.store.errors import StoreError
 from ringback.store.records import Append, CallRow
 from ringback.webhooks.delivery import Delivery
+from ringback.webhooks.outbox import to_stored
 
 if TYPE_CHECKING:
     from ringback.calls.application import Application

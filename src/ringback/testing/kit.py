@@ -44,7 +44,7 @@ DEVICE_PASSWORD = "wonderland"
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """A request that came to the application. `fields` are those of the form, the query, or the JSON object."""
+    """A request that came to the application. `fields`: of the form, the query, or the JSON object."""
 
     method: str
     path: str
@@ -80,11 +80,11 @@ class WebApp:
         self._unread: dict[str, asyncio.Queue[Asked]] = defaultdict(asyncio.Queue)
         application = web.Application(client_max_size=2**24)
         application.router.add_route("*", "/{tail:.*}", self._handle)
-        self._runner = web.AppRunner(application, access_log=None)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
 
     async def __aenter__(self) -> Self:
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0, shutdown_timeout=0.1)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
         return self
