@@ -1,0 +1,380 @@
+"""Surroundings for this dialect: two accounts, calls in memory, a web application over HTTP and WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+import pytest
+import uvicorn
+from aiohttp import ClientSession, WSCloseCode, web
+from starlette.applications import Starlette
+
+from ringback.calls.application import SipMessageFacts
+from ringback.calls.control import CallFilter, CallIsOver, CallRequest, NoSuchCall, WrongState
+from ringback.calls.record import CallRecord
+from ringback.calls.services import Services
+from ringback.calls.status import CallStatus, Direction
+from ringback.dialects.jambonz import Jambonz
+from ringback.net.guard import AddressPolicy
+from ringback.net.http import HttpPool
+from ringback.routing.directory import Account, Application, Directory, Speech
+
+ACCOUNT = Account(
+    id=UUID("3fa85f64-5717-4562-b3fc-2c963f66afa6"),
+    name="demo",
+    token="38700987-c7a4-4685-a5bb-af378f9734de",
+    webhook_secret="wh_secret_abc",
+    service_provider_sid=UUID("2708b1b3-2736-40ea-b502-c53d8396247f"),
+)
+OTHER = Account(id=UUID("11111111-2222-4333-8444-555555555555"), name="other", token="hidden")
+APPLICATION = UUID("7c9e6679-7425-40de-944b-e07fc1f90ae7")
+CALL = UUID("9b2d7f3e-8c4a-4f1a-9d3e-1a2b3c4d5e6f")
+CREATED = datetime(2026, 5, 26, 17, 59, 16, 555000, UTC)
+
+INVITE = SipMessageFacts(
+    method="INVITE",
+    uri="sip:14155559876@192.0.2.1",
+    headers=(("From", "<sip:14155552671@192.0.2.7>;tag=a"), ("Content-Type", "application/sdp"), ("X-Two", "1"),
+             ("X-Two", "2")),
+    body="v=0\r\n",
+    raw="INVITE sip:14155559876@192.0.2.1 SIP/2.0\r\n",
+    source_address="192.0.2.7",
+    source_port=5060,
+    transport="UDP",
+)  # fmt: skip
+
+
+def configured(url: str, **fields: Any) -> Application:
+    """A configured application of this dialect."""
+    return Application(
+        **{
+            "id": APPLICATION,
+            "account_id": ACCOUNT.id,
+            "name": "ivr",
+            "dialect": "jambonz",
+            "voice_url": url,
+            "speech": Speech(synthesis_vendor="google", synthesis_language="en-GB", synthesis_voice="Anna"),
+            **fields,
+        }
+    )
+
+
+def record(**fields: Any) -> CallRecord:
+    """An inbound call just received; keyword arguments replace fields."""
+    call = CallRecord(
+        id=CALL,
+        account_id=ACCOUNT.id,
+        application_id=APPLICATION,
+        dialect="jambonz",
+        direction=Direction.INBOUND,
+        status=CallStatus.INITIATED,
+        from_="+14155552671",
+        to="+14155559876",
+        sip_call_id="abc@192.0.2.7",
+        trunk="carrier",
+        source="udp:192.0.2.7:5060",
+        local_address="192.0.2.1:5060",
+        sip_status=100,
+        sip_reason="Trying",
+        created_at=CREATED,
+        initiated_at=CREATED,
+        updated_at=CREATED,
+        progress=1,
+    )
+    return msgspec.structs.replace(call, **fields)
+
+
+class MemoryCalls:
+    """`ringback.calls.control.Calls` over a dictionary; `done` tells what was asked for, in order."""
+
+    def __init__(self) -> None:
+        self.records: dict[UUID, CallRecord] = {}
+        self.requests: list[CallRequest] = []
+        self.filters: list[CallFilter] = []
+        self.done: asyncio.Queue[tuple[Any, ...]] = asyncio.Queue()
+        self.fail: Exception | None = None
+
+    def add(self, *records: CallRecord) -> None:
+        for call in records:
+            self.records[call.id] = call
+
+    async def create(self, request: CallRequest) -> CallRecord:
+        if self.fail:
+            raise self.fail
+        self.requests.append(request)
+        call = record(
+            id=uuid4(),
+            account_id=request.account.id,
+            application_id=request.application_id,
+            direction=Direction.OUTBOUND_API,
+            status=CallStatus.QUEUED,
+            from_=request.from_,
+            to=request.to_shown,
+            custom=request.custom,
+            application_state=dict(request.application.state()),
+        )
+        self.add(call)
+        return call
+
+    async def get(self, account_id: UUID, call_id: UUID) -> CallRecord:
+        call = self.records.get(call_id)
+        if call is None or call.account_id != account_id:
+            raise NoSuchCall("no such call")
+        return call
+
+    async def list(self, which: CallFilter, *, limit: int, offset: int = 0) -> Sequence[CallRecord]:
+        self.filters.append(which)
+        return [call for call in self.records.values() if _matches(call, which)][offset : offset + limit]
+
+    async def count(self, which: CallFilter) -> int:
+        return sum(_matches(call, which) for call in self.records.values())
+
+    async def _live(self, account_id: UUID, call_id: UUID) -> CallRecord:
+        call = await self.get(account_id, call_id)
+        if call.status.final:
+            raise CallIsOver("the call is over")
+        return call
+
+    async def _did(self, account_id: UUID, call_id: UUID, *what: Any) -> CallRecord:
+        call = await self._live(account_id, call_id)
+        if self.fail:
+            raise self.fail
+        self.done.put_nowait(what)
+        return call
+
+    async def delete(self, account_id: UUID, call_id: UUID) -> None:
+        del self.records[call_id]
+
+    async def redirect(self, account_id: UUID, call_id: UUID, **what: Any) -> CallRecord:
+        return await self._did(account_id, call_id, "redirect", what)
+
+    async def append(self, account_id: UUID, call_id: UUID, verbs: Any) -> CallRecord:
+        return await self._did(account_id, call_id, "append", tuple(verbs))
+
+    async def hang_up(self, account_id: UUID, call_id: UUID, **what: Any) -> CallRecord:
+        return await self._did(account_id, call_id, "hang_up")
+
+    async def cancel(self, account_id: UUID, call_id: UUID, *, as_no_answer: bool = False) -> CallRecord:
+        if (await self._live(account_id, call_id)).answered_at is not None:
+            raise WrongState("answered")
+        return await self._did(account_id, call_id, "cancel", as_no_answer)
+
+    async def send_digits(
+        self, account_id: UUID, call_id: UUID, digits: str, *, duration_ms: int
+    ) -> CallRecord:
+        return await self._did(account_id, call_id, "send_digits", digits, duration_ms)
+
+    async def tag(self, account_id: UUID, call_id: UUID, data: dict[str, Any]) -> CallRecord:
+        return await self._did(account_id, call_id, "tag", data)
+
+    async def mute(self, account_id: UUID, call_id: UUID, *, muted: bool) -> CallRecord:
+        return await self._did(account_id, call_id, "mute", muted)
+
+    async def set_application(self, account_id: UUID, call_id: UUID, application: Any) -> CallRecord:
+        return await self._did(account_id, call_id, "set_application", application)
+
+
+def _matches(call: CallRecord, which: CallFilter) -> bool:
+    after = which.live_or_ended_after
+    return (
+        call.account_id == which.account_id
+        and (which.statuses is None or call.status in which.statuses)
+        and (which.directions is None or call.direction in which.directions)
+        and (which.from_ is None or call.from_ == which.from_)
+        and (which.to is None or call.to == which.to)
+        and (after is None or call.ended_at is None or call.ended_at > after)
+    )
+
+
+@pytest.fixture
+def calls() -> MemoryCalls:
+    return MemoryCalls()
+
+
+@pytest.fixture
+async def services(calls: MemoryCalls) -> AsyncIterator[Services]:
+    http = HttpPool(AddressPolicy(allow_private=True))
+    yield Services(
+        directory=Directory([ACCOUNT, OTHER]),
+        http=http,
+        store=SimpleNamespace(),  # type: ignore[arg-type]
+        public_url="https://voice.example",
+        calls=calls,
+        instance="0" * 32,
+        sip_address="192.0.2.1:5060",
+    )
+    await http.close()
+
+
+# -- a web application
+
+
+@dataclass
+class WebApp:
+    """A user's application: what it was asked by HTTP, and what it answers to each path."""
+
+    url: str = ""
+    requests: list[tuple[web.Request, bytes]] = field(default_factory=list)
+    replies: dict[str, Any] = field(default_factory=dict)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.requests.append((request, await request.read()))
+        reply = self.replies.get(request.path, [])
+        if isinstance(reply, web.Response):
+            return reply
+        return web.json_response(reply)
+
+
+@dataclass
+class Socket:
+    """One WebSocket connection, seen from the application."""
+
+    ws: web.WebSocketResponse
+    request: web.Request
+    received: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue)
+    closed: asyncio.Future[int | None] = field(default_factory=asyncio.Future)
+
+    async def next(self, kind: str | None = None) -> dict[str, Any]:
+        """The next message; of that type, others are an error."""
+        async with asyncio.timeout(3):
+            message = await self.received.get()
+        assert kind is None or message["type"] == kind, message
+        return message
+
+    async def ack(self, message: dict[str, Any], data: Any = None) -> None:
+        answer = {"type": "ack", "msgid": message["msgid"]}
+        await self.send(answer if data is None else {**answer, "data": data})
+
+    async def command(self, name: str, data: Any = None, **more: Any) -> None:
+        await self.send({"type": "command", "command": name, "data": data, **more})
+
+    async def send(self, message: Any) -> None:
+        await self.ws.send_json(message)
+
+    async def code(self) -> int | None:
+        """Wait for the end; the close code."""
+        async with asyncio.timeout(3):
+            return await self.closed
+
+
+@dataclass
+class SocketApp:
+    """A user's application on a WebSocket: its connections in the order in which they come."""
+
+    url: str = ""
+    connections: asyncio.Queue[Socket] = field(default_factory=asyncio.Queue)
+    refuse: int = 0
+    """How many connections to refuse with a dropped handshake."""
+
+    async def accept(self, request: web.Request) -> web.StreamResponse:
+        if self.refuse > 0:
+            self.refuse -= 1
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response(status=503)
+        ws = web.WebSocketResponse(protocols=["ws.jambonz.org"])
+        await ws.prepare(request)
+        socket = Socket(ws, request)
+        self.connections.put_nowait(socket)
+        async for frame in ws:
+            socket.received.put_nowait(msgspec.json.decode(frame.data))
+        socket.closed.set_result(ws.close_code)
+        return ws
+
+    async def connection(self) -> Socket:
+        async with asyncio.timeout(3):
+            return await self.connections.get()
+
+
+async def _served(app: web.Application) -> AsyncIterator[str]:
+    runner = web.AppRunner(app, shutdown_timeout=0.2)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    yield f"127.0.0.1:{port}"
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def app() -> AsyncIterator[WebApp]:
+    found = WebApp()
+    web_app = web.Application()
+    web_app.router.add_route("*", "/{path:.*}", found.answer)
+    async for place in _served(web_app):
+        found.url = f"http://{place}"
+        yield found
+
+
+@pytest.fixture
+async def socket_app() -> AsyncIterator[SocketApp]:
+    found = SocketApp()
+    open_sockets: set[Socket] = set()
+    web_app = web.Application()
+    web_app.router.add_get("/{path:.*}", found.accept)
+
+    async def close_all(_: web.Application) -> None:
+        for socket in open_sockets:
+            await socket.ws.close(code=WSCloseCode.GOING_AWAY)
+
+    web_app.on_shutdown.append(close_all)
+    async for place in _served(web_app):
+        found.url = f"ws://{place}"
+        yield found
+
+
+# -- REST
+
+
+@dataclass
+class Reply:
+    status: int
+    text: str
+    headers: dict[str, str]
+
+    @property
+    def json(self) -> Any:
+        return msgspec.json.decode(self.text)
+
+
+Ask = Callable[..., Awaitable[Reply]]
+
+
+@pytest.fixture
+async def rest(services: Services, free_port: Callable[..., int]) -> AsyncIterator[Ask]:
+    """Asks the REST surface on a real server: `await rest("GET", path, json=…, token=…)`."""
+    port = free_port()
+    config = uvicorn.Config(
+        Starlette(routes=Jambonz(services).routes()),
+        host="127.0.0.1",
+        port=port,
+        log_config=None,
+        lifespan="off",
+        ws="none",
+    )
+    server = uvicorn.Server(config)
+    running = asyncio.create_task(server.serve())
+    async with asyncio.timeout(5):
+        while not server.started:
+            await asyncio.sleep(0.005)
+    async with ClientSession(f"http://127.0.0.1:{port}") as session:
+
+        async def ask(method: str, path: str, *, token: str | None = ACCOUNT.token, **more: Any) -> Reply:
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            headers |= more.pop("headers", {})
+            async with session.request(method, path, headers=headers, **more) as reply:
+                return Reply(reply.status, await reply.text(), dict(reply.headers))
+
+        yield ask
+    server.should_exit = True
+    await running
+
+
+LONG_AGO = timedelta(hours=2)
