@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ringback.sip.auth import DigestServer, Verdict
+from ringback.sip.auth_server import DigestServer, Verdict
 from ringback.sip.message import Request
 
 
@@ -20,4 +20,4 @@ def challenge(
 def verify(server: DigestServer, request: Request, *, proxy: bool = False) -> Verdict:
     """Checks the credentials that a request carries. Never raises for bad input."""
     rows = request.headers.get_all("Proxy-Authorization" if proxy else "Authorization")
-    return server.verify(rows, request.method, str(request.uri), request.body)
+    return server.verify(rows, request.method, request.uri, request.body)
