@@ -17,7 +17,7 @@ from ringback.media.clockwork import PHASES
 from ringback.media.cold import ColdLeg
 from ringback.media.model import Report
 from ringback.media.playout import Arena
-from ringback.media.ports import Ports, bind_pair
+from ringback.media.ports import Ports, bind_pair, drain
 from ringback.media.rtcp import next_interval
 from ringback.media.tick import Phase
 
@@ -189,7 +189,7 @@ class Desk:
         self._lent -= 1
         self.phases[row % PHASES].open(row // PHASES, seat.generation, self._cname, now)
         self._transport.attach(row % PHASES, row // PHASES, seat.rtp)
-        transport.drain(seat.rtcp)
+        drain(seat.rtcp)
         self._rtcp_rows[seat.rtcp.fileno()] = row
         self.rtcp_poll.register(seat.rtcp.fileno(), select.EPOLLIN)
         self.lend(now)

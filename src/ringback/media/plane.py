@@ -149,6 +149,11 @@ class MediaPlane:
         await asyncio.gather(*(link.stop() for link in self._links if link is not None))
         self._links = [None] * len(self._links)
 
+    @property
+    def available(self) -> bool:
+        """Whether `open_leg` would find a leg now."""
+        return any(link is not None and link.available for link in self._links)
+
     def open_leg(self, on_event: Callable[[MediaEvent], None], *, near: MediaLeg | None = None) -> MediaLeg:
         """Open a leg at once, in the worker of `near` where one is given, else where the fewest are.
 

@@ -7,6 +7,7 @@ is not used again for a while; and ports are taken in turn, so that it mostly is
 from __future__ import annotations
 
 import socket
+import time
 from collections import deque
 
 from ringback.media.addresses import family_of
@@ -62,3 +63,15 @@ def _bind(host: str, port: int) -> socket.socket:
         bound.close()
         raise
     return bound
+
+
+def drain(rtp: socket.socket) -> None:
+    """Throw away what came before the socket had an owner."""
+    deadline = time.monotonic() + 0.002
+    while time.monotonic() < deadline:
+        try:
+            rtp.recv_into(bytearray(1))
+        except BlockingIOError:
+            return
+        except OSError:
+            continue

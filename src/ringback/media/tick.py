@@ -56,13 +56,16 @@ HINTS: dict[NoRtpCause, str] = {
 }
 
 
+NOTHING = Outgoing(np.zeros(0, np.int64), np.zeros((0, 0), np.uint8), np.zeros(0, np.int64))
+
+
 class Phase:
     """`number` of `phases` phases; row r of this object is the worker's row r * phases + number."""
 
     def __init__(self, capacity: int, arena: Arena, family: int, no_rtp_after: float = 3.0) -> None:
         self.capacity = capacity
         self.count = 0
-        """Rows below this may be in use: what a tick works on."""
+        """Rows below this may be open: what a tick works on."""
         self.legs: dict[int, ColdLeg] = {}
         self.events: list[tuple[int, int, MediaEvent]] = []
         """(row, generation, event), to be taken by the worker."""
@@ -87,7 +90,6 @@ class Phase:
                 part.warm(self._warmed, last)
             self._frames[self._warmed : last] = 0
             self._warmed = last
-        self.count = max(self.count, row + 1)
 
     def open(self, row: int, generation: int, cname: str, now: float) -> ColdLeg:
         """A new leg on a prepared row."""
@@ -96,6 +98,7 @@ class Phase:
         self.senders.begin(row)
         leg = ColdLeg(generation, int(self.senders.ssrc[row]), cname, now)
         self.legs[row] = leg
+        self.count = max(self.count, row + 1)
         self.bank.enabled[row] = leg.listens_inband()
         return leg
 
@@ -104,6 +107,8 @@ class Phase:
         self._end_playback(row, self.players.stop(row, "closed"))
         statistics = self.statistics(row, now)
         del self.legs[row]
+        while self.count and self.count - 1 not in self.legs:
+            self.count -= 1
         self._keying.discard(row)
         for part in self._parts:
             part.reset(row)
@@ -176,6 +181,8 @@ class Phase:
     def tick(self, now: float) -> Outgoing:
         """One frame of every row: hear, play, send."""
         count = self.count
+        if not count:
+            return NOTHING
         audio = self.intake.jitter.read(count)
         self._hear(count, audio, now)
         frames = self._frames[:count]

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import select
 import socket
-import time
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from ringback.media import addresses
+from ringback.media import addresses, uring
+from ringback.media.ports import drain
 from ringback.media.rtp import Batch
 from ringback.media.send import Outgoing
 
@@ -31,8 +31,10 @@ class Transport(Protocol):
     """Sockets of all phases. Rows are those within a phase."""
 
     name: str
-    refused: int
-    """Packets that the kernel did not take."""
+
+    @property
+    def refused(self) -> int:
+        """Packets that the kernel did not take."""
 
     def attach(self, phase: int, row: int, rtp: socket.socket) -> None:
         """Begin to receive for a row; what had come before is thrown away."""
@@ -56,9 +58,13 @@ class SocketTransport:
     name = "sockets"
 
     def __init__(self, phases: int, capacity: int, family: int) -> None:
-        self.refused = 0
+        self._refused = 0
         self._family = family
         self._lanes = [_Lane(capacity) for _ in range(phases)]
+
+    @property
+    def refused(self) -> int:
+        return self._refused
 
     def attach(self, phase: int, row: int, rtp: socket.socket) -> None:
         drain(rtp)
@@ -110,7 +116,7 @@ class SocketTransport:
                 lane.sockets[row].sendto(outgoing.packets[row, :length].data, lane.destinations[row])
             except OSError:
                 # Full buffers, or an answer by ICMP to a packet before: the next tick has the next packet.
-                self.refused += 1
+                self._refused += 1
 
     def close(self) -> None:
         for lane in self._lanes:
@@ -157,18 +163,11 @@ class _Lane:
         self.batch_rows = np.zeros(BATCH, np.int64)
 
 
-def drain(rtp: socket.socket) -> None:
-    """Throw away what came before the socket had an owner."""
-    deadline = time.monotonic() + 0.002
-    while time.monotonic() < deadline:
-        try:
-            rtp.recv_into(bytearray(1))
-        except BlockingIOError:
-            return
-        except OSError:
-            continue
-
-
 def choose(kind: str, phases: int, capacity: int, family: int) -> Transport:
-    """The transport asked for. `auto` is the fastest that works here."""
+    """The transport asked for; `auto` is io_uring where it works.
+
+    Raises OSError if io_uring is asked for in vain.
+    """
+    if kind == "io_uring" or (kind == "auto" and uring.works(family)):
+        return uring.UringTransport(phases, capacity, family)
     return SocketTransport(phases, capacity, family)

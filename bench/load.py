@@ -1,0 +1,66 @@
+"""The far ends of RTP legs for the benches: a small C program, compiled on demand."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+SOURCE = Path(__file__).with_name("rtp_load.c")
+
+
+class Punctuality(msgspec.Struct, frozen=True):
+    """What the far ends got.
+
+    Punctual is within 5 ms of the leg's own 20 ms schedule; what is missing is not.
+    """
+
+    expected: int
+    received: int
+    punctual: int
+    silent_legs: int
+    worst_leg: float
+    largest_deviation_ms: float
+    load_cpu_seconds: float
+
+
+def program() -> Path:
+    """The compiled program. Raises FileNotFoundError where there is no C compiler."""
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        raise FileNotFoundError("the load generator needs a C compiler (cc, gcc or clang)")
+    name = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
+    path = Path(tempfile.gettempdir()) / f"ringback-rtp-load-{name}"
+    if not path.exists():
+        half = path.with_suffix(".new")
+        subprocess.run([compiler, "-O2", "-o", str(half), str(SOURCE), "-lm"], check=True, timeout=60)
+        half.replace(path)
+    return path
+
+
+class FarEnds:
+    """`start`, then use `port` as every leg's remote, then `run` with the legs' ports."""
+
+    def __init__(self, seconds: float, core: int | None = None, address: str = "127.0.0.1") -> None:
+        pinned = ["taskset", "-c", str(core)] if core is not None else []
+        self._command = [*pinned, str(program()), "far", address, str(seconds)]
+        self._process: asyncio.subprocess.Process | None = None
+        self.port = 0
+
+    async def start(self) -> None:
+        """Start the program; its one socket is bound now."""
+        pipe = asyncio.subprocess.PIPE
+        self._process = await asyncio.create_subprocess_exec(*self._command, stdin=pipe, stdout=pipe)
+        assert self._process.stdout is not None
+        self.port = int(await self._process.stdout.readline())
+
+    async def run(self, ports: list[int]) -> Punctuality:
+        """Exchange media with these ports until the time is over."""
+        assert self._process is not None
+        out, _ = await self._process.communicate("\n".join(map(str, ports)).encode())
+        return msgspec.json.decode(out, type=Punctuality)

@@ -1,0 +1,255 @@
+/* The far ends of many RTP legs, cheap enough not to be the limit of what is measured.
+ *
+ *   rtp_load far  ADDRESS SECONDS < ports     one G.711 packet per leg and 20 ms to each port, from one socket;
+ *                                             prints how punctual the packets that come back are
+ *   rtp_load loop ADDRESS LEGS SECONDS  the bare minimum of a server to compare with: a socket per leg, and
+ *                                             each 5 ms a quarter of them receives and sends one packet each
+ *
+ * Arrival times are the kernel's, so a late read here is not mistaken for a late packet. A leg's schedule is its
+ * own: the median of (arrival - RTP timestamp); a packet is punctual within 5 ms of it. Linux only.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <math.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_LEGS 4096
+#define FRAME_NS 20000000LL
+#define SLICE_NS 1000000LL
+#define PACKET 172
+#define BATCH 64
+
+struct leg {
+    struct sockaddr_in to;
+    uint16_t sequence;
+    uint32_t timestamp;
+    int64_t *deviation; /* ns, by packet */
+    int received, capacity;
+    uint32_t last; /* timestamp received */
+    int64_t passed;       /* since the first, in samples */
+};
+
+static struct leg legs[MAX_LEGS];
+static int by_port[65536];
+static int leg_count;
+static unsigned char audio[8000];
+
+static int64_t now_ns(clockid_t clock) {
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static void sleep_until(int64_t at) {
+    struct timespec t = {at / 1000000000LL, at % 1000000000LL};
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR) {
+    }
+}
+
+static unsigned char ulaw(int sample) {
+    int sign = sample < 0 ? 0x80 : 0, magnitude = abs(sample) + 132, exponent = 7;
+    if (magnitude > 32767) magnitude = 32767;
+    while (exponent > 0 && !(magnitude & (0x80 << exponent))) exponent--;
+    return (unsigned char)~(sign | exponent << 4 | (magnitude >> (exponent + 3) & 15));
+}
+
+/* A second of something like talk: harmonics under an envelope that rises and falls. */
+static void make_audio(void) {
+    for (int i = 0; i < 8000; i++) {
+        double t = i / 8000.0, envelope = fmax(0, sin(2 * M_PI * t)), value = 0;
+        for (int h = 1; h < 12; h++) value += sin(2 * M_PI * 140 * h * t + h) / h;
+        audio[i] = ulaw((int)(3000 * envelope * value));
+    }
+}
+
+static void fill(unsigned char *packet, struct leg *leg, int number) {
+    packet[0] = 0x80;
+    packet[1] = 0;
+    packet[2] = leg->sequence >> 8;
+    packet[3] = leg->sequence & 255;
+    uint32_t timestamp = htonl(leg->timestamp), ssrc = htonl(0x10000 + number);
+    memcpy(packet + 4, &timestamp, 4);
+    memcpy(packet + 8, &ssrc, 4);
+    memcpy(packet + 12, audio + (leg->timestamp + number * 160) % 8000, 160);
+    leg->sequence++;
+    leg->timestamp += 160;
+}
+
+static void note(struct leg *leg, const unsigned char *packet, int64_t arrival) {
+    uint32_t timestamp;
+    memcpy(&timestamp, packet + 4, 4);
+    timestamp = ntohl(timestamp);
+    if (leg->received == 0) leg->last = timestamp;
+    leg->passed += (int32_t)(timestamp - leg->last);
+    leg->last = timestamp;
+    if (leg->received < leg->capacity) leg->deviation[leg->received++] = arrival - leg->passed * FRAME_NS / 160;
+}
+
+static void receive_all(int fd) {
+    static unsigned char data[BATCH][2048];
+    static struct sockaddr_in from[BATCH];
+    static char control[BATCH][64];
+    struct mmsghdr messages[BATCH];
+    struct iovec parts[BATCH];
+    for (;;) {
+        for (int i = 0; i < BATCH; i++) {
+            parts[i] = (struct iovec){data[i], sizeof data[i]};
+            memset(&messages[i], 0, sizeof messages[i]);
+            messages[i].msg_hdr.msg_iov = &parts[i];
+            messages[i].msg_hdr.msg_iovlen = 1;
+            messages[i].msg_hdr.msg_name = &from[i];
+            messages[i].msg_hdr.msg_namelen = sizeof from[i];
+            messages[i].msg_hdr.msg_control = control[i];
+            messages[i].msg_hdr.msg_controllen = sizeof control[i];
+        }
+        int count = recvmmsg(fd, messages, BATCH, MSG_DONTWAIT, NULL);
+        if (count <= 0) return;
+        for (int i = 0; i < count; i++) {
+            int index = by_port[ntohs(from[i].sin_port)];
+            struct cmsghdr *c = CMSG_FIRSTHDR(&messages[i].msg_hdr);
+            if (index < 0 || !c || messages[i].msg_len < 12 || data[i][1] >= 192) continue;
+            struct timespec t;
+            memcpy(&t, CMSG_DATA(c), sizeof t);
+            note(&legs[index], data[i], t.tv_sec * 1000000000LL + t.tv_nsec);
+        }
+    }
+}
+
+static void send_slice(int fd, int slice) {
+    static unsigned char data[BATCH][PACKET];
+    struct mmsghdr messages[BATCH];
+    struct iovec parts[BATCH];
+    int filled = 0;
+    for (int i = slice; i <= leg_count + 20; i += 20) {
+        if (i < leg_count) {
+            fill(data[filled], &legs[i], i);
+            parts[filled] = (struct iovec){data[filled], PACKET};
+            memset(&messages[filled], 0, sizeof messages[filled]);
+            messages[filled].msg_hdr.msg_iov = &parts[filled];
+            messages[filled].msg_hdr.msg_iovlen = 1;
+            messages[filled].msg_hdr.msg_name = &legs[i].to;
+            messages[filled].msg_hdr.msg_namelen = sizeof legs[i].to;
+            filled++;
+        }
+        if (filled == BATCH || (filled && i >= leg_count)) {
+            sendmmsg(fd, messages, filled, 0);
+            filled = 0;
+        }
+        if (i >= leg_count) break;
+    }
+}
+
+static int compare(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static double cpu_seconds(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_utime.tv_sec + usage.ru_stime.tv_sec +
+           (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+static void report(void) {
+    long expected = 0, received = 0, punctual = 0, silent = 0;
+    double worst = 1, largest = 0;
+    for (int i = 0; i < leg_count; i++) {
+        struct leg *leg = &legs[i];
+        if (!leg->received) {
+            silent++;
+            worst = 0;
+            continue;
+        }
+        int should = (int)(leg->passed / 160) + 1, good = 0;
+        qsort(leg->deviation, leg->received, sizeof(int64_t), compare);
+        int64_t median = leg->deviation[leg->received / 2];
+        for (int k = 0; k < leg->received; k++) {
+            double off = fabs((leg->deviation[k] - median) / 1e6);
+            good += off <= 5.0;
+            largest = fmax(largest, off);
+        }
+        expected += should;
+        received += leg->received;
+        punctual += good;
+        worst = fmin(worst, (double)good / should);
+    }
+    printf("{\"expected\": %ld, \"received\": %ld, \"punctual\": %ld, \"silent_legs\": %ld, "
+           "\"worst_leg\": %.5f, \"largest_deviation_ms\": %.2f, \"load_cpu_seconds\": %.3f}\n",
+           expected, received, punctual, silent, worst, largest, cpu_seconds());
+}
+
+static int far_ends(const char *address, double seconds) {
+    int fd = socket(AF_INET, SOCK_DGRAM, 0), size = 8 << 20, on = 1, port;
+    struct sockaddr_in local = {.sin_family = AF_INET};
+    socklen_t length = sizeof local;
+    inet_pton(AF_INET, address, &local.sin_addr);
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+    if (bind(fd, (struct sockaddr *)&local, sizeof local)) return perror("bind"), 1;
+    getsockname(fd, (struct sockaddr *)&local, &length);
+    printf("%d\n", ntohs(local.sin_port));
+    fflush(stdout);
+    memset(by_port, -1, sizeof by_port);
+    while (leg_count < MAX_LEGS && scanf("%d", &port) == 1) {
+        struct leg *leg = &legs[leg_count];
+        leg->to = local;
+        leg->to.sin_port = htons(port);
+        leg->capacity = (int)(seconds * 50) + 500;
+        leg->deviation = calloc(leg->capacity, sizeof(int64_t));
+        by_port[port] = leg_count++;
+    }
+    make_audio();
+    int64_t start = now_ns(CLOCK_MONOTONIC), end = start + (int64_t)(seconds * 1e9), at = start;
+    for (int slice = 0; at < end; slice = (slice + 1) % 20, at += SLICE_NS) {
+        sleep_until(at);
+        send_slice(fd, slice);
+        receive_all(fd);
+    }
+    report();
+    return 0;
+}
+
+static int bare_loop(const char *address, int count, double seconds) {
+    static int fds[MAX_LEGS];
+    static unsigned char data[2048];
+    struct sockaddr_in local = {.sin_family = AF_INET}, from;
+    inet_pton(AF_INET, address, &local.sin_addr);
+    for (int i = 0; i < count; i++) {
+        fds[i] = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+        local.sin_port = 0;
+        if (bind(fds[i], (struct sockaddr *)&local, sizeof local)) return perror("bind"), 1;
+        socklen_t length = sizeof local;
+        getsockname(fds[i], (struct sockaddr *)&local, &length);
+        printf("%d\n", ntohs(local.sin_port));
+    }
+    fflush(stdout);
+    int64_t at = now_ns(CLOCK_MONOTONIC), end = at + (int64_t)(seconds * 1e9);
+    for (int phase = 0; at < end; phase = (phase + 1) % 4, at += FRAME_NS / 4) {
+        sleep_until(at);
+        for (int i = phase; i < count; i += 4) {
+            socklen_t length = sizeof from;
+            ssize_t size = recvfrom(fds[i], data, sizeof data, 0, (struct sockaddr *)&from, &length);
+            if (size > 0) sendto(fds[i], data, size, 0, (struct sockaddr *)&from, length);
+        }
+    }
+    fprintf(stderr, "{\"cpu_seconds\": %.3f}\n", cpu_seconds());
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    if (argc == 4 && !strcmp(argv[1], "far")) return far_ends(argv[2], atof(argv[3]));
+    if (argc == 5 && !strcmp(argv[1], "loop")) return bare_loop(argv[2], atoi(argv[3]), atof(argv[4]));
+    fprintf(stderr, "usage: rtp_load far ADDRESS SECONDS < ports | rtp_load loop ADDRESS LEGS SECONDS\n");
+    return 2;
+}

@@ -1,0 +1,154 @@
+"""io_uring (Linux 6.0 and later) by its own system calls: queues of kernel requests in shared memory, as
+arrays.
+
+One `enter` carries any number of sends or receives, so a tick costs a handful of system calls instead of two
+per leg. Names and numbers are those of `<linux/io_uring.h>`; see io_uring(7), io_uring_setup(2),
+io_uring_enter(2).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import struct
+import sys
+
+import numpy as np
+import numpy.typing as npt
+
+UInt32 = npt.NDArray[np.uint32]
+Int64 = npt.NDArray[np.int64]
+
+SETUP, ENTER, REGISTER = 425, 426, 427
+SETUP_CQSIZE, SETUP_SINGLE_ISSUER, SETUP_DEFER_TASKRUN = 1 << 3, 1 << 12, 1 << 13
+SETUP_TASKRUN_FLAG = 1 << 9
+ENTER_GETEVENTS = 1
+FEATURE_SINGLE_MMAP = 1
+OFFSET_RING, OFFSET_ENTRIES = 0, 0x10000000
+REGISTER_BUFFER_RING = 22
+QUEUE_OVERFLOW, QUEUE_TASKRUN = 1 << 1, 1 << 2
+
+ENTRY = np.dtype(
+    [
+        ("opcode", "u1"),
+        ("flags", "u1"),
+        ("ioprio", "u2"),
+        ("fd", "i4"),
+        ("addr2", "u8"),
+        ("addr", "u8"),
+        ("len", "u4"),
+        ("op_flags", "u4"),
+        ("user_data", "u8"),
+        ("group", "u2"),
+        ("personality", "u2"),
+        ("addr_len", "u2"),
+        ("zero", "u2"),
+        ("zeros", "u8", (2,)),
+    ]
+)
+"""`struct io_uring_sqe`, without gaps: numpy does not copy those, and the kernel insists on zeros."""
+
+COMPLETION = np.dtype([("user_data", "u8"), ("res", "i4"), ("flags", "u4")])
+"""`struct io_uring_cqe`."""
+
+BUFFER = np.dtype([("addr", "u8"), ("len", "u4"), ("bid", "u2"), ("tail", "u2")])
+"""`struct io_uring_buf`; in the first entry the last field is the ring's tail."""
+
+_RAW = np.dtype("V64")
+_libc = ctypes.CDLL(None, use_errno=True)
+_syscall = _libc.syscall
+_syscall.restype = ctypes.c_long
+
+
+def supported() -> bool:
+    """Whether this could be a system with io_uring in the layout used here."""
+    return sys.platform == "linux" and sys.byteorder == "little" and ctypes.sizeof(ctypes.c_void_p) == 8
+
+
+def call(number: int, *arguments: int) -> int:
+    """A system call of integers. Raises OSError."""
+    result = int(_syscall(ctypes.c_long(number), *(ctypes.c_ulong(argument) for argument in arguments)))
+    if result < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    return result
+
+
+class Ring:
+    """One submission and one completion queue. All use must be from the thread that made it.
+
+    Raises OSError where the kernel has no io_uring, forbids it, or lacks what is asked of it.
+    """
+
+    def __init__(self, entries: int, completions: int) -> None:
+        flags = SETUP_CQSIZE | SETUP_SINGLE_ISSUER | SETUP_DEFER_TASKRUN | SETUP_TASKRUN_FLAG
+        parameters = bytearray(120)
+        struct.pack_into("=3I", parameters, 0, 0, completions, flags)
+        address = ctypes.addressof((ctypes.c_char * len(parameters)).from_buffer(parameters))
+        self.fd = call(SETUP, entries, address)
+        self.entries, self._completions = struct.unpack_from("=2I", parameters)
+        if not struct.unpack_from("=I", parameters, 20)[0] & FEATURE_SINGLE_MMAP:
+            raise OSError("this io_uring is too old")
+        submit = struct.unpack_from("=7I", parameters, 40)
+        complete = struct.unpack_from("=6I", parameters, 80)
+        size = max(submit[6] + 4 * self.entries, complete[5] + COMPLETION.itemsize * self._completions)
+        shared, write = mmap.MAP_SHARED | mmap.MAP_POPULATE, mmap.PROT_READ | mmap.PROT_WRITE
+        rings = mmap.mmap(self.fd, size, shared, write, offset=OFFSET_RING)
+        queue = mmap.mmap(self.fd, self.entries * ENTRY.itemsize, shared, write, offset=OFFSET_ENTRIES)
+
+        def word(offset: int) -> UInt32:
+            return np.frombuffer(rings, np.uint32, 1, offset)
+
+        self._tail, self._flags = word(submit[1]), word(submit[4])
+        self._done_head, self._done_tail = word(complete[0]), word(complete[1])
+        self._queue = np.frombuffer(queue, _RAW, self.entries)
+        self._done = np.frombuffer(rings, COMPLETION, self._completions, complete[5])
+        np.frombuffer(rings, np.uint32, self.entries, submit[6])[:] = np.arange(self.entries)
+        self._count = np.arange(max(self.entries, self._completions), dtype=np.int64)
+        self._enter = (ctypes.c_long(ENTER), ctypes.c_int(self.fd))
+        self._none = (ctypes.c_void_p(None), ctypes.c_size_t(0))
+
+    def submit(self, requests: npt.NDArray[np.void]) -> None:
+        """Hand requests (dtype `ENTRY`) to the kernel, at most `entries` at once. Raises OSError."""
+        count = len(requests)
+        tail = int(self._tail[0])
+        places = (tail + self._count[:count]) & (self.entries - 1)
+        self._queue[places] = requests.view(_RAW)
+        self._tail[0] = (tail + count) & 0xFFFFFFFF
+        while count:
+            count -= self._call(count, 0)
+
+    def completions(self) -> npt.NDArray[np.void]:
+        """What the kernel has done since the last time (dtype `COMPLETION`), a copy."""
+        # The kernel does a bounded part of the work that waits at each call.
+        for _ in range(256):
+            if not self._flags[0] & (QUEUE_TASKRUN | QUEUE_OVERFLOW):
+                break
+            self._call(0, ENTER_GETEVENTS)
+        head, tail = int(self._done_head[0]), int(self._done_tail[0])
+        count = (tail - head) & 0xFFFFFFFF
+        done: npt.NDArray[np.void] = self._done[(head + self._count[:count]) & (self._completions - 1)]
+        self._done_head[0] = tail
+        return done
+
+    def register_buffers(self, ring: int, entries: int, group: int) -> None:
+        """Give the kernel a ring of receive buffers at the address `ring`."""
+        argument = struct.pack("=QIHHQQQ", ring, entries, group, 0, 0, 0, 0)
+        place = ctypes.create_string_buffer(argument, len(argument))
+        call(REGISTER, self.fd, REGISTER_BUFFER_RING, ctypes.addressof(place), 1)
+
+    def close(self) -> None:
+        """End all requests."""
+        os.close(self.fd)
+
+    def _call(self, submit: int, flags: int) -> int:
+        done = int(
+            _syscall(*self._enter, ctypes.c_uint(submit), ctypes.c_uint(0), ctypes.c_uint(flags), *self._none)
+        )
+        if done < 0:
+            error = ctypes.get_errno()
+            if error in (4, 11, 16):  # EINTR, EAGAIN, EBUSY: to be done again
+                return 0
+            raise OSError(error, os.strerror(error))
+        return done
