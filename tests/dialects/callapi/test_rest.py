@@ -415,6 +415,8 @@ async def test_no_recordings_and_the_notes_as_notifications(
     assert listed[0]["call_sid"] == SID
     assert listed[0]["sid"].startswith("NO")
     assert len({one["sid"] for one in listed}) == 2
+    assert (await rest("GET", "", base="/call" + listed[1]["uri"])).json == listed[1]
+    assert (await rest("GET", f"Calls/{SID}/Notifications/NO1.json")).status == 404
 
 
 # -- lists

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from ringback.calls.events import CallEnded
 from ringback.calls.outcome import Outcome
 from ringback.calls.record import CallRecord
 from ringback.calls.status import CallStatus, EndedBy
-from ringback.calls.verbs import Clip, Gather, HangUp, Hook, Note, Pause, Play, Say, Unbuilt
+from ringback.calls.verbs import Clip, Gather, HangUp, Hook, Note, Pause, Play, Reject, Say, Unbuilt
 from ringback.dialects.callapi.webhook import CallApiApplication, Settings
 from ringback.routing.directory import Account
 from ringback.webhooks.deliver import Deliverer
@@ -78,7 +79,7 @@ async def test_the_first_request_by_post(speaking: Any, application: Any, record
     assert asked.body.startswith("menu=a+b&x=&CallSid=ID")
     assert asked.body.endswith("&PostStatus=new")
     assert said(document) == ["hello"]
-    assert document.at_end == HangUp(sip_status=500)
+    assert document.at_end == HangUp()
     assert not document.notes
 
 
@@ -150,7 +151,7 @@ async def test_text_is_said(speaking: Any, application: Any, record: Make) -> No
     application.replies["/voice"] = (200, "text/plain", " just\nthis ")
     assert said(await ask(speaking(), record())) == ["just this"]
     application.replies["/voice"] = (200, "text/plain", " ")
-    assert not (await ask(speaking(), record())).verbs
+    assert not said(await ask(speaking(), record()))
 
 
 @pytest.mark.parametrize(
@@ -265,10 +266,22 @@ async def test_cookies_last_for_the_call(speaking: Any, application: Any, record
     await speaker.close()
 
 
+@pytest.mark.parametrize("inner", ["", "<Pause/>"])
+async def test_a_document_that_answers_nothing(
+    speaking: Any, application: Any, record: Make, later: Callable[[float], datetime], inner: str
+) -> None:
+    application.replies["/voice"] = f"<Response>{inner}</Response>"
+    refused = Reject(sip_status=500, ended_as=CallStatus.FAILED)
+    assert (await ask(speaking(), record())).verbs[-1:] == (refused,)
+    assert refused not in (await ask(speaking(), record(answered_at=later(1)))).verbs
+    application.replies["/voice"] = f"<Response>{inner}<Say>hello</Say></Response>"
+    assert refused not in (await ask(speaking(), record())).verbs
+
+
 async def test_warnings_come_with_the_document(speaking: Any, application: Any, record: Make) -> None:
     application.replies["/voice"] = '<Response><Pause length="x"/></Response>'
     document = await ask(speaking(), record())
-    assert document.verbs == (Pause(seconds=1.0),)
+    assert document.verbs[0] == Pause(seconds=1.0)
     assert [note.code for note in document.notes] == ["13910"]
 
 

@@ -104,7 +104,7 @@ def notification_resource(
             Member("message_text", "MessageText", note.message),
             Member("message_date", "MessageDate", iso8601(at)),
             Member("request_url", "RequestUrl", url if isinstance(url, str) else None),
-            Member("uri", "Uri", f"{account_uri(call.account_id)}/Notifications/{sid}.json"),
+            Member("uri", "Uri", f"{call_uri(call, instance)}/Notifications/{sid}.json"),
         ),
     )
 

@@ -93,6 +93,8 @@ class Surface:
                 return {"GET": self._recordings(sid)}
             case ["Calls", sid, "Notifications"]:
                 return {"GET": self._notifications(sid)}
+            case ["Calls", sid, "Notifications", notification]:
+                return {"GET": self._notification(sid, notification)}
             case ["ListCalls"]:
                 return {"GET": self._list("ListCalls"), "POST": self._list("ListCalls")}
             case ["ListCalls", sid]:
@@ -157,6 +159,15 @@ class Surface:
         async def handler(account: Account, parameters: Parameters) -> Listing:
             call = await self._known(account, sid)
             return Listing("Notifications", await self._notes(call))
+
+        return handler
+
+    def _notification(self, sid: str, notification: str) -> Handler:
+        async def handler(account: Account, parameters: Parameters) -> Resource:
+            for resource in await self._notes(await self._known(account, sid)):
+                if resource.members[0].value == notification:
+                    return resource
+            raise Refusal(404)
 
         return handler
 

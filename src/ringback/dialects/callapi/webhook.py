@@ -12,7 +12,8 @@ from ringback.calls.application import Action, Ask, Document, Failed, NewCall, R
 from ringback.calls.events import CallEvent
 from ringback.calls.record import CallRecord
 from ringback.calls.services import Services
-from ringback.calls.verbs import HangUp, Hook, Note
+from ringback.calls.status import CallStatus
+from ringback.calls.verbs import HangUp, Hook, Note, Pause, Reject
 from ringback.dialects.callapi import errors
 from ringback.dialects.callapi.fields import Fields, PostStatus, action_fields, progress_fields, voice_fields
 from ringback.dialects.callapi.markup import Markup, parse, played, spoken
@@ -40,6 +41,9 @@ _CALLBACK_POLICY = msgspec.structs.replace(
 
 _RCML = frozenset({"text/xml", "application/xml", "text/html"})
 _AUDIO = frozenset({"audio/wav", "audio/wave", "audio/x-wav"})
+
+# A document that ends while the call still rings: RestComm sends this, and a hang-up needs an answered call.
+_NOTHING_ANSWERED = Reject(sip_status=500, ended_as=CallStatus.FAILED)
 
 NUMBER_EVENTS = ("ringing", "answered", "completed")
 """What the status callback of a number is told (RestComm: once per state)."""
@@ -106,13 +110,13 @@ class CallApiApplication:
         outcome = await self._fetch(hook, call)
         if isinstance(outcome, _Broken):
             return await self._fall_back(outcome.ending, (*notes, outcome.note), call)
-        return self._document(outcome, notes)
+        return self._document(outcome, call, notes)
 
     async def _go_on(self, hook: Hook, call: CallRecord, extra: Fields = ()) -> Document:
         outcome = await self._fetch(hook, call, extra)
         if isinstance(outcome, _Broken):
             return self._last(outcome.ending, (outcome.note,))
-        return self._document(outcome)
+        return self._document(outcome, call)
 
     async def _fall_back(self, ending: HangUp, notes: tuple[Note, ...], call: CallRecord) -> Document:
         """Ask the fallback URL, once in a call; without one, or when it fails too, this is the end."""
@@ -122,7 +126,7 @@ class CallApiApplication:
         outcome = await self._fetch(hook, call)
         if isinstance(outcome, _Broken):
             return self._last(outcome.ending, (*notes, outcome.note))
-        return self._document(outcome, notes)
+        return self._document(outcome, call, notes)
 
     async def _fetch(self, hook: Hook, call: CallRecord, extra: Fields = ()) -> Markup | _Broken:
         post_status: PostStatus = "new" if self._first else "callback"
@@ -141,13 +145,11 @@ class CallApiApplication:
             return _unfetched(failure)
         return _read(hook, reply)
 
-    def _document(self, markup: Markup, notes: tuple[Note, ...] = ()) -> Document:
-        return Document(
-            verbs=markup.verbs,
-            application=self,
-            at_end=HangUp(sip_status=500),
-            notes=(*notes, *markup.notes),
-        )
+    def _document(self, markup: Markup, call: CallRecord, notes: tuple[Note, ...] = ()) -> Document:
+        verbs, notes = markup.verbs, (*notes, *markup.notes)
+        if call.answered_at is None and all(isinstance(verb, Pause) for verb in verbs):
+            verbs = (*verbs, _NOTHING_ANSWERED)
+        return Document(verbs=verbs, application=self, at_end=HangUp(), notes=notes)
 
     def _last(self, ending: HangUp, notes: tuple[Note, ...]) -> Document:
         return Document(verbs=(ending,), application=self, at_end=ending, notes=notes)

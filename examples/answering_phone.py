@@ -1,0 +1,54 @@
+"""A phone that registers and answers, for trying calls that the server places.
+
+    python examples/answering_phone.py alice --password wonderland --digits 12
+
+It answers one call after the other: it rings, answers, presses the keys after the first prompt, and waits for
+the end. `--reject 486` refuses instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+
+from ringback.testing.softphone import PhoneCall, Softphone
+
+
+async def take(call: PhoneCall, options: argparse.Namespace) -> None:
+    """One call, from ringing to its end."""
+    call.ring()
+    if options.reject:
+        call.reject(options.reject)
+        print(f"refused with {options.reject}")  # noqa: T201
+        return
+    await asyncio.sleep(options.ring_for)
+    call.answer()
+    print("answered")  # noqa: T201
+    if options.digits:
+        await call.silence(timeout=60)
+        await call.press(options.digits)
+        print(f"pressed {options.digits}")  # noqa: T201
+    who = await call.ended(timeout=3600)
+    print(f"ended ({who}), heard {len(call.heard()) / 8000:.1f} s")  # noqa: T201
+
+
+async def main(options: argparse.Namespace) -> None:
+    async with Softphone(options.username, password=options.password, server=options.server) as phone:
+        await phone.register()
+        print(f"{options.username} is registered at {options.server}, waiting for calls")  # noqa: T201
+        while True:
+            await take(await phone.incoming(timeout=86400), options)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="A phone that registers and answers.")
+    parser.add_argument("username")
+    parser.add_argument("--password", default="")
+    parser.add_argument("--server", default="127.0.0.1:5060", metavar="HOST:PORT")
+    parser.add_argument("--digits", default="", help="pressed after the first prompt; w waits half a second")
+    parser.add_argument("--ring-for", type=float, default=1.0, metavar="SECONDS")
+    parser.add_argument("--reject", type=int, default=0, metavar="STATUS", help="refuse with this SIP status")
+    try:
+        asyncio.run(main(parser.parse_args()))
+    except KeyboardInterrupt:
+        pass
