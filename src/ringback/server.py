@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
-import socket
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from uuid import UUID, uuid5
 
-import uvicorn
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute
 
 from ringback.audio.cache import AudioCache
 from ringback.audio.sources import AudioLibrary
@@ -33,18 +29,21 @@ from ringback.dialects.jambonz import Jambonz
 from ringback.dialects.laml import Laml
 from ringback.media.plane import MediaPlane
 from ringback.net.clock import utcnow
-from ringback.net.guard import AddressPolicy, refusal
 from ringback.net.http import HttpPool
+from ringback.net.own import own_address
 from ringback.routing.bindings import StoredBindings
 from ringback.routing.directory import Directory, Trunk
 from ringback.routing.outbound import Surroundings
+from ringback.routing.reach import Reach
 from ringback.routing.registrar import Registrar
 from ringback.running import Running, exclusive
+from ringback.serving import WebListeners
 from ringback.sip.auth_server import DigestServer
 from ringback.sip.endpoint import SipEndpoint
 from ringback.sip.flow import join_host_port, parse_listen, split_address
 from ringback.sip.inbound import InboundCall
 from ringback.sip.incoming import IncomingRequest
+from ringback.sip.uri import NameAddr, Uri
 from ringback.speech.espeak import Espeak
 from ringback.speech.openai import OpenAiSpeech
 from ringback.speech.protocol import TextToSpeech
@@ -58,6 +57,7 @@ from ringback.webhooks.outbox import StoreOutbox
 
 _EXPIRE_SECONDS = 30.0
 _PRUNE_SECONDS = 600.0
+_DRAIN_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
 
@@ -70,15 +70,21 @@ class Server:
         self.directory: Directory = settings.directory()
         self._stack = contextlib.AsyncExitStack()
         self._registrar = Registrar()
+        self._policy = settings.address_policy()
+        self._reach = Reach(self._policy, self.directory, self._registrar)
         self._reception: Reception | None = None
+        self.web: WebListeners
         self.store: Store
         self.time_line: TimeLine
         self.plane: MediaPlane
         self.endpoint: SipEndpoint
         self.switchboard: Switchboard
         self.deliverer: Deliverer
-        self.http_url = ""
+
+    @property
+    def http_url(self) -> str:
         """Where HTTP is really served."""
+        return self.web.url
 
     @property
     def sip(self) -> list[str]:
@@ -93,71 +99,53 @@ class Server:
             MediaUnavailable, ringback.store.errors.StoreError
         """
         settings = self.settings
-        self._stack.enter_context(exclusive(settings.server.data_path))
-        http_socket = _bind(*settings.server.http_address)
-        self._stack.callback(http_socket.close)
-        self.http_url = f"http://{join_host_port(*http_socket.getsockname()[:2])}"
-        public_url = settings.server.public_url or self.http_url
         data = settings.server.data_path
-        trace_limit = settings.store.trace_megabytes * 2**20
-        self.store = await Store.open(settings.server.database, data, trace_limit=trace_limit)
-        self._stack.push_async_callback(self.store.close)
-        self.time_line = TimeLine(self.store)
-        policy = settings.address_policy()
-        http = HttpPool(policy, user_agent="ringback")
-        self._stack.push_async_callback(http.close)
-        http.on_exchange = self.time_line.fetched
+        self._stack.enter_context(exclusive(data))
+        self.web = WebListeners(settings.server)
+        self._stack.push_async_callback(self.web.close)
+        await self._open_store(data)
+        http = self._open_http()
         self._open_delivery(http)
         await self._open_media()
-        await self._open_sip(policy)
-        engine = Engine(
-            endpoint=self.endpoint,
-            plane=self.plane,
-            store=self.store,
-            deliverer=self.deliverer,
-            audio=self._audio(http, data),
-            time_line=self.time_line,
-            advertise=settings.server.advertise,
-            max_call_seconds=settings.calls.max_call_seconds,
-        )
-        host, port = _sip_address(self.endpoint.listening, settings.server.advertise)
-        around = Surroundings(
-            registered=lambda name: self._registrar.lookup(name, utcnow().timestamp()),
-            may_reach=lambda uri: self._refusal(policy, uri.host),
-            local_hosts=frozenset({host}) if settings.server.advertise else frozenset(),
-        )
-        self.switchboard = Switchboard(engine, Outgoing(self.directory, around, domain=host))
-        services = Services(
-            directory=self.directory,
-            http=http,
-            store=self.store,
-            public_url=public_url.rstrip("/"),
-            calls=self.switchboard,
-            instance=uuid5(NAMESPACE, str(data.resolve())).hex,
-            sip_address=join_host_port(host, port),
-        )
-        dialects: list[Laml | Jambonz | CallApi] = [Laml(services), Jambonz(services), CallApi(services)]
+        await self._open_sip()
+        engine = self._engine(http, data)
+        dialects = self._open_calls(engine, http, data)
         by_name: dict[str, Dialect] = {dialect.name: dialect for dialect in dialects}
-        await self._open_registrar()
-        self._repeat(_PRUNE_SECONDS, self._forget_old_calls)
-        digest = DigestServer("ringback", self._password, lambda: utcnow().timestamp())
-        self._reception = Reception(
-            self.switchboard, self.directory, by_name, self._registrar, digest, StoredBindings(self.store)
-        )
+        await self._open_reception(by_name)
         await end_open_calls(engine, self.directory, by_name)
         await self.deliverer.start()
         self._stack.push_async_callback(self._shut_down)
+        self._register_at_trunks()
+        self.endpoint.refuse_new(None)
         routes = [route for dialect in dialects for route in dialect.routes()]
-        await self._serve_http(http_socket, [*console_routes(self), *routes])
-        self._stack.enter_context(
-            Running(http=self.http_url, sip=tuple(self.sip), source=settings.source).announced(data)
-        )
+        await self.web.serve(Starlette(routes=[*console_routes(self), *routes]))
+        running = Running(http=self.http_url, sip=tuple(self.sip), source=settings.source)
+        self._stack.enter_context(running.announced(data))
 
     async def stop(self) -> None:
         """Take no more calls, let those that are up end within the configured time, then close everything."""
         await self._stack.aclose()
 
+    async def _shut_down(self) -> None:
+        self.endpoint.refuse_new(503)
+        await self.switchboard.shut_down(self.settings.calls.shutdown_seconds)
+        await self.deliverer.drain(_DRAIN_SECONDS)
+
     # -- opening, part by part
+
+    async def _open_store(self, data: Path) -> None:
+        settings = self.settings
+        trace_limit = settings.store.trace_megabytes * 2**20
+        self.store = await Store.open(settings.server.database, data, trace_limit=trace_limit)
+        self._stack.push_async_callback(self.store.close)
+        self.time_line = TimeLine(self.store)
+        self._repeat(_PRUNE_SECONDS, self._forget_old_calls)
+
+    def _open_http(self) -> HttpPool:
+        http = HttpPool(self._policy, user_agent="ringback")
+        self._stack.push_async_callback(http.close)
+        http.on_exchange = self.time_line.fetched
+        return http
 
     def _open_delivery(self, http: HttpPool) -> None:
         self.deliverer = Deliverer(
@@ -173,27 +161,59 @@ class Server:
         self._stack.push_async_callback(self.plane.stop)
         await self.plane.start()
 
-    async def _open_sip(self, policy: AddressPolicy) -> None:
+    async def _open_sip(self) -> None:
         self.endpoint = SipEndpoint(
             advertise=self.settings.server.advertise,
             on_invitation=self._invited,
             on_register=self._registering,
             on_trace=self.time_line.sip if self.settings.store.trace_megabytes else None,
-            address_allowed=lambda host: self._refusal(policy, host) is None,
+            address_allowed=self._reach.allows,
         )
         self._stack.push_async_callback(self.endpoint.stop, 1.0)
         # Whoever calls before everything is there is told to come back, not left unanswered.
         self.endpoint.refuse_new(503, retry_after=1)
         await self.endpoint.start(self.settings.server.sip)
 
-    def _audio(self, http: HttpPool, data: Path) -> AudioLibrary:
+    def _engine(self, http: HttpPool, data: Path) -> Engine:
         speaker = Speaker(_providers(self.settings.speech, http))
         self._stack.push_async_callback(speaker.close)
-        library = AudioLibrary(http, speaker, cache=AudioCache(data / "audio-cache"))
-        self._stack.push_async_callback(library.close)
-        return library
+        audio = AudioLibrary(http, speaker, cache=AudioCache(data / "audio-cache"))
+        self._stack.push_async_callback(audio.close)
+        return Engine(
+            endpoint=self.endpoint,
+            plane=self.plane,
+            store=self.store,
+            deliverer=self.deliverer,
+            audio=audio,
+            time_line=self.time_line,
+            advertise=self.settings.server.advertise,
+            max_call_seconds=self.settings.calls.max_call_seconds,
+        )
 
-    async def _open_registrar(self) -> None:
+    def _open_calls(self, engine: Engine, http: HttpPool, data: Path) -> Sequence[Laml | Jambonz | CallApi]:
+        settings = self.settings
+        host, port = _sip_address(self.sip, settings.server.advertise)
+        around = Surroundings(
+            registered=lambda name: self._registrar.lookup(name, utcnow().timestamp()),
+            may_reach=lambda uri: self._reach.refusal(uri.host),
+            local_hosts=frozenset({host}) if settings.server.advertise else frozenset(),
+        )
+        outgoing = Outgoing(
+            self.directory, around, domain=host, verify_caller_id=settings.calls.verify_caller_id
+        )
+        self.switchboard = Switchboard(engine, outgoing)
+        services = Services(
+            directory=self.directory,
+            http=http,
+            store=self.store,
+            public_url=(settings.server.public_url or self.http_url).rstrip("/"),
+            calls=self.switchboard,
+            instance=uuid5(NAMESPACE, str(data.resolve())).hex,
+            sip_address=join_host_port(host, port),
+        )
+        return Laml(services), Jambonz(services), CallApi(services)
+
+    async def _open_reception(self, dialects: dict[str, Dialect]) -> None:
         bindings = StoredBindings(self.store)
         self._registrar.restore(await bindings.load(), utcnow().timestamp())
 
@@ -202,6 +222,23 @@ class Server:
                 bindings.drop(binding)
 
         self._repeat(_EXPIRE_SECONDS, expire)
+        digest = DigestServer("ringback", self._password, lambda: utcnow().timestamp())
+        self._reception = Reception(
+            self.switchboard, self.directory, dialects, self._registrar, digest, bindings
+        )
+
+    def _register_at_trunks(self) -> None:
+        """At the carriers that want to know where we are; who we are there is the trunk's user name."""
+        for trunk in self.directory.all(Trunk):
+            if trunk.register:
+                host, port = split_address(trunk.host, 0)
+                address = Uri(user=trunk.username, host=host)
+                registration = self.endpoint.register(
+                    Uri(host=host, port=port or None),
+                    aor=NameAddr(address),
+                    credentials=(trunk.username, trunk.password),
+                )
+                self._stack.callback(registration.unregister)
 
     def _repeat(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         """Do something every so often, until the server stops."""
@@ -217,37 +254,7 @@ class Server:
         task = asyncio.get_running_loop().create_task(again())
         self._stack.callback(task.cancel)
 
-    async def _forget_old_calls(self) -> None:
-        days = self.settings.store.keep_calls_days
-        if days:
-            await self.store.prune(utcnow().timestamp() - days * 86400.0)
-
-    async def _serve_http(self, bound: socket.socket, routes: Sequence[BaseRoute]) -> None:
-        config = uvicorn.Config(
-            Starlette(routes=list(routes)),
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            ws="none",
-        )
-        server = _Uvicorn(config)
-        bound.listen(2048)  # from here on clients are served, or wait in the backlog
-        serving = asyncio.get_running_loop().create_task(server.serve(sockets=[bound]))
-
-        async def close() -> None:
-            server.should_exit = True
-            await asyncio.wait({serving})
-
-        self._stack.push_async_callback(close)
-        self.endpoint.refuse_new(None)
-
-    async def _shut_down(self) -> None:
-        self.endpoint.refuse_new(503)
-        await self.switchboard.shut_down(self.settings.calls.shutdown_seconds)
-        await self.deliverer.drain(2.0)
-
-    # -- handed on while running
+    # -- what the parts ask for while running
 
     def _invited(self, session: InboundCall) -> None:
         if self._reception is not None:
@@ -256,6 +263,11 @@ class Server:
     def _registering(self, request: IncomingRequest) -> None:
         if self._reception is not None:
             self._reception.register(request)
+
+    async def _forget_old_calls(self) -> None:
+        days = self.settings.store.keep_calls_days
+        if days:
+            await self.store.prune(utcnow().timestamp() - days * 86400.0)
 
     def _password(self, username: str) -> str | None:
         client = self.directory.client(username)
@@ -267,35 +279,6 @@ class Server:
             return ""
         jambonz = delivery.scheme == "jambonz"
         return account.webhook_secret if jambonz else account.webhook_signing_key
-
-    def _refusal(self, policy: AddressPolicy, host: str) -> str | None:
-        """Why SIP must not go to this address; None for names, which are judged once they are addresses."""
-        try:
-            address = str(ipaddress.ip_address(host.strip("[]")))
-        except ValueError:
-            return None
-        if address in self._configured_hosts():
-            return None
-        return refusal(address, allow_private=policy.allow_private)
-
-    def _configured_hosts(self) -> set[str]:
-        """Addresses of trunks, and those our own devices registered from: they may be private."""
-        now = utcnow().timestamp()
-        devices = {
-            binding.flow.host
-            for name in self._registrar.usernames(now)
-            for binding in self._registrar.lookup(name, now)
-        }
-        trunks = self.directory.all(Trunk)
-        return devices | {split_address(trunk.host)[0] for trunk in trunks if trunk.host}
-
-
-class _Uvicorn(uvicorn.Server):
-    """Signals belong to the command that runs us."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 def _providers(settings: SpeechSection, http: HttpPool) -> list[TextToSpeech]:
@@ -312,20 +295,8 @@ def _providers(settings: SpeechSection, http: HttpPool) -> list[TextToSpeech]:
     return [other, built_in]
 
 
-def _bind(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises OSError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((host, port))
-    except OSError:
-        bound.close()
-        raise
-    return bound
-
-
 def _sip_address(listening: Sequence[str], advertise: str) -> tuple[str, int]:
     """The host that our URIs name, and the port of the first listening point."""
     first = parse_listen(listening[0])
-    return advertise or first.local_host, first.local_port
+    host = advertise or first.local_host
+    return own_address() if host in ("0.0.0.0", "::") else host, first.local_port

@@ -107,6 +107,10 @@ class Unroutable(ControlError):
     """There is no way to the target: no trunk, device not registered, address refused."""
 
 
+class CallerNotOwned(ControlError):
+    """The caller id is none of the account's numbers, and the configuration wants it to be."""
+
+
 class Overloaded(ControlError):
     """No call can be taken now: shutting down, store unavailable, media exhausted."""
 
@@ -119,6 +123,7 @@ class Calls(Protocol):
 
         Raises:
             Unroutable: nothing leads to the target.
+            CallerNotOwned: the caller id is checked, and not the account's.
             Overloaded: not now.
         """
         ...

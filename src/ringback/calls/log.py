@@ -68,7 +68,7 @@ class CallLog:
         if self.record is self._stored:
             return None
         self._stored = self.record
-        return to_row(self.record, self._sequence)
+        return to_row(self.record)
 
     def _store(self, append: Append, new_call: bool) -> asyncio.Future[None]:
         try:

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from ringback.calls.application import NewCall
 from ringback.calls.call import Call
-from ringback.calls.control import CallRequest, Overloaded, Target, Unroutable
+from ringback.calls.control import CallerNotOwned, CallRequest, Overloaded, Target, Unroutable
 from ringback.calls.ending import Ending
 from ringback.calls.engine import Engine
 from ringback.calls.events import CallInitiated, CallRequested
@@ -31,17 +31,20 @@ from ringback.store.errors import StoreError
 class Outgoing:
     """Prepares calls and places them."""
 
-    def __init__(self, directory: Directory, around: Surroundings, *, domain: str) -> None:
+    def __init__(
+        self, directory: Directory, around: Surroundings, *, domain: str, verify_caller_id: bool = False
+    ) -> None:
         self._directory = directory
         self._around = around
         self._domain = domain
+        self._verify_caller_id = verify_caller_id
         self._placing: set[asyncio.Task[None]] = set()
 
     def prepare(self, request: CallRequest, engine: Engine) -> tuple[Call, Callable[[], None]]:
         """The call, being stored as queued (`call.stored`), and what starts placing it.
 
         Raises:
-            Unroutable, Overloaded
+            Unroutable, CallerNotOwned, Overloaded
         """
         route = self._route(request)
         record = self._record(request)
@@ -61,9 +64,12 @@ class Outgoing:
 
     def _route(self, request: CallRequest) -> Route:
         target = request.to
+        caller = request.caller_id or request.from_
+        if self._verify_caller_id and self._directory.number(caller, request.account.id) is None:
+            raise CallerNotOwned(f"{caller} is no number of this account")
         wanted = Destination(
             to=_spelled(target),
-            caller_id=request.caller_id or request.from_,
+            caller_id=caller,
             caller_name=request.caller_name or "",
             trunk=target.trunk or "",
             credentials=(target.username, target.password or "") if target.username else None,

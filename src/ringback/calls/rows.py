@@ -25,10 +25,9 @@ _EXTRA = (
 )
 
 
-def to_row(call: CallRecord, sequence: int) -> CallRow:
-    """The row of a call whose latest event has this sequence number."""
+def to_row(call: CallRecord) -> CallRow:
+    """The call's row."""
     extra = {name: getattr(call, name) for name in _EXTRA}
-    extra["sequence"] = sequence
     extra["initiated_at"] = _epoch(call.initiated_at)
     return CallRow(
         id=str(call.id),
@@ -108,11 +107,6 @@ def from_row(row: CallRow) -> CallRecord:
         dialog=row.dialog,
         application_state=extra.get("application_state", {}),
     )
-
-
-def sequence_of(row: CallRow) -> int:
-    """The sequence number of the latest event in the row."""
-    return int(cast("dict[str, Any]", row.extra or {}).get("sequence", 0))
 
 
 def host_of(source: str) -> str | None:

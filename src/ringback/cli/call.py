@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ringback.config import ConfigError, Settings, load
+from ringback.net.own import own_address
 from ringback.routing.directory import Client
 from ringback.running import running_server
 from ringback.sip.flow import parse_listen
@@ -45,7 +45,7 @@ async def call(wanted: Wanted, config: Path | None) -> int:
         )
         return 2
     user, password = _device(wanted, settings)
-    host = "::1" if server.startswith("[") else _own_address(server)
+    host = own_address(parse_listen(f"udp:{server}").local_host)
     async with Softphone(user, server=server, password=password, host=host) as phone:
         return await _call(phone, wanted, console)
 
@@ -98,11 +98,3 @@ def _device(wanted: Wanted, settings: Settings) -> tuple[str, str]:
         return wanted.user, wanted.password
     devices = settings.directory().all(Client)
     return (devices[0].username, devices[0].password) if devices else ("softphone", "")
-
-
-def _own_address(server: str) -> str:
-    """Our address on the way to the server."""
-    host = parse_listen(f"udp:{server}").local_host
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect((host, 9))
-        return str(probe.getsockname()[0])

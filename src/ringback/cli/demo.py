@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from ringback.cli.serve import until_signal, why_not
 from ringback.config import DEMONSTRATION, ConfigError, Settings, demonstration
 from ringback.config.tables import WebhooksSection
 from ringback.media.model import MediaUnavailable
+from ringback.net.own import own_address
 from ringback.running import DataInUse, exclusive
 from ringback.server import Server
 from ringback.sip.flow import join_host_port, split_address
@@ -104,7 +104,7 @@ def _settings(choices: Choices, sample: str, console: Console) -> Settings:
     environment = {**os.environ, **_data(console)}
     settings = demonstration(environment, sample)
     server = settings.server
-    host = _lan_address() if choices.lan else ""
+    host = own_address() if choices.lan else ""
     http = _free(f"tcp:{_at(server.http, host)}", console)
     first = _free(f"udp:{_at(server.sip[0].partition(':')[2], host)}", console)
     places = tuple(f"{text.partition(':')[0]}:{first.partition(':')[2]}" for text in server.sip)
@@ -147,13 +147,3 @@ def _free(text: str, console: Console) -> str:
     if free != text:
         console.print(f"[yellow]{text} is taken: using {free}")
     return free
-
-
-def _lan_address() -> str:
-    """This machine's address on the local network: the one that the default route leaves from."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # nothing is sent; TEST-NET-1 stands for "elsewhere"
-            return str(probe.getsockname()[0])
-        except OSError:
-            return "127.0.0.1"

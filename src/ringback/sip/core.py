@@ -13,7 +13,7 @@ import msgspec
 
 from ringback.sip.body import SDP, sdp_body
 from ringback.sip.errors import SipParseError
-from ringback.sip.flow import Flow, Outgoing, join_host_port
+from ringback.sip.flow import Flow, Outgoing
 from ringback.sip.headers import Headers, key_of
 from ringback.sip.layer import Local, TransactionLayer
 from ringback.sip.message import Request, Response, make_response
@@ -252,14 +252,31 @@ def is_literal(host: str) -> bool:
     return True
 
 
+# RFC 1918, RFC 6598 (carrier NAT), loopback, link-local, unspecified, RFC 4193.
+_PRIVATE = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "0.0.0.0/8",
+        "fc00::/7",
+        "fe80::/10",
+        "::/127",
+    )
+)
+
+
 @lru_cache(maxsize=4096)
 def is_private(host: str) -> bool:
-    """True for addresses that mean nothing elsewhere, and for names False."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
+    """True for addresses that mean nothing elsewhere; False for names."""
+    if not is_literal(host):
         return False
-    return address.is_private or address.is_unspecified
+    address = ipaddress.ip_address(host)
+    return any(address in network for network in _PRIVATE)
 
 
 def literal_flow(uri: Uri) -> Flow | None:
@@ -270,8 +287,3 @@ def literal_flow(uri: Uri) -> Flow | None:
     # TLS is never replaced by less: the transport, which does not speak it, says that it cannot send.
     transport = "tls" if uri.scheme == "sips" else uri.transport or "udp"
     return Flow(transport, host, uri.port or 5060)
-
-
-def describe(flow: Flow) -> str:
-    """``host:port`` of the peer."""
-    return join_host_port(flow.host, flow.port)

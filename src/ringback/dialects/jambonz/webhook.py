@@ -16,7 +16,7 @@ from ringback.dialects.jambonz.asking import HttpConversation
 from ringback.dialects.jambonz.callbacks import Statuses, delivery
 from ringback.dialects.jambonz.dialler import Timing
 from ringback.dialects.jambonz.errors import INVALID_PAYLOAD, HookFailed, InvalidApplication
-from ringback.dialects.jambonz.line import Line
+from ringback.dialects.jambonz.line import GOING_AWAY, Line
 from ringback.dialects.jambonz.markup import Parsed, parse, parse_json
 from ringback.dialects.jambonz.orders import Orders
 from ringback.dialects.jambonz.payload import Payload, action, call_info, new_call
@@ -184,7 +184,7 @@ class JambonzApplication:
         try:
             reply = await self._line.open(kind, payload, hook=name)
         except HookFailed:
-            await self._line.close()
+            await self._line.close(GOING_AWAY)
             self._line = old
             raise
         self.session = moved(self.session, hook.url)

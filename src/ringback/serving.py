@@ -1,0 +1,104 @@
+"""HTTP and HTTPS listeners round one ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+
+from ringback.config.tables import ServerSection
+from ringback.net.authority import local_certificate
+from ringback.sip.flow import join_host_port
+
+_BACKLOG = 2048
+
+
+class WebListeners:
+    """The sockets are bound at once, so that a taken port is known early; they listen from `serve` on."""
+
+    def __init__(self, settings: ServerSection) -> None:
+        """Raises OSError."""
+        self._settings = settings
+        self._plain = _bind(*settings.http_address)
+        self._secure = _bind(*settings.https_address) if settings.https_address else None
+        self._servers: list[tuple[_Uvicorn, asyncio.Task[None]]] = []
+
+    @property
+    def url(self) -> str:
+        """Where HTTP is really served."""
+        return f"http://{join_host_port(*self._plain.getsockname()[:2])}"
+
+    @property
+    def secure_url(self) -> str | None:
+        """Where HTTPS is really served."""
+        if self._secure is None:
+            return None
+        return f"https://{join_host_port(*self._secure.getsockname()[:2])}"
+
+    async def serve(self, application: Starlette) -> None:
+        """Serve from now on: who connects is answered, or waits in the backlog for the moment that takes."""
+        self._run(application, self._plain, None, None)
+        if self._secure is not None:
+            certificate, key = await asyncio.to_thread(self._certificate)
+            self._run(application, self._secure, certificate, key)
+
+    async def close(self) -> None:
+        """Finish the requests under way and close the sockets."""
+        for server, _ in self._servers:
+            server.should_exit = True
+        for _, serving in self._servers:
+            await asyncio.wait({serving})
+        self._plain.close()
+        if self._secure is not None:
+            self._secure.close()
+
+    def _run(
+        self, application: Starlette, bound: socket.socket, certificate: Path | None, key: Path | None
+    ) -> None:
+        config = uvicorn.Config(
+            application,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            ws="none",
+            timeout_graceful_shutdown=2,
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
+        )
+        server = _Uvicorn(config)
+        bound.listen(_BACKLOG)
+        serving = asyncio.get_running_loop().create_task(server.serve(sockets=[bound]))
+        self._servers.append((server, serving))
+
+    def _certificate(self) -> tuple[Path, Path | None]:
+        settings = self._settings
+        if settings.tls_certificate:
+            return Path(settings.tls_certificate), Path(settings.tls_key)
+        host = settings.https_address[0] if settings.https_address else "localhost"
+        return local_certificate(settings.data_path / "tls", host), None
+
+
+class _Uvicorn(uvicorn.Server):
+    """Signals belong to the command that runs us."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
