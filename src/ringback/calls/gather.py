@@ -24,19 +24,23 @@ async def gather(call: Call, verb: Gather) -> Outcome:
     collector = DigitCollector(verb)
     inbox: asyncio.Queue[str] = asyncio.Queue()
     with call.hearing(inbox.put_nowait):
-        prompting = loop.create_task(_prompts(call, verb, collector))
+        prompting = loop.create_task(_prompts(call, verb))
         prompting.add_done_callback(lambda _: inbox.put_nowait(_PROMPTS_ENDED))
         try:
             while collector.outcome is None:
-                await _step(call, collector, inbox)
+                key = await _step(call, collector, inbox)
+                if key and verb.barge_in and verb.accepts_digits:
+                    # In the audio the tick has stopped the prompt already. A key by INFO, or one that came
+                    # while the prompt was being fetched, stops it here.
+                    prompting.cancel()
             return collector.outcome
         finally:
             prompting.cancel()
             await asyncio.wait({prompting})
 
 
-async def _step(call: Call, collector: DigitCollector, inbox: asyncio.Queue[str]) -> None:
-    """Wait for the next thing to happen, and tell the collector."""
+async def _step(call: Call, collector: DigitCollector, inbox: asyncio.Queue[str]) -> str:
+    """Wait for the next thing to happen, and tell the collector; the key that it was, if it was one."""
     loop = asyncio.get_running_loop()
     heard = loop.create_task(inbox.get())
     timeout = None if collector.deadline is None else max(0.0, collector.deadline - loop.time())
@@ -51,19 +55,18 @@ async def _step(call: Call, collector: DigitCollector, inbox: asyncio.Queue[str]
             collector.prompts_ended(loop.time())
         else:
             collector.key(key, loop.time())
-    elif call.over:
+        return key
+    if call.over:
         collector.hung_up()
     else:
         collector.expire()
+    return ""
 
 
-async def _prompts(call: Call, verb: Gather, collector: DigitCollector) -> None:
-    """The prompts one after the other, until a key interrupts them."""
-    interrupts = verb.barge_in and verb.accepts_digits
-    stop_on = media.StopOn(digits=interrupts)
+async def _prompts(call: Call, verb: Gather) -> None:
+    """The prompts one after the other; a key cancels them."""
+    stop_on = media.StopOn(digits=verb.barge_in and verb.accepts_digits)
     for prompt in verb.prompts:
-        if collector.digits and interrupts:
-            return
         outcome = await _prompt(call, prompt, stop_on)
         if outcome.end is EndOfVerb.HUNG_UP:
             return

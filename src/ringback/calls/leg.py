@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -68,9 +69,16 @@ class Leg:
             Negotiation.check(session.offer)
         session.on_event = self._signal
 
-    def place(self, invite: Callable[[bytes, Callable[[sip.SessionEvent], None]], OutboundCall]) -> None:
-        """Offer our media and send the INVITE. Raises MediaUnavailable."""
-        negotiation = self._open_media(self._advertise)
+    def place(
+        self,
+        invite: Callable[[bytes, Callable[[sip.SessionEvent], None]], OutboundCall],
+        local_address: str,
+    ) -> None:
+        """Offer our media and send the INVITE; `local_address` is ours on the way to the peer.
+
+        Raises MediaUnavailable, and ValueError for header fields that cannot be sent.
+        """
+        negotiation = self._open_media(local_address)
         self._session = invite(negotiation.offer(), self._signal)
 
     def ring(self, headers: HeaderList = ()) -> None:
@@ -155,16 +163,18 @@ class Leg:
 
     # -- inside
 
-    def _open_media(self, host: str) -> Negotiation:
+    def _open_media(self, local_address: str) -> Negotiation:
+        """Media, and what the far end is told of it; `local_address` is ours on the way there."""
         if self._negotiation is None:
             self._media = self._plane.open_leg(self._heard)
             bound, port = self._media.address
-            self._negotiation = Negotiation(host or bound, port, self._media.rtcp_port)
+            reached = local_address if ipaddress.ip_address(bound).is_unspecified else bound
+            self._negotiation = Negotiation(self._advertise or reached, port, self._media.rtcp_port)
             self._media.listen()
         return self._negotiation
 
     def _local_description(self, session: InboundCall) -> bytes:
-        negotiation = self._open_media(self._advertise or session.local_address)
+        negotiation = self._open_media(session.local_address)
         if session.offer is None:
             return negotiation.offer()
         if negotiation.description is None:

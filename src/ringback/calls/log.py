@@ -33,18 +33,19 @@ class CallLog:
         self._stored: CallRecord | None = None
 
     def append(
-        self, event: CallEvent, application: Application, *, new_call: bool = False
+        self, event: CallEvent, application: Application | None, *, new_call: bool = False
     ) -> asyncio.Future[None]:
         """Apply the event, store it with the callbacks due for it; the future resolves once that is durable.
 
-        The callbacks are sent after the commit, never before. Nobody has to await the future.
+        The callbacks are sent after the commit, never before; without an application nobody is told. Nobody
+        has to await the future.
 
         Raises:
             StoreError: `new_call` and the store takes no new calls.
         """
         at = utcnow()
         self.record = apply(self.record, event, at)
-        deliveries = list(application.deliveries(event, self.record))
+        deliveries = list(application.deliveries(event, self.record)) if application else []
         self._sequence += 1
         append = Append(
             call_id=str(self.record.id),
@@ -60,7 +61,8 @@ class CallLog:
             # An empty context: sending callbacks is no part of whatever the call is doing now.
             committed.add_done_callback(lambda done: self._send(done, deliveries), context=Context())
         self._engine.time_line.happened(self.record, event, at)
-        application.notify(event, self.record)
+        if application is not None:
+            application.notify(event, self.record)
         return committed
 
     def _row(self) -> CallRow | None:

@@ -145,9 +145,10 @@ def _invite(call: Call, request: CallRequest, route: Route, domain: str) -> bool
 
     call.append(CallInitiated(sip_call_id=call.record.sip_call_id, target=str(route.target)))
     try:
-        call.leg.place(invite)
-    except MediaUnavailable as error:
-        call.end(Ending(status=CallStatus.FAILED, cause=str(error), by=EndedBy.SERVER, sip_status=503))
+        call.leg.place(invite, engine.endpoint.local_address(route.target))
+    except (MediaUnavailable, ValueError) as error:
+        status = 503 if isinstance(error, MediaUnavailable) else 500
+        call.end(Ending(status=CallStatus.FAILED, cause=str(error), by=EndedBy.SERVER, sip_status=status))
         return False
     return True
 

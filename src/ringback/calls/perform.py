@@ -76,7 +76,10 @@ async def pause(call: Call, verb: Pause) -> Outcome:
 
 async def send_digits(call: Call, verb: SendDigits) -> Outcome:
     """Send the keys and wait until the last one has gone out."""
-    sent = call.leg.send_digits(verb.digits, verb.duration_ms)
+    try:
+        sent = call.leg.send_digits(verb.digits, verb.duration_ms)
+    except ValueError as error:
+        return Outcome(end=EndOfVerb.FAILED, error=str(error))
     if sent is None:
         return Outcome(end=EndOfVerb.FAILED, error="there is no media to send digits on")
     await first_of(sent, call.over_future)

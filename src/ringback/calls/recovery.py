@@ -12,11 +12,11 @@ from ringback.calls.ending import ending_of
 from ringback.calls.engine import Engine
 from ringback.calls.log import CallLog
 from ringback.calls.record import CallRecord
-from ringback.calls.rows import from_row, sequence_of
+from ringback.calls.rows import from_row
 from ringback.calls.status import CallStatus, EndedBy
 from ringback.routing.directory import Directory
 from ringback.sip.dialog import DialogState
-from ringback.store.records import CallRow
+from ringback.sip.errors import SipParseError
 
 logger = logging.getLogger(__name__)
 
@@ -25,10 +25,10 @@ async def end_open_calls(engine: Engine, directory: Directory, dialects: Mapping
     """End what an earlier life of this server left open; how many calls that were."""
     rows = await engine.store.open_calls()
     for row in rows:
-        record = from_row(row)
         try:
+            record = from_row(row)
             _say_bye(engine, record)
-            await _end(engine, directory, dialects, row, record)
+            await _end(engine, record, _application(directory, dialects, record))
         except Exception:
             # One call that cannot be ended must not keep the server from starting.
             logger.exception("call %s was found open and could not be ended", row.id)
@@ -36,26 +36,30 @@ async def end_open_calls(engine: Engine, directory: Directory, dialects: Mapping
 
 
 def _say_bye(engine: Engine, record: CallRecord) -> None:
-    if record.dialog:
-        engine.time_line.follow(record.sip_call_id, str(record.id))
+    if not record.dialog:
+        return
+    engine.time_line.follow(record.sip_call_id, str(record.id))
+    try:
         engine.endpoint.bye_orphan(msgspec.convert(record.dialog, DialogState))
+    except (msgspec.ValidationError, SipParseError) as error:
+        logger.error("call %s: its dialog cannot be read, no BYE is sent: %s", record.id, error)
 
 
-async def _end(
-    engine: Engine,
-    directory: Directory,
-    dialects: Mapping[str, Dialect],
-    row: CallRow,
-    record: CallRecord,
-) -> None:
+async def _end(engine: Engine, record: CallRecord, application: Application | None) -> None:
     status = CallStatus.COMPLETED if record.answered_at else CallStatus.FAILED
     ending = ending_of(record, EndedBy.SERVER, "the server was restarted", status, 500)
-    log = CallLog(record, engine, sequence=sequence_of(row))
-    await log.append(ending.event(None), _application(directory, dialects, record))
+    # Not every event changes the row: only the log itself knows where it stops.
+    events = await engine.store.events(str(record.id))
+    log = CallLog(record, engine, sequence=events[-1].sequence if events else -1)
+    await log.append(ending.event(None), application)
 
 
-def _application(directory: Directory, dialects: Mapping[str, Dialect], record: CallRecord) -> Application:
+def _application(
+    directory: Directory, dialects: Mapping[str, Dialect], record: CallRecord
+) -> Application | None:
+    """Who is told of the end; None where the settings no longer say."""
     account = directory.account(record.account_id)
     if account is None:
-        raise LookupError(f"account {record.account_id} is not configured any more")
+        logger.warning("call %s: account %s is not configured any more", record.id, record.account_id)
+        return None
     return dialects[record.dialect].restore(account, record.application_state)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from aiohttp import web
 from rich.console import Console
 
 from ringback.cli.hints import hints
 from ringback.cli.ports import next_free
 from ringback.cli.rehearsal import Rehearsal, Result
+from ringback.cli.sample import sample_application
 from ringback.cli.serve import until_signal, why_not
 from ringback.config import DEMONSTRATION, ConfigError, Settings, demonstration
 from ringback.config.tables import WebhooksSection
@@ -24,7 +23,6 @@ from ringback.running import DataInUse, exclusive
 from ringback.server import Server
 from ringback.sip.flow import join_host_port, split_address
 from ringback.store.errors import StoreError
-from ringback.testing.sample_app import build
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ async def demo(choices: Choices) -> int:
         console.print(f"[red]expected a dialect of {', '.join(DEMONSTRATION)}, got {choices.dialect!r}")
         return 2
     async with contextlib.AsyncExitStack() as stack:
-        sample = await stack.enter_async_context(_sample())
+        sample = await stack.enter_async_context(sample_application())
         try:
             settings = _settings(choices, sample, console)
         except ConfigError as error:
@@ -82,21 +80,6 @@ def _verdict(results: list[Result], console: Console) -> bool:
         problems = "; ".join(result.problems) or "went as it should"
         console.print(f"{mark}[/] {result.dialect}: {problems}   heard: {result.recording}", soft_wrap=True)
     return any(result.problems for result in results)
-
-
-@contextlib.asynccontextmanager
-async def _sample() -> AsyncIterator[str]:
-    """The sample application on a free port; its URL."""
-    runner = web.AppRunner(build(), access_log=None)
-    await runner.setup()
-    place = next_free("tcp:127.0.0.1:5000").partition(":")[2]
-    host, port = split_address(place)
-    site = web.TCPSite(runner, host, port)
-    await site.start()
-    try:
-        yield f"http://{place}"
-    finally:
-        await runner.cleanup()
 
 
 def _settings(choices: Choices, sample: str, console: Console) -> Settings:

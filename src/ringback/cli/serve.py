@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ringback.cli.ports import holder_of, taken_ports
+from ringback.cli.sample import sample_application
 from ringback.config import ConfigError, Settings, load
 from ringback.media.model import MediaUnavailable
 from ringback.routing.directory import Account, Client, Number
@@ -28,9 +29,17 @@ async def serve(config: Path | None) -> int:
         for problem in error.problems:
             errors.print(f"[red]{problem}")
         return 2
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logging.basicConfig(
         level=_LEVELS[settings.log.level], format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    if not settings.demo:
+        return await _serve(settings, errors)
+    async with sample_application() as url:
+        return await _serve(load(config, sample_application=url), errors)
+
+
+async def _serve(settings: Settings, errors: Console) -> int:
     server = Server(settings)
     try:
         await server.start()
@@ -69,7 +78,8 @@ def why_not(settings: Settings, error: Exception) -> list[str]:
 def tell(server: Server, console: Console) -> None:
     """Say where everything is and how to call it."""
     directory = server.directory
-    console.print(f"Ringback is up: page and REST at {server.http_url}/, SIP at {', '.join(server.sip)}")
+    where = f"page and REST at {server.http_url}/, SIP at {', '.join(server.sip)}"
+    console.print(f"Ringback is up: {where}", soft_wrap=True)
     for account in directory.all(Account):
         console.print(f"  account {account.name}: {account.id}")
         numbers = ", ".join(number.number for number in directory.all(Number, account.id))
@@ -77,4 +87,6 @@ def tell(server: Server, console: Console) -> None:
             console.print(f"    numbers: {numbers}")
         for client in directory.all(Client, account.id):
             console.print(f"    device: sip:{client.username}@{server.sip[0].partition(':')[2]}")
+    if server.settings.demo:
+        console.print("  without ringback.toml the sample application answers: ringback call +14155550101")
     console.print("  Ctrl-C stops: running calls get time to end.")

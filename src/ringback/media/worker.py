@@ -10,6 +10,7 @@ import gc
 import logging
 import os
 import select
+import signal
 import socket
 import sys
 import time
@@ -138,11 +139,11 @@ def main(arguments: list[str]) -> None:
     settings = msgspec.json.decode(arguments[1], type=protocol.Settings)
     if settings.core is not None:
         os.sched_setaffinity(0, {settings.core})
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Ctrl-C and service managers reach the whole group; the control side ends us in its own time.
+        signal.signal(number, signal.SIG_IGN)
     connection = socket.socket(fileno=int(arguments[0]))
-    try:
-        Worker(connection, settings).run()
-    except KeyboardInterrupt:
-        pass  # a terminal's Ctrl-C reaches the whole group; the control side ends us in its own time
+    Worker(connection, settings).run()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import signal
 import struct
 import sys
 from typing import Any, BinaryIO
@@ -99,7 +100,10 @@ if __name__ == "__main__":
     # The library may print: what it prints must not get into the replies.
     pipe = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Ctrl-C and service managers reach the whole group; we end with our standard input.
+        signal.signal(number, signal.SIG_IGN)
     try:
         serve(sys.stdin.buffer, pipe)
-    except (BrokenPipeError, KeyboardInterrupt):
+    except BrokenPipeError:
         pass

@@ -139,12 +139,25 @@ def _own(body: dict[str, Any]) -> Setup:
     if body.get("call_hook") is None and not app_json:
         raise ApiError(400, "either application_sid or call_hook required")
     call_hook = hook_of(body.get("call_hook"), "call_hook") or Hook(url="")
-    values = [str(body[name]) for name in _SPEECH]
     return Setup(
         call_hook=call_hook,
         status_hook=hook_of(body.get("call_status_hook"), "call_status_hook"),
         app_json=app_json,
-        speech=Speech(*("" if value == "default" else value for value in values)),
+        speech=_speech(body),
+    )
+
+
+def _speech(body: dict[str, Any]) -> Speech:
+    def own(name: str) -> str:
+        value = str(body[name])
+        return "" if value == "default" else value
+
+    return Speech(
+        synthesis_vendor=own("speech_synthesis_vendor"),
+        synthesis_language=own("speech_synthesis_language"),
+        synthesis_voice=own("speech_synthesis_voice"),
+        recognizer_vendor=own("speech_recognizer_vendor"),
+        recognizer_language=own("speech_recognizer_language"),
     )
 
 

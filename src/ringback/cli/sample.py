@@ -1,0 +1,27 @@
+"""The sample application, served beside the server where nothing else is configured."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from ringback.cli.ports import next_free
+from ringback.config import SAMPLE_APPLICATION
+from ringback.sip.flow import split_address
+from ringback.testing.sample_app import build
+
+
+@contextlib.asynccontextmanager
+async def sample_application() -> AsyncIterator[str]:
+    """Serve it on its usual port or the next free one, for the length of a block; its URL."""
+    runner = web.AppRunner(build(), access_log=None, shutdown_timeout=0.5)
+    await runner.setup()
+    place = next_free(f"tcp:{SAMPLE_APPLICATION.partition('//')[2]}").partition(":")[2]
+    host, port = split_address(place)
+    try:
+        await web.TCPSite(runner, host, port).start()
+        yield f"http://{place}"
+    finally:
+        await runner.cleanup()
