@@ -5,23 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
 import pytest
-import uvicorn
-from aiohttp import ClientSession, WSCloseCode, web
+from aiohttp import web
 from starlette.applications import Starlette
 
-from ringback.calls.application import SipMessageFacts
+from ringback.calls.application import Action, Document, NewCall, Redirected, SipMessageFacts
 from ringback.calls.control import CallFilter, CallIsOver, CallRequest, NoSuchCall, WrongState
-from ringback.calls.record import CallRecord
+from ringback.calls.events import CallEnded
+from ringback.calls.outcome import Outcome
+from ringback.calls.record import CallRecord, apply
 from ringback.calls.services import Services
-from ringback.calls.status import CallStatus, Direction
+from ringback.calls.status import CallStatus, Direction, EndedBy
+from ringback.calls.verbs import Gather, Hook
 from ringback.dialects.jambonz import Jambonz
+from ringback.dialects.jambonz.dialler import Timing
+from ringback.dialects.jambonz.setup import setup_of
+from ringback.dialects.jambonz.webhook import JambonzApplication
 from ringback.net.guard import AddressPolicy
 from ringback.net.http import HttpPool
 from ringback.routing.directory import Account, Application, Directory, Speech
@@ -41,14 +46,18 @@ CREATED = datetime(2026, 5, 26, 17, 59, 16, 555000, UTC)
 INVITE = SipMessageFacts(
     method="INVITE",
     uri="sip:14155559876@192.0.2.1",
-    headers=(("From", "<sip:14155552671@192.0.2.7>;tag=a"), ("Content-Type", "application/sdp"), ("X-Two", "1"),
-             ("X-Two", "2")),
+    headers=(
+        ("From", "<sip:14155552671@192.0.2.7>;tag=a"),
+        ("Content-Type", "application/sdp"),
+        ("X-Two", "1"),
+        ("X-Two", "2"),
+    ),
     body="v=0\r\n",
     raw="INVITE sip:14155559876@192.0.2.1 SIP/2.0\r\n",
     source_address="192.0.2.7",
     source_port=5060,
     transport="UDP",
-)  # fmt: skip
+)
 
 
 def configured(url: str, **fields: Any) -> Application:
@@ -316,18 +325,71 @@ async def app() -> AsyncIterator[WebApp]:
 @pytest.fixture
 async def socket_app() -> AsyncIterator[SocketApp]:
     found = SocketApp()
-    open_sockets: set[Socket] = set()
     web_app = web.Application()
     web_app.router.add_get("/{path:.*}", found.accept)
 
-    async def close_all(_: web.Application) -> None:
-        for socket in open_sockets:
-            await socket.ws.close(code=WSCloseCode.GOING_AWAY)
-
-    web_app.on_shutdown.append(close_all)
     async for place in _served(web_app):
         found.url = f"ws://{place}"
         yield found
+
+
+# -- the engine's part
+
+QUICK = Timing(handshake=1.0, ack=0.3, farewell=1.0, backoff=(0.01, 0.01), connections=5)
+PATIENT = Timing(handshake=1.0, ack=3.0, farewell=1.0, backoff=(0.01, 0.01), connections=5)
+SAY = {"verb": "say", "text": "hello"}
+ENDED = CallEnded(status=CallStatus.COMPLETED, cause="", by=EndedBy.REMOTE, sip_status=200, sip_reason="OK")
+
+
+class Phone:
+    """What the engine does with one application on one call."""
+
+    def __init__(self, services: Services, url: str, timing: Timing, **fields: Any) -> None:
+        setup = setup_of(configured(url, **fields))
+        self.application = JambonzApplication(services, ACCOUNT, setup, timing=timing)
+        self.record = record()
+
+    def start(self) -> asyncio.Task[Document | None]:
+        return asyncio.create_task(self.application.ask(NewCall(invite=INVITE), self.record))
+
+    def act(self, url: str, **outcome: Any) -> asyncio.Task[Document | None]:
+        action = Action(verb=Gather(id="menu"), hook=Hook(url=url), outcome=Outcome(**outcome))
+        return asyncio.create_task(self.application.ask(action, self.record))
+
+    def redirect(self, url: str) -> asyncio.Task[Document | None]:
+        return asyncio.create_task(self.application.ask(Redirected(hook=Hook(url=url)), self.record))
+
+    def tell(self, event: Any) -> None:
+        self.record = apply(self.record, event, CREATED)
+        self.application.deliveries(event, self.record)
+        self.application.notify(event, self.record)
+
+    async def open(self, app: SocketApp, verbs: Any = None) -> tuple[Socket, Document]:
+        starting = self.start()
+        socket = await app.connection()
+        await socket.ack(await socket.next("session:new"), verbs)
+        document = await starting
+        assert document is not None
+        return socket, document
+
+
+@pytest.fixture
+async def phones(services: Services, calls: MemoryCalls, socket_app: SocketApp) -> AsyncIterator[Any]:
+    calls.add(record())
+    made: list[Phone] = []
+
+    def make(url: str, timing: Timing = PATIENT, **fields: Any) -> Phone:
+        made.append(Phone(services, url, timing, **fields))
+        return made[-1]
+
+    yield make
+    for phone in made:
+        await phone.application.close()
+
+
+async def done(calls: MemoryCalls) -> tuple[Any, ...]:
+    async with asyncio.timeout(3):
+        return await calls.done.get()
 
 
 # -- REST
@@ -348,33 +410,44 @@ Ask = Callable[..., Awaitable[Reply]]
 
 
 @pytest.fixture
-async def rest(services: Services, free_port: Callable[..., int]) -> AsyncIterator[Ask]:
-    """Asks the REST surface on a real server: `await rest("GET", path, json=…, token=…)`."""
-    port = free_port()
-    config = uvicorn.Config(
-        Starlette(routes=Jambonz(services).routes()),
-        host="127.0.0.1",
-        port=port,
-        log_config=None,
-        lifespan="off",
-        ws="none",
-    )
-    server = uvicorn.Server(config)
-    running = asyncio.create_task(server.serve())
-    async with asyncio.timeout(5):
-        while not server.started:
-            await asyncio.sleep(0.005)
-    async with ClientSession(f"http://127.0.0.1:{port}") as session:
+def rest(services: Services) -> Ask:
+    """Asks the REST surface: `await rest("GET", path, json=…, data=…, token=…)`."""
+    application = Starlette(routes=Jambonz(services).routes())
 
-        async def ask(method: str, path: str, *, token: str | None = ACCOUNT.token, **more: Any) -> Reply:
-            headers = {"Authorization": f"Bearer {token}"} if token else {}
-            headers |= more.pop("headers", {})
-            async with session.request(method, path, headers=headers, **more) as reply:
-                return Reply(reply.status, await reply.text(), dict(reply.headers))
+    async def ask(
+        method: str, target: str, *, token: str | None = ACCOUNT.token, json: Any = None, data: bytes = b""
+    ) -> Reply:
+        path, _, query = target.partition("?")
+        headers = [(b"host", b"voice.example")]
+        if token is not None:
+            headers.append((b"authorization", f"Bearer {token}".encode()))
+        body = data if json is None else msgspec.json.encode(json)
+        inbox = [{"type": "http.request", "body": body, "more_body": False}, {"type": "http.disconnect"}]
+        sent: list[Any] = []
 
-        yield ask
-    server.should_exit = True
-    await running
+        async def receive() -> Any:
+            return inbox.pop(0)
 
+        async def send(message: Any) -> None:
+            sent.append(message)
 
-LONG_AGO = timedelta(hours=2)
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "https",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "root_path": "",
+            "headers": headers,
+            "client": ("192.0.2.9", 1234),
+            "server": ("voice.example", 443),
+        }
+        await application(scope, receive, send)
+        text = b"".join(message.get("body", b"") for message in sent[1:]).decode()
+        received = {name.decode().title(): value.decode() for name, value in sent[0]["headers"]}
+        return Reply(sent[0]["status"], text, received)
+
+    return ask

@@ -79,7 +79,10 @@ def test_id_is_kept() -> None:
         ([{"verb": "say", "text": "a", "volume": 3}], "say: unknown property volume"),
         ([{"verb": "say", "text": 7}], "say: property text has invalid data type"),
         ([{"verb": "say", "text": ["a", 7]}], "say: property text has invalid data type"),
-        ([{"verb": "say", "text": "a", "earlyMedia": "yes"}], "say: property earlyMedia has invalid data type"),
+        (
+            [{"verb": "say", "text": "a", "earlyMedia": "yes"}],
+            "say: property earlyMedia has invalid data type",
+        ),
         ([{"verb": "say"}], "say: missing value for text"),
         ([{"verb": "pause"}], "pause: missing value for length"),
         ([{"verb": "pause", "length": True}], "pause: property length has invalid data type"),
@@ -97,21 +100,32 @@ def test_id_is_kept() -> None:
             [{"verb": "say", "text": "a", "synthesizer": {"vendor": "x", "engine": "loud"}}],
             "invalid value loud must be one of standard,neural,generative,long-form",
         ),
-        ([{"verb": "dial", "target": [{"type": "fax"}]}], "invalid value fax must be one of phone,sip,user,teams"),
+        (
+            [{"verb": "dial", "target": [{"type": "fax"}]}],
+            "invalid value fax must be one of phone,sip,user,teams",
+        ),
         ([{"verb": "dial", "target": "x"}], "dial: property target has invalid data type"),
         ([{"verb": "dtmf", "dtmf": "1x"}], "dtmf: property dtmf has invalid data type"),
-        ([{"verb": "config", "reset": "everything"}], "invalid value everything must be one of synthesizer,recognizer"),
-        ([{"verb": "sip:decline", "status": 200}], "sip:decline: status must be a final sip status, 300 to 699"),
+        (
+            [{"verb": "config", "reset": "everything"}],
+            "invalid value everything must be one of synthesizer,recognizer",
+        ),
+        (
+            [{"verb": "sip:decline", "status": 200}],
+            "sip:decline: status must be a final sip status, 300 to 699",
+        ),
         ([{"verb": "hangup", "headers": {"X\r\nEvil": "1"}}], "invalid header 'X\\r\\nEvil'"),
         ([{"verb": "hangup", "headers": {"X-A": "1\r\nBye: 2"}}], "invalid header 'X-A'"),
     ],
-)  # fmt: skip
+)
 def test_what_breaks_the_rules_is_refused(payload: object, message: str) -> None:
     assert error_of(payload) == message
 
 
 def test_null_properties_and_the_underscore_count_for_nothing() -> None:
-    assert one({"verb": "say", "text": "a", "loop": None, "_": {"any": 1}}) == one({"verb": "say", "text": "a"})
+    assert one({"verb": "say", "text": "a", "loop": None, "_": {"any": 1}}) == one(
+        {"verb": "say", "text": "a"}
+    )
 
 
 def test_too_many_verbs_are_refused() -> None:
@@ -136,7 +150,9 @@ def test_default_in_a_synthesizer_falls_back() -> None:
 
 
 def test_a_voice_object_is_known_by_its_name() -> None:
-    verb = one({"verb": "say", "text": "x", "synthesizer": {"vendor": "google", "voice": {"name": "V", "m": 1}}})
+    verb = one(
+        {"verb": "say", "text": "x", "synthesizer": {"vendor": "google", "voice": {"name": "V", "m": 1}}}
+    )
     assert isinstance(verb, Say)
     assert verb.voice == "V"
 
@@ -250,7 +266,10 @@ def test_a_nested_play_reports_nothing_and_may_be_early() -> None:
         ({"verb": "pause", "length": 1.5}, Pause(seconds=1.5)),
         ({"verb": "pause", "length": -1}, Pause(seconds=0.0)),
         ({"verb": "hangup"}, HangUp(sip_status=603)),
-        ({"verb": "hangup", "headers": {"X-Why": "done"}}, HangUp(headers=(("X-Why", "done"),), sip_status=603)),
+        (
+            {"verb": "hangup", "headers": {"X-Why": "done"}},
+            HangUp(headers=(("X-Why", "done"),), sip_status=603),
+        ),
         ({"verb": "tag", "data": {"a": {"bC": 1}}}, Tag(data={"a": {"bC": 1}})),
         (
             {"verb": "dtmf", "dtmf": "12w#a", "duration": 200},
@@ -286,7 +305,7 @@ def test_a_nested_play_reports_nothing_and_may_be_early() -> None:
             Redirect(hook=Hook(url="http://b/", username="u", password="p")),
         ),
     ],
-)  # fmt: skip
+)
 def test_verbs(element: dict[str, Any], verb: Verb) -> None:
     assert one(element) == verb
 
@@ -343,18 +362,53 @@ def test_config_names_what_is_not_built() -> None:
 
 
 EVERYTHING = {
-    "name": "q", "target": [{"type": "phone", "number": "+1"}], "url": "wss://a/b", "vendor": "openai",
-    "llmOptions": {}, "to": "+1", "from": "+2", "project": "p", "credentials": {}, "lang": "en", "botId": "b",
-    "botAlias": "a", "region": "r", "method": "INFO", "referTo": "sip:a@b", "action": "addTrack", "track": "t",
-    "mode": "blind", "length": 1, "dtmf": "1", "message": "m", "status": 486, "data": {}, "actionHook": "/h",
+    "name": "q",
+    "target": [{"type": "phone", "number": "+1"}],
+    "url": "wss://a/b",
+    "vendor": "openai",
+    "llmOptions": {},
+    "to": "+1",
+    "from": "+2",
+    "project": "p",
+    "credentials": {},
+    "lang": "en",
+    "botId": "b",
+    "botAlias": "a",
+    "region": "r",
+    "method": "INFO",
+    "referTo": "sip:a@b",
+    "action": "addTrack",
+    "track": "t",
+    "mode": "blind",
+    "length": 1,
+    "dtmf": "1",
+    "message": "m",
+    "status": 486,
+    "data": {},
+    "actionHook": "/h",
     "text": "t",
-}  # fmt: skip
-BUILT = {"answer", "alert", "config", "dtmf", "gather", "hangup", "pause", "play", "redirect", "say", "sip:decline", "tag"}  # fmt: skip
+}
+BUILT = {
+    "answer",
+    "alert",
+    "config",
+    "dtmf",
+    "gather",
+    "hangup",
+    "pause",
+    "play",
+    "redirect",
+    "say",
+    "sip:decline",
+    "tag",
+}
 
 
 @pytest.mark.parametrize("name", sorted(VERBS))
 def test_every_verb_of_the_service_is_built_or_an_error(name: str) -> None:
-    needed = {key: EVERYTHING[key] for key, known in VERBS[name].items() if known.required and key in EVERYTHING}
+    needed = {
+        key: EVERYTHING[key] for key, known in VERBS[name].items() if known.required and key in EVERYTHING
+    }
     if name in ("say",):
         needed["text"] = "t"
     if name.endswith("_s2s"):
@@ -378,7 +432,9 @@ JSON = st.recursive(
     max_leaves=12,
 )
 PROPERTIES = sorted({key for shape in VERBS.values() for key in shape} | {"id", "_"})
-ELEMENT = st.tuples(st.sampled_from(sorted(VERBS)), st.dictionaries(st.sampled_from(PROPERTIES), JSON, max_size=3))
+ELEMENT = st.tuples(
+    st.sampled_from(sorted(VERBS)), st.dictionaries(st.sampled_from(PROPERTIES), JSON, max_size=3)
+)
 
 
 @settings(max_examples=300, deadline=None)

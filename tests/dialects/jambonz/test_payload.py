@@ -58,14 +58,12 @@ PAYLOADS = {
     "trying": status_event(record(), PUBLIC),
     "ringing": status_event(record(status=CallStatus.RINGING, sip_status=180), PUBLIC),
     "answered": status_event(OUTBOUND, PUBLIC),
-    "completed": status_event(
-        ended(CallStatus.COMPLETED, 200, EndedBy.REMOTE, answered_at=CREATED), PUBLIC
-    ),
+    "completed": status_event(ended(CallStatus.COMPLETED, 200, EndedBy.REMOTE, answered_at=CREATED), PUBLIC),
     "busy": status_event(ended(CallStatus.BUSY, 486, EndedBy.REMOTE), PUBLIC),
     "no-answer": status_event(ended(CallStatus.NO_ANSWER, 487, EndedBy.SERVER), PUBLIC),
     "failed": status_event(ended(CallStatus.FAILED, 503, EndedBy.SERVER), PUBLIC),
     "canceled": status_event(ended(CallStatus.CANCELED, 487, EndedBy.CONTROL), PUBLIC),
-}  # fmt: skip
+}
 ALL = set(PAYLOADS)
 FINAL = {"completed", "busy", "no-answer", "failed", "canceled"}
 INBOUND = {"inbound", "action", "trying", "ringing"}
@@ -129,9 +127,18 @@ def test_nothing_is_null(where: str) -> None:
 
 
 REQUIRED = {
-    "call_sid", "call_id", "application_sid", "account_sid", "direction", "from", "to", "caller_name",
-    "sip_status", "sip_reason", "call_status",
-}  # fmt: skip
+    "call_sid",
+    "call_id",
+    "application_sid",
+    "account_sid",
+    "direction",
+    "from",
+    "to",
+    "caller_name",
+    "sip_status",
+    "sip_reason",
+    "call_status",
+}
 
 
 @pytest.mark.parametrize("where", ["inbound", "outbound"])
@@ -189,13 +196,21 @@ def test_events_make_the_statuses() -> None:
     call, seen = record(status=CallStatus.QUEUED, progress=0), []
     for event in (
         CallReceived(
-            from_="", to="", caller_name=None, forwarded_from=None, sip_call_id="c", source="", trunk=None,
+            from_="",
+            to="",
+            caller_name=None,
+            forwarded_from=None,
+            sip_call_id="c",
+            source="",
+            trunk=None,
             client=None,
         ),
         CallRinging(sip_status=183, sip_reason="Session Progress", early_media=True),
         CallAnswered(),
-        CallEnded(status=CallStatus.COMPLETED, cause="", by=EndedBy.APPLICATION, sip_status=200, sip_reason="OK"),
-    ):  # fmt: skip
+        CallEnded(
+            status=CallStatus.COMPLETED, cause="", by=EndedBy.APPLICATION, sip_status=200, sip_reason="OK"
+        ),
+    ):
         call = apply(call, event, CREATED)
         seen.append((status_event(call)["call_status"], status_event(call)["sip_status"]))
     assert seen == [("trying", 100), ("early-media", 183), ("in-progress", 200), ("completed", 200)]
@@ -249,7 +264,12 @@ def test_the_invite_is_shown_as_the_stack_of_the_service_shows_it() -> None:
     assert sip["headers"]["x-two"] == "1,2"
     assert sip["payload"] == [{"type": "application/sdp", "content": "v=0\r\n"}]
     assert (sip["calledNumber"], sip["callingNumber"]) == ("14155559876", "+14155552671")
-    assert (sip["type"], sip["method"], sip["protocol"], sip["source_port"]) == ("request", "INVITE", "udp", "5060")
+    assert (sip["type"], sip["method"], sip["protocol"], sip["source_port"]) == (
+        "request",
+        "INVITE",
+        "udp",
+        "5060",
+    )
 
 
 def test_defaults_stand_for_the_server_where_nothing_is_configured() -> None:
@@ -265,8 +285,11 @@ def test_the_bytes_are_compact_and_in_order() -> None:
 
 def test_snake_case() -> None:
     assert [snake(name) for name in ("X-Reason", "callStatus", "P-Asserted-Identity", "to")] == [
-        "x_reason", "call_status", "p_asserted_identity", "to",
-    ]  # fmt: skip
+        "x_reason",
+        "call_status",
+        "p_asserted_identity",
+        "to",
+    ]
 
 
 def test_the_sids_are_those_of_the_record() -> None:

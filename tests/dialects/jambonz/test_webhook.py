@@ -32,6 +32,8 @@ from ringback.webhooks.delivery import Delivery
 
 from .conftest import ACCOUNT, CREATED, INVITE, WebApp, configured, record
 
+NO_ARRAY = "malformed jambonz payload: must be array"
+NO_JSON = "malformed jambonz payload: not JSON (Input data was truncated)"
 SAY = {"verb": "say", "text": "hello"}
 
 
@@ -76,7 +78,9 @@ async def test_a_get_has_the_fields_in_its_query(services: Services, app: WebApp
     await first(made(services, f"{app.url}/start?own=1", voice_method="GET"))
     request, body = app.requests[0]
     assert (request.method, body) == ("GET", b"")
-    fields = {name: values[0] for name, values in parse_qs(request.query_string, keep_blank_values=True).items()}
+    fields = {
+        name: values[0] for name, values in parse_qs(request.query_string, keep_blank_values=True).items()
+    }
     assert fields["own"] == "1"
     assert fields["call_status"] == "trying"
     assert fields["caller_name"] == ""
@@ -87,15 +91,19 @@ async def test_a_get_has_the_fields_in_its_query(services: Services, app: WebApp
     ("reply", "code", "reason"),
     [
         (web.Response(status=500), "webhook-failure", "the application answered with status 500"),
-        (web.Response(status=302, headers={"Location": "/"}), "webhook-failure", "the application answered with status 302"),
+        (
+            web.Response(status=302, headers={"Location": "/"}),
+            "webhook-failure",
+            "the application answered with status 302",
+        ),
         (web.Response(status=201, text="[]"), "webhook-failure", "the application answered with status 201"),
-        (web.Response(status=204), "invalid-app-payload", "malformed jambonz payload: must be array"),
-        (web.Response(text="[]"), "invalid-app-payload", "malformed jambonz payload: must be array"),
-        (web.json_response({"verb": "say"}), "invalid-app-payload", "malformed jambonz payload: must be array"),
-        (web.Response(text="[", content_type="application/json"), "invalid-app-payload", "malformed jambonz payload: not JSON (Input data was truncated)"),
+        (web.Response(status=204), "invalid-app-payload", NO_ARRAY),
+        (web.Response(text="[]"), "invalid-app-payload", NO_ARRAY),
+        (web.json_response({"verb": "say"}), "invalid-app-payload", NO_ARRAY),
+        (web.Response(text="[", content_type="application/json"), "invalid-app-payload", NO_JSON),
         (web.json_response([{"verb": "shout"}]), "invalid-app-payload", "invalid instruction: shout"),
     ],
-)  # fmt: skip
+)
 async def test_a_useless_first_reply_refuses_the_call(
     services: Services, app: WebApp, reply: web.Response, code: str, reason: str
 ) -> None:
@@ -210,7 +218,7 @@ async def test_cookies_belong_to_the_call(services: Services, app: WebApp) -> No
 
 
 def told(application: JambonzApplication, call: CallRecord, *events: CallEvent) -> list[Delivery]:
-    found = []
+    found: list[Delivery] = []
     for event in events:
         call = apply(call, event, CREATED)
         found += application.deliveries(event, call)
@@ -231,14 +239,22 @@ INITIATED = CallInitiated(sip_call_id="c", target="t")
     ("events", "statuses"),
     [
         (
-            [INITIATED, RINGING, RINGING, EARLY, CallAnswered(), CallTagged(data={}), ended(CallStatus.COMPLETED)],
+            [
+                INITIATED,
+                RINGING,
+                RINGING,
+                EARLY,
+                CallAnswered(),
+                CallTagged(data={}),
+                ended(CallStatus.COMPLETED),
+            ],
             ["trying", "ringing", "early-media", "in-progress", "completed"],
         ),
         ([INITIATED, ended(CallStatus.BUSY, 486)], ["trying", "busy"]),
         ([INITIATED, RINGING, ended(CallStatus.NO_ANSWER, 487)], ["trying", "ringing", "no-answer"]),
         ([ended(CallStatus.FAILED, 503)], ["failed"]),
     ],
-)  # fmt: skip
+)
 async def test_statuses_are_told_in_order(
     services: Services, app: WebApp, events: list[CallEvent], statuses: list[str]
 ) -> None:

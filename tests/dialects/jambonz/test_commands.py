@@ -1,0 +1,143 @@
+"""Commands on an application's WebSocket, and messages that are none."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from ringback.calls.verbs import HangUp, Hook, Pause
+
+from .conftest import ACCOUNT, SAY, MemoryCalls, SocketApp, done, record
+
+
+async def test_commands_reach_the_call(phones: Any, socket_app: SocketApp, calls: MemoryCalls) -> None:
+    socket, _ = await phones(socket_app.url).open(socket_app)
+    await socket.command("redirect", [{"verb": "pause", "length": 1}])
+    name, what = await done(calls)
+    assert name == "redirect"
+    assert what["document"].verbs == (Pause(seconds=1.0),)
+    assert what["document"].at_end is None
+    expected: list[tuple[str, Any, tuple[Any, ...]]] = [
+        ("call:status", {"call_status": "completed"}, ("hang_up",)),
+        ("call:status", {"call_status": "no-answer"}, ("cancel", True)),
+        ("dtmf", {"dtmf": {"digit": "1", "duration": 300}}, ("send_digits", "1", 300)),
+        ("dtmf", {"digit": "2"}, ("send_digits", "2", 250)),
+        ("dtmf", {"dtmf": "3"}, ("send_digits", "3", 250)),
+        ("tag", {"a": 1}, ("tag", {"a": 1})),
+        ("mute:status", "mute", ("mute", True)),
+        ("mute", {"mute_status": "unmute"}, ("mute", False)),
+    ]
+    for command, data, _ in expected:
+        await socket.command(command, data)
+    assert [await done(calls) for _ in expected] == [what for _, _, what in expected]
+
+
+async def test_a_redirect_may_wait_its_turn(phones: Any, socket_app: SocketApp, calls: MemoryCalls) -> None:
+    socket, _ = await phones(socket_app.url).open(socket_app)
+    await socket.command("redirect", [{"verb": "hangup"}], queueCommand=True)
+    assert await done(calls) == ("append", (HangUp(sip_status=603),))
+
+
+async def test_a_redirect_may_name_a_hook(phones: Any, socket_app: SocketApp, calls: MemoryCalls) -> None:
+    socket, _ = await phones(socket_app.url).open(socket_app)
+    await socket.command("redirect", {"call_hook": "/other"})
+    assert await done(calls) == ("redirect", {"hook": Hook(url="/other")})
+
+
+async def test_config_changes_the_session(phones: Any, socket_app: SocketApp, calls: MemoryCalls) -> None:
+    phone = phones(socket_app.url)
+    socket, _ = await phone.open(socket_app)
+    await socket.command("config", {"synthesizer": {"vendor": "aws", "voice": "Joanna"}})
+    await socket.command("redirect", [SAY])
+    _, what = await done(calls)
+    assert what["document"].verbs[0].voice == "Joanna"
+
+
+@pytest.mark.parametrize(
+    ("command", "data", "why"),
+    [
+        ("whisper", {"whisper": []}, "command whisper is not supported"),
+        ("nonsense", {}, "command nonsense is not supported"),
+        ("redirect", [{"verb": "shout"}], "invalid instruction: shout"),
+        ("redirect", {"child_call_hook": "/x"}, "redirect needs an array of verbs or a call_hook"),
+        ("redirect", {"call_hook": 7}, "redirect: property call_hook has invalid data type"),
+        ("call:status", "ringing", "invalid call_status"),
+        ("dtmf", {"digit": "x"}, "invalid dtmf"),
+        ("dtmf", {"digit": None}, "invalid dtmf"),
+        ("mute:status", "quiet", "invalid mute_status"),
+        ("tag", "x", "invalid tag data"),
+        ("config", [], "config: must be an object"),
+        ("config", {"amd": {"actionHook": "/a"}}, "config: not supported: amd"),
+        ("config", {"zz": 1}, "config: unknown property zz"),
+    ],
+)
+async def test_a_command_that_is_not_done_is_an_error(
+    phones: Any, socket_app: SocketApp, command: str, data: Any, why: str
+) -> None:
+    socket, _ = await phones(socket_app.url).open(socket_app)
+    await socket.command(command, data)
+    error = (await socket.next("jambonz:error"))["data"]
+    assert (error["msg"], error["command"]) == (why, command)
+
+
+async def test_another_call_may_be_named(phones: Any, socket_app: SocketApp, calls: MemoryCalls) -> None:
+    other = record(id=ACCOUNT.id)
+    calls.add(other)
+    socket, _ = await phones(socket_app.url).open(socket_app)
+    await socket.command("tag", {"a": 1}, callSid=str(other.id))
+    assert await done(calls) == ("tag", {"a": 1})
+    for sid, name, why in [
+        (str(other.id), "redirect", "command redirect is not supported for another call"),
+        ("nonsense", "tag", "callSid is not a call sid"),
+        ("00000000-0000-4000-8000-000000000000", "tag", "no such call"),
+    ]:
+        await socket.command(name, {}, callSid=sid)
+        assert (await socket.next("jambonz:error"))["data"]["msg"] == why
+
+
+@pytest.mark.parametrize(
+    ("text", "details"),
+    [
+        ("{", "not JSON"),
+        ("[]", "message must be an object"),
+        ("{}", "missing type"),
+        ('{"type":"ack"}', "ack without msgid"),
+        ('{"type":"command"}', "missing command"),
+        ('{"type":"command","command":"tag"}', "missing data for command tag"),
+        ('{"type":"shout"}', "unknown type shout"),
+    ],
+)
+async def test_a_broken_message_is_answered_and_the_connection_stays(
+    phones: Any, socket_app: SocketApp, text: str, details: str
+) -> None:
+    phone = phones(socket_app.url)
+    socket, _ = await phone.open(socket_app)
+    await socket.ws.send_str(text)
+    error = (await socket.next("jambonz:error"))["data"]
+    assert (error["msg"], error["content"]) == ("InvalidMessage", text)
+    assert error["details"].startswith(details)
+    acting = phone.act("/menu")
+    await socket.ack(await socket.next("verb:hook"))
+    assert await acting is None
+
+
+async def test_more_commands_than_can_wait_are_refused(
+    phones: Any, socket_app: SocketApp, calls: MemoryCalls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(*_: Any) -> None:
+        started.set()
+        await go_on.wait()
+
+    monkeypatch.setattr(calls, "tag", slow)
+    socket, _ = await phones(socket_app.url).open(socket_app)
+    await socket.command("tag", {})
+    async with asyncio.timeout(3):
+        await started.wait()
+    for _ in range(201):
+        await socket.command("tag", {})
+    assert (await socket.next("jambonz:error"))["data"]["msg"] == "too many commands are waiting"
+    go_on.set()
