@@ -12,11 +12,11 @@ from ringback.calls.control import CallerNotOwned, CallRequest, Overloaded, Targ
 from ringback.calls.ending import Ending
 from ringback.calls.engine import Engine
 from ringback.calls.events import CallInitiated, CallRequested
+from ringback.calls.perform import send_digits
 from ringback.calls.record import CallRecord
 from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.calls.timeline import current_call
 from ringback.calls.verbs import SendDigits
-from ringback.calls.waiting import first_of
 from ringback.media.model import MediaUnavailable
 from ringback.net.clock import utcnow
 from ringback.routing.directory import Directory
@@ -109,16 +109,14 @@ class Outgoing:
 async def _place(call: Call, request: CallRequest, route: Route, domain: str) -> None:
     """INVITE, wait for the answer, then let the application say what to do."""
     current_call.set(str(call.record.id))
-    if not _invite(call, request, route, domain):
+    if call.over or not _invite(call, request, route, domain):
         return
     if not await _answered(call, request.ring_timeout):
         return
     if request.time_limit is not None:
         call.limit_time(request.time_limit)
     if request.send_digits:
-        digits = call.leg.send_digits(SendDigits(digits=request.send_digits).digits, 100)
-        if digits is not None:
-            await first_of(digits, call.over_future)
+        await send_digits(call, SendDigits(digits=request.send_digits))
     if not call.over:
         call.run(request.document or NewCall())
 
