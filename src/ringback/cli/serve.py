@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 from pathlib import Path
 
 from rich.console import Console
 
+from ringback.cli.logs import open_log
 from ringback.cli.ports import holder_of, taken_ports
 from ringback.cli.sample import sample_application
 from ringback.config import ConfigError, Settings, load
@@ -16,8 +16,6 @@ from ringback.media.model import MediaUnavailable
 from ringback.routing.directory import Account, Client, Number
 from ringback.server import Server
 from ringback.store.errors import StoreError
-
-_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
 async def serve(config: Path | None) -> int:
@@ -29,10 +27,7 @@ async def serve(config: Path | None) -> int:
         for problem in error.problems:
             errors.print(f"[red]{problem}")
         return 2
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    logging.basicConfig(
-        level=_LEVELS[settings.log.level], format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    open_log(settings.log)
     if not settings.demo:
         return await _serve(settings, errors)
     async with sample_application() as url:
