@@ -12,6 +12,7 @@ import msgspec
 from ringback.calls.application import Application as OnCall
 from ringback.calls.application import Document
 from ringback.calls.control import (
+    CallerNotOwned,
     CallFilter,
     CallIsLive,
     CallIsOver,
@@ -127,7 +128,7 @@ class FakeCalls:
         self.requests: list[CallRequest] = []
         self.done: list[tuple[str, dict[str, Any]]] = []
         self.filters: list[CallFilter] = []
-        self.refuse: Unroutable | Overloaded | None = None
+        self.refuse: CallerNotOwned | Unroutable | Overloaded | None = None
 
     def put(self, *records: CallRecord) -> None:
         """Let these calls exist."""

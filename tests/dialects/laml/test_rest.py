@@ -28,7 +28,7 @@ from tests.dialects.laml.making import (
     record,
 )
 
-from ringback.calls.control import Overloaded, Unroutable
+from ringback.calls.control import CallerNotOwned, Overloaded, Unroutable
 from ringback.calls.events import Noted, encode, kind_of
 from ringback.calls.status import CallStatus, Direction
 from ringback.calls.verbs import HangUp, Hook, Note, Say
@@ -289,6 +289,9 @@ async def test_nothing_leads_there_and_not_now(api: Api, calls: FakeCalls) -> No
     assert "no trunk" in body["message"]
     status, body = await api("POST", f"{SW}/Calls.json", UUID_SID, data=CALL)
     assert (status, body["errors"][0]["code"]) == (400, "21214")
+    calls.refuse = CallerNotOwned("not yours")
+    status, body = await api("POST", f"{TW}/Calls.json", AC_SID, data=CALL)
+    assert (status, body["code"]) == (400, 21210)
     calls.refuse = Overloaded("shutting down")
     status, body = await api("POST", f"{SW}/Calls.json", UUID_SID, data=CALL)
     assert (status, body["code"]) == (503, 20503)

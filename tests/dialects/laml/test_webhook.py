@@ -119,6 +119,19 @@ async def test_a_redirect_asks_the_other_place(make: Make, app: WebApplication) 
     assert verb.hook.url == f"{app.url}/deeper/x"
 
 
+async def test_a_redirect_may_move_the_callbacks(make: Make, app: WebApplication) -> None:
+    app.reply("/next", HANGUP)
+    application = make(status_callback="http://app.test/old")
+    hook = Hook(url=f"{app.url}/next")
+    await application.ask(
+        Redirected(hook=hook, status_hook=Hook(url="http://app.test/new", method="GET")), CALL
+    )
+    (delivery,) = application.deliveries(ENDED, ended())
+    assert (delivery.url, delivery.method) == ("http://app.test/new", "GET")
+    await application.ask(Redirected(hook=hook), CALL)
+    assert application.settings.status_callback == "http://app.test/new"
+
+
 async def test_http_redirects_move_the_base_and_lose_the_form(make: Make, app: WebApplication) -> None:
     app.reply("/voice", "", status=302, headers={"Location": "/sub/doc"})
     app.reply("/sub/doc", "<Response><Play>a.wav</Play></Response>")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ringback.calls.control import (
+    CallerNotOwned,
     CallIsLive,
     CallIsOver,
     ControlError,
@@ -77,6 +78,8 @@ def of_control(error: ControlError, profile: Profile, path: str) -> ApiError:
         return ApiError(21220, f"Call is not in-progress: {error.message}")
     if isinstance(error, Unroutable):
         return ApiError(21214, f"The 'To' number cannot be reached: {error.message}")
+    if isinstance(error, CallerNotOwned):
+        return ApiError(21210, f"The 'From' number is not one of this account: {error.message}")
     if isinstance(error, Overloaded):
         return ApiError(20503, f"Service unavailable: {error.message}", 503)
     return ApiError(20500, error.message, 500)

@@ -8,7 +8,7 @@ from uuid import uuid4, uuid5
 
 import msgspec
 
-from ringback.calls.application import Action, Ask, Document, Failed, NewCall
+from ringback.calls.application import Action, Ask, Document, Failed, NewCall, Redirected
 from ringback.calls.events import CallAnswered, CallEnded, CallEvent, CallInitiated, CallRinging
 from ringback.calls.record import CallRecord
 from ringback.calls.services import Services
@@ -82,9 +82,15 @@ class LamlApplication:
         """
         return self._document(read_markup(text.encode("utf-8", "replace"), self._profile, base=""))
 
-    def _place(self, ask: NewCall | Action | Any) -> tuple[Hook, list[tuple[str, str]]]:
+    def _place(self, ask: NewCall | Action | Redirected) -> tuple[Hook, list[tuple[str, str]]]:
         if isinstance(ask, NewCall):
             return Hook(url=self.settings.voice_url, method=self.settings.voice_method), []
+        if isinstance(ask, Redirected) and ask.status_hook is not None:
+            self.settings = msgspec.structs.replace(
+                self.settings,
+                status_callback=ask.status_hook.url,
+                status_callback_method=ask.status_hook.method,
+            )
         extra = action_fields(ask.verb, ask.outcome, self._profile) if isinstance(ask, Action) else []
         return ask.hook, extra
 
