@@ -37,6 +37,7 @@ class Acceptance:
         if not self.acknowledged:
             self.stop()
             self.acknowledged = True
+            self._transaction.on_ack = None  # it outlives the call
             self._on_ack(request)
 
     def stop(self) -> None:

@@ -20,7 +20,7 @@ from ringback.sip.flow import Flow, Outgoing
 from ringback.sip.headers import Headers
 from ringback.sip.inbound import InboundCall
 from ringback.sip.incoming import IncomingRequest
-from ringback.sip.layer import Local, note_source, response_route
+from ringback.sip.layer import Local, note_source, response_route, server_key
 from ringback.sip.message import Message, Request, Response
 from ringback.sip.outbound import Invitation, OutboundCall
 from ringback.sip.parse import classify, parse_message
@@ -129,7 +129,8 @@ class UserAgent:
 
     def _receive_request(self, request: Request, flow: Flow) -> None:
         layer = self.core.layer
-        known = layer.find_server(request)
+        key = server_key(request)
+        known = layer.find_server(key)
         if known is not None:
             known.receive(request)
             return
@@ -140,10 +141,10 @@ class UserAgent:
             status, seconds = self._refusal
             self._refuse(request, flow, status, None, [("Retry-After", str(seconds))])
             return
-        if request.to.tag is None and layer.merged(request):
+        if request.to.tag is None and layer.merged(request, key):
             self._refuse(request, flow, 482, None)
             return
-        transaction = layer.accept(request, flow)
+        transaction = layer.accept(request, key, flow)
         try:
             self._dispatch(transaction, request, flow)
         except SipParseError as error:
@@ -189,7 +190,7 @@ class UserAgent:
                 pass  # an ACK is never answered
 
     def _receive_cancel(self, transaction: ServerTransaction, request: Request) -> None:
-        invite = self.core.layer.find_server(request, "INVITE")
+        invite = self.core.layer.find_server(server_key(request, "INVITE"))
         if invite is None:
             self.core.answer(transaction, 481)
             return

@@ -150,11 +150,7 @@ class Core:
 
     def contact(self, flow: Flow, user: str | None) -> str:
         """Our Contact for a peer on that flow."""
-        transport, host, port = self.local_for(flow)
-        uri = Uri("sip", user, None, host, port)
-        if transport != "udp":
-            uri = uri.with_(params=uri.params.with_("transport", transport))
-        return f"<{uri}>"
+        return _contact(*self.local_for(flow), user)
 
     def response(
         self, request: Request, status: int, reason: str | None = None, to_tag: str | None = None
@@ -198,6 +194,14 @@ class Core:
         now = self.clock()
         self._tcp_refused = {peer: until for peer, until in self._tcp_refused.items() if until > now}
         self._tcp_refused[(flow.host, flow.port)] = now + TCP_AVOIDED_FOR
+
+
+@lru_cache(maxsize=1024)
+def _contact(transport: str, host: str, port: int, user: str | None) -> str:
+    uri = Uri("sip", user, None, host, port)
+    if transport != "udp":
+        uri = uri.with_(params=uri.params.with_("transport", transport))
+    return f"<{uri}>"
 
 
 def _nothing() -> None:

@@ -104,23 +104,22 @@ class TransactionLayer:
 
     # Server side
 
-    def find_server(self, request: Request, method: str | None = None) -> ServerTransaction | None:
-        """The transaction this request repeats or acknowledges; with ``method="INVITE"`` the one it
-        cancels."""
-        return self._servers.get(server_key(request, method))
+    def find_server(self, key: Key) -> ServerTransaction | None:
+        """The transaction of a ``server_key``."""
+        return self._servers.get(key)
 
-    def merged(self, request: Request) -> bool:
+    def merged(self, request: Request, key: Key) -> bool:
         """True for a request that came already by another path (RFC 3261 section 8.2.2.2)."""
         owner = self._merge.get(_merge_key(request))
-        if owner is None or owner == server_key(request):
+        if owner is None or owner == key:
             return False
         # A refused one is no longer under way: some clients repeat it with credentials and the same CSeq.
         transaction = self._servers.get(owner)
         return transaction is not None and transaction.last_status < 300
 
-    def accept(self, request: Request, flow: Flow) -> ServerTransaction:
+    def accept(self, request: Request, key: Key, flow: Flow) -> ServerTransaction:
         """A new server transaction; its responses go where RFC 3261 section 18.2.2 and RFC 3581 say."""
-        key, merge_key = server_key(request), _merge_key(request)
+        merge_key = _merge_key(request)
         target, fallback = response_route(request, flow)
 
         def send(data: bytes) -> None:
@@ -168,7 +167,8 @@ def response_route(request: Request, flow: Flow) -> tuple[Flow, Flow | None]:
 
 
 def server_key(request: Request, method: str | None = None) -> Key:
-    """What a request and its repetitions have in common; an ACK has its INVITE's."""
+    """What a request and its repetitions have in common; an ACK has its INVITE's, and a CANCEL, asked with
+    ``method="INVITE"``, that of the INVITE it cancels."""
     method = method or request.method
     if method == "ACK":
         method = "INVITE"

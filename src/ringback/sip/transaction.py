@@ -362,6 +362,8 @@ class ServerTransaction(Transaction):
         if self.final and not (self.state is State.ACCEPTED and 200 <= status < 300):
             return
         self.last_status = status
+        if status >= 200:
+            self.on_cancel = None  # too late for it; what it holds may go
         self._data = response.encode()
         if status < 200:
             self.feed(Input.PROVISIONAL, response)
