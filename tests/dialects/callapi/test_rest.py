@@ -163,7 +163,7 @@ async def test_calls_that_cannot_be_placed(rest: Any, calls: Any, unroutable: Ex
 
 
 async def test_bodies_that_cannot_be_used(rest: Any) -> None:
-    too_large = await rest("POST", "Calls.json", headers={"content-length": "10485761"})
+    too_large = await rest("POST", "Calls.json", headers={"content-length": "10000001"})
     assert too_large.status == 413
     bad = await rest("POST", "Calls.json", body=b"{", headers={"content-type": "application/json"})
     assert bad.status == 400

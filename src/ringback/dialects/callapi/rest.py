@@ -37,6 +37,7 @@ from ringback.routing.directory import Account
 PREFIXES = ("/call", "/restcomm", "")
 """The last makes the `uri` members, which start at the version, links that work."""
 
+_MAX_BODY = 10_000_000
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 Handler = Callable[[Account, Parameters], Awaitable[Resource | Listing]]
@@ -79,7 +80,7 @@ class Surface:
             raise Refusal(405, headers={"Allow": ", ".join(handlers)})
         parameters = query_parameters(request)
         if request.method == "POST":
-            body = await read_parameters(request)
+            body = await read_parameters(request, _MAX_BODY)
             parameters = Parameters((*parameters.pairs, *body.pairs))
         return await handler(account, parameters)
 
