@@ -196,7 +196,7 @@ class Server:
         around = Surroundings(
             registered=lambda name: self._registrar.lookup(name, utcnow().timestamp()),
             may_reach=lambda uri: self._reach.refusal(uri.host),
-            local_hosts=frozenset({host}) if settings.server.advertise else frozenset(),
+            local_hosts=_local_hosts(self.sip, host, bool(settings.server.advertise)),
         )
         outgoing = Outgoing(
             self.directory, around, domain=host, verify_caller_id=settings.calls.verify_caller_id
@@ -293,6 +293,14 @@ def _providers(settings: SpeechSection, http: HttpPool) -> list[TextToSpeech]:
         voice=settings.voice,
     )
     return [other, built_in]
+
+
+def _local_hosts(listening: Sequence[str], host: str, advertised: bool) -> frozenset[str]:
+    """Where a SIP URI means this server itself: its listening points, and the address it advertises."""
+    flows = [parse_listen(text) for text in listening]
+    points = {join_host_port(flow.local_host, flow.local_port) for flow in flows}
+    own = {join_host_port(host, flow.local_port) for flow in flows}
+    return frozenset(points | own | ({host} if advertised else set()))
 
 
 def _sip_address(listening: Sequence[str], advertise: str) -> tuple[str, int]:

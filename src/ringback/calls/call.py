@@ -245,7 +245,12 @@ class Call:
     def set_application(self, application: Application) -> None:
         """Let another application answer and take the callbacks from now on."""
         self.application = application
-        self.log.record = msgspec.structs.replace(self.record, application_state=dict(application.state()))
+        self.log.record = msgspec.structs.replace(
+            self.record,
+            dialect=application.dialect,
+            profile=application.profile,
+            application_state=dict(application.state()),
+        )
 
     def _media_opened(self, open_media: Callable[[], None]) -> bool:
         """Open media for an inbound call; failing that, refuse it."""

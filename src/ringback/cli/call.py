@@ -36,7 +36,7 @@ async def call(wanted: Wanted, config: Path | None) -> int:
     try:
         settings = load(config)
     except ConfigError as error:
-        errors.print(f"[red]{error}")
+        errors.print(str(error), style="red", markup=False)
         return 2
     server = wanted.server or _server(settings)
     if server is None:

@@ -47,7 +47,7 @@ async def demo(choices: Choices) -> int:
         try:
             settings = _settings(choices, sample, console)
         except ConfigError as error:
-            console.print(f"[red]{error}")
+            console.print(str(error), style="red", markup=False)
             return 2
         server = Server(settings)
         stack.push_async_callback(server.stop)

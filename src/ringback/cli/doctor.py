@@ -12,6 +12,7 @@ from pathlib import Path
 import aiohttp
 import soundfile
 from rich.console import Console
+from rich.markup import escape
 
 from ringback.cli.ports import holder_of, taken_ports
 from ringback.config import ConfigError, Settings, load
@@ -44,9 +45,9 @@ async def doctor(config: Path | None) -> int:
     console = Console(highlight=False)
     worst = False
     async for finding in findings(config):
-        console.print(f"{_MARKS[finding.level]} {finding.what}", soft_wrap=True)
+        console.print(f"{_MARKS[finding.level]} {escape(finding.what)}", soft_wrap=True)
         if finding.advice:
-            console.print(f"    {finding.advice}", soft_wrap=True)
+            console.print(f"    {escape(finding.advice)}", soft_wrap=True)
         worst = worst or finding.level == "error"
     return 1 if worst else 0
 

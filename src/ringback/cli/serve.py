@@ -25,7 +25,7 @@ async def serve(config: Path | None) -> int:
         settings = load(config)
     except ConfigError as error:
         for problem in error.problems:
-            errors.print(f"[red]{problem}")
+            errors.print(problem, style="red", markup=False)
         return 2
     open_log(settings.log)
     if not settings.demo:
@@ -41,7 +41,7 @@ async def _serve(settings: Settings, errors: Console) -> int:
     except (OSError, MediaUnavailable, StoreError) as error:
         await server.stop()
         for problem in why_not(settings, error):
-            errors.print(f"[red]{problem}")
+            errors.print(problem, style="red", markup=False)
         return 1
     tell(server, Console(highlight=False))
     await until_signal()

@@ -23,7 +23,7 @@ async def trace(which: str, full: bool, config: Path | None) -> int:
         settings = load(config)
         store = await Store.open(settings.server.database, settings.server.data_path)
     except (ConfigError, StoreError) as error:
-        errors.print(f"[red]{error}")
+        errors.print(str(error), style="red", markup=False)
         return 2
     try:
         row = await _find(store, which)

@@ -54,7 +54,12 @@ class Console:
         server = self._server
         ok = server.store.healthy and not server.switchboard.closing
         ticks = [
-            {"legs": worker.legs, "tick_p99_ms": worker.tick_p99_ms, "overruns": worker.overruns}
+            {
+                "legs": worker.legs,
+                "tick_p99_ms": worker.tick_p99_ms,
+                "tick_max_ms": worker.tick_max_ms,
+                "overruns": worker.overruns,
+            }
             for worker in server.plane.stats().workers
         ]
         body = {

@@ -46,12 +46,13 @@ def _compress_ulaw() -> UInt8:
 
 
 def _compress_alaw() -> UInt8:
-    # The decision values of A-law lie midway between its levels, a tie going up.
-    levels = _expand_alaw().astype(np.int32)
-    order = np.argsort(levels)
-    midpoints = (levels[order][1:] + levels[order][:-1]) // 2
-    sample = np.arange(65536, dtype=np.uint16).view(np.int16)
-    octets: UInt8 = order[np.searchsorted(midpoints, sample, side="right")].astype(np.uint8)
+    # Negative samples are taken as their ones' complement, as A-law has no zero between its two lowest levels.
+    sample = np.arange(65536, dtype=np.uint16).view(np.int16).astype(np.int32)
+    magnitude = np.where(sample >= 0, sample, ~sample) >> 3
+    exponent = np.maximum(np.floor(np.log2(np.maximum(magnitude, 1))).astype(np.int32) - 4, 0)
+    mantissa = magnitude >> np.maximum(exponent, 1) & 15
+    code = (exponent << 4 | mantissa | np.where(sample >= 0, 0x80, 0)) ^ 0x55
+    octets: UInt8 = code.astype(np.uint8)
     return octets
 
 

@@ -148,6 +148,8 @@ class JitterBuffers(Rows):
         self._slack[rows] = NEVER
         self._window[rows] = 0
         self._shrink[rows] = 0
+        # There is nothing yet that a repetition could continue.
+        self._repeats[rows] = REPEATS
 
     def _stretch(self, rows: Int64, missed: Int64) -> None:
         """Packets came `missed` blocks after their time: wait longer from now on, if that is not too long."""

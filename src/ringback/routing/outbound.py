@@ -11,7 +11,7 @@ from ringback.routing.directory import Client, Directory, Trunk
 from ringback.routing.numbers import is_telephone_number
 from ringback.routing.registrar import Binding
 from ringback.sip.errors import SipParseError
-from ringback.sip.flow import split_address
+from ringback.sip.flow import join_host_port, split_address
 from ringback.sip.grammar import NO_PARAMS, Params
 from ringback.sip.uri import NameAddr, Uri
 
@@ -64,7 +64,8 @@ class Surroundings(msgspec.Struct, frozen=True):
     """What routing needs to know beside the directory.
 
     `registered` gives a client's live contacts; `may_reach` says why a SIP URI must not be called, or None;
-    `local_hosts` are the host names and addresses under which this server is called.
+    `local_hosts` are the host names and addresses under which this server is called, as `host` (at any port)
+    or `host:port`.
     """
 
     registered: Callable[[str], Sequence[Binding]]
@@ -144,7 +145,7 @@ def _to_uri(
         return _to_number(directory, account_id, uri.number, wanted)
     if uri.scheme not in ("sip", "sips") or ("@" not in text and not text.lower().startswith("sip")):
         return Unroutable(404, f"{text!r} is no number, no client and no SIP URI")
-    if uri.host.lower() in around.local_hosts and uri.user:
+    if uri.user and _is_local(uri, around):
         local = _to_local(directory, around, account_id, uri, wanted)
         if local is not None:
             return local
@@ -152,6 +153,11 @@ def _to_uri(
     if refusal is not None:
         return Unroutable(403, f"{uri.hostport} must not be called: {refusal}")
     return Routed((_route(wanted, uri, to=uri.with_(headers=""), credentials=wanted.credentials),))
+
+
+def _is_local(uri: Uri, around: Surroundings) -> bool:
+    host = uri.host.lower()
+    return host in around.local_hosts or join_host_port(host, uri.port or 5060) in around.local_hosts
 
 
 def _to_local(

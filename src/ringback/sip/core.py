@@ -231,6 +231,14 @@ def add_headers(headers: Headers, extra: HeaderList) -> None:
         headers.add(name, value)
 
 
+def checked(extra: HeaderList) -> list[tuple[str, str]]:
+    """The owner's header fields, fit to be sent later. Raises ValueError now for those that are not."""
+    fields = list(extra)
+    if fields:
+        add_headers(Headers(), fields)
+    return fields
+
+
 def set_body(message: Request | Response, body: bytes | None, content_type: str = SDP) -> None:
     """Gives a message its body."""
     if body:

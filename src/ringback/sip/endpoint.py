@@ -204,23 +204,27 @@ class SipEndpoint:
 
     def datagram(self, data: bytes, flow: Flow) -> None:
         """A datagram came in."""
-        self._awake = True
-        self._agent.receive(data, flow)
+        self._guarded(self._agent.receive, data, flow)
 
     def message(self, message: Message, flow: Flow) -> None:
         """A message came in on a connection."""
-        self._awake = True
-        self._agent.receive_message(message, flow)
+        self._guarded(self._agent.receive_message, message, flow)
 
     def malformed(self, error: SipParseError, flow: Flow) -> None:
         """Something that is no message came in on a connection."""
-        self._awake = True
-        self._agent.refuse_malformed(error, flow)
+        self._guarded(self._agent.refuse_malformed, error, flow)
 
     def send_failed(self, key: str) -> None:
         """A message could not be sent."""
+        self._guarded(self._agent.send_failed, key)
+
+    def _guarded(self, step: Callable[..., None], *values: object) -> None:
+        """One step of the core. A fault of ours must not take the other calls with it."""
         self._awake = True
-        self._agent.send_failed(key)
+        try:
+            step(*values)
+        except Exception:
+            log.exception("SIP: %s failed", getattr(step, "__name__", step))
 
     def settled(self) -> None:
         """Everything that arrived was handed over: sends, then tells the owners, until there is no more of
@@ -251,8 +255,7 @@ class SipEndpoint:
         except Exception:
             log.exception("cannot resolve %s", lookup.uri)
             flows = []
-        self._awake = True
-        lookup.then(flows)
+        self._guarded(lookup.then, flows)
         self.settled()
 
     # Time
@@ -276,8 +279,7 @@ class SipEndpoint:
 
     def _on_time(self) -> None:
         self._armed = None
-        self._awake = True
-        self._agent.handle_timeout()
+        self._guarded(self._agent.handle_timeout)
         self.settled()
 
 

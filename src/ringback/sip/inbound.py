@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ringback.sip.acceptance import Acceptance
 from ringback.sip.body import sdp_body
-from ringback.sip.core import Core, HeaderList, add_headers, readable_sdp, set_body
+from ringback.sip.core import Core, HeaderList, add_headers, checked, readable_sdp, set_body
 from ringback.sip.dialog import Dialog
 from ringback.sip.events import Cancelled, Confirmed, SessionEvent
 from ringback.sip.exchange import local_response
@@ -69,7 +69,7 @@ class InboundCall(Session):
         if self._answering:
             raise SessionStateError("the call is already answered")
         self.state = "ringing"
-        self._ring((status, reason, sdp, list(headers)))
+        self._ring((status, reason, sdp, checked(headers)))
 
     def answer(self, sdp: bytes, headers: HeaderList = ()) -> None:
         """Sends 200, repeated until it is acknowledged; ``Confirmed`` follows. Raises SessionStateError when
@@ -78,9 +78,9 @@ class InboundCall(Session):
             return
         if self._answering:
             raise SessionStateError("the call is already answered")
+        extra = checked(headers)
         self._answering = True
         self._stop_ringing()
-        extra = list(headers)
         if self._reliable.waiting_with_sdp:
             self._reliable.when_clear(lambda: self._accept(sdp, extra))
         else:
@@ -95,8 +95,9 @@ class InboundCall(Session):
             return
         if self.state == "answered":
             raise SessionStateError("the call is already answered")
+        extra = checked(headers)
         self._quiet = True
-        self._refuse(status, reason, headers)
+        self._refuse(status, reason, extra)
 
     def bye(self, headers: HeaderList = ()) -> Pending[Response]:
         """Hangs up; before the answer that is 480. A BYE waits for the ACK (RFC 3261 section 15)."""
@@ -107,14 +108,15 @@ class InboundCall(Session):
             pending: Pending[Response] = Pending()
             pending.resolve(Response(480))
             return pending
+        extra = checked(headers)
         self._quiet = True
         assert self.dialog is not None
         if self.settled:
-            pending = self._send_bye(self.dialog, headers)
+            pending = self._send_bye(self.dialog, extra)
             self.end(None)
             return pending
         if self._bye_waits is None:
-            self._bye_waits = (list(headers), Pending())
+            self._bye_waits = (extra, Pending())
         return self._bye_waits[1]
 
     # Responses

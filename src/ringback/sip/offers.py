@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ringback.sip.acceptance import Acceptance
 from ringback.sip.body import check_body, sdp_body
-from ringback.sip.core import HeaderList, add_headers, readable_sdp, retry_after, set_body
+from ringback.sip.core import HeaderList, add_headers, checked, readable_sdp, retry_after, set_body
 from ringback.sip.events import Offer, OfferAnswered, OfferWithdrawn
 from ringback.sip.exchange import Exchange, local_response
 from ringback.sip.flow import Flow
@@ -42,7 +42,7 @@ class LocalOffer:
     def __init__(self, method: str, sdp: bytes | None, headers: HeaderList, refresh: bool = False) -> None:
         self.method = method
         self.sdp = sdp
-        self.headers = list(headers)
+        self.headers = checked(headers)
         self.refresh = refresh
         self.pending: Pending[Response] = Pending()
 

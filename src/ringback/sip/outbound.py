@@ -6,7 +6,16 @@ from __future__ import annotations
 import msgspec
 
 from ringback.sip.authorizer import Authorizer
-from ringback.sip.core import Core, HeaderList, add_headers, new_call_id, new_tag, readable_sdp, set_body
+from ringback.sip.core import (
+    Core,
+    HeaderList,
+    add_headers,
+    checked,
+    new_call_id,
+    new_tag,
+    readable_sdp,
+    set_body,
+)
 from ringback.sip.dialog import Dialog
 from ringback.sip.errors import SipParseError
 from ringback.sip.events import Answered, Failed, Offer, Progress
@@ -16,6 +25,7 @@ from ringback.sip.headers import Headers
 from ringback.sip.message import Request, Response
 from ringback.sip.pending import Pending
 from ringback.sip.session import Session, resolved
+from ringback.sip.transaction import ServerTransaction
 from ringback.sip.uri import NameAddr, Uri
 
 
@@ -72,7 +82,7 @@ class OutboundCall(Session):
         """Gives up before the answer; ``headers`` (``Reason``) go with the CANCEL. ``Failed`` follows."""
         if self.state not in ("calling", "ringing") or self._cancel_headers is not None:
             return
-        self._cancel_headers = list(headers)
+        self._cancel_headers = checked(headers)
         assert self._exchange is not None
         self._exchange.stop()
         if self._exchange.transaction is None:
@@ -88,12 +98,21 @@ class OutboundCall(Session):
             self.cancel(headers)
             return self._over
         assert self.dialog is not None
+        extra = checked(headers)
         self._quiet = True
         if self.offers.late is not None:
             self.offers.reply(None, ())  # the 2xx must be acknowledged before BYE may follow
-        pending = self._send_bye(self.dialog, headers)
+        pending = self._send_bye(self.dialog, extra)
         self.end(None)
         return pending
+
+    def _receive_bye(self, transaction: ServerTransaction, request: Request) -> None:
+        if self.state in ("calling", "ringing"):
+            # It was answered, and every 2xx was lost: the peer gives up. There is nothing left to cancel.
+            self.core.answer(transaction, 200)
+            self._fail(local_response("cancelled"), "rejected")
+        else:
+            super()._receive_bye(transaction, request)
 
     # Requests
 

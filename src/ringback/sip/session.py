@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ringback.sip.authorizer import Authorizer
-from ringback.sip.core import Core, HeaderList, add_headers, retry_after, set_body
+from ringback.sip.core import Core, HeaderList, add_headers, checked, literal_flow, retry_after, set_body
 from ringback.sip.dialog import Dialog, DialogState
 from ringback.sip.events import Ended, InfoReceived, RequestReceived, SessionEvent
 from ringback.sip.exchange import Exchange, local_response
@@ -105,7 +105,8 @@ class Session:
         """Any other request inside the dialog (REFER, NOTIFY, MESSAGE); resolves with its final response."""
         if self.state == "ended" or self.dialog is None:
             return resolved("cancelled")
-        extra = list(headers)
+        extra = checked(headers)
+        checked([("Content-Type", content_type)])
 
         def fill(request: Request, flow: Flow) -> None:
             if method in ("REFER", "SUBSCRIBE", "NOTIFY"):
@@ -218,7 +219,8 @@ class Session:
         request.headers.copy_from(invite.headers, "Authorization", "Proxy-Authorization")
         request.headers.add("User-Agent", self.core.settings.user_agent)
         set_body(request, sdp)
-        sent = self._acks[key] = Outgoing(flow, request.encode())
+        other_way = literal_flow(dialog.next_hop) if flow.connection else None
+        sent = self._acks[key] = Outgoing(flow, request.encode(), "", other_way)
         self.core.send(sent)
 
     def _with_hop(self, dialog: Dialog, then: Callable[[Flow], None]) -> None:
@@ -297,7 +299,7 @@ class Session:
         self.end(Ended(by, Headers(), cause))
 
     def _send_bye(self, dialog: Dialog, headers: HeaderList) -> Pending[Response]:
-        extra = list(headers)
+        extra = checked(headers)
         return self.transact(dialog, "BYE", lambda request, _: add_headers(request.headers, extra))
 
     def end(self, event: SessionEvent | None) -> None:

@@ -93,7 +93,7 @@ class UdpPoint:
             self._socket.sendto(data, (flow.host, flow.port))
         except (BlockingIOError, InterruptedError):
             return True
-        except OSError:
+        except (OSError, ValueError, OverflowError):
             return False
         self._trace("out", flow, self.name, data)
         return True
