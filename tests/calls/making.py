@@ -117,11 +117,13 @@ class FakeStore:
         self.waiting: list[asyncio.Future[None]] = []
         self.refuses: Exception | None = None
         self._at_once = commits_at_once
+        self._more = asyncio.Event()
 
     def append(self, append: Append, *, new_call: bool = False) -> asyncio.Future[None]:
         if self.refuses is not None:
             raise self.refuses
         self.appends.append(append)
+        self._more.set()
         committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self._at_once:
             committed.set_result(None)
@@ -131,6 +133,12 @@ class FakeStore:
 
     def trace(self, call_id: str, at: float, kind: str, data: bytes) -> None:
         """Nobody looks."""
+
+    async def holds(self, kind: str) -> None:
+        """Wait until an event of this kind is in the log."""
+        while not any(append.kind == kind for append in self.appends):
+            self._more.clear()
+            await asyncio.wait_for(self._more.wait(), 5.0)
 
     @property
     def events(self) -> list[events.CallEvent]:

@@ -8,8 +8,10 @@ from ringback.calls.control import CallFilter
 from ringback.store import records
 
 
-def stored_filter(which: CallFilter) -> records.CallFilter:
-    """The store's filter for the same calls."""
+def stored_filter(which: CallFilter) -> records.CallFilter | None:
+    """The store's filter for the same calls; None where no call can match."""
+    if which.statuses == frozenset() or which.directions == frozenset():
+        return None
     exact = not which.match_suffix
     return records.CallFilter(
         accounts=(str(which.account_id),),

@@ -104,12 +104,16 @@ class Switchboard:
 
     async def list(self, which: CallFilter, *, limit: int, offset: int = 0) -> Sequence[CallRecord]:
         """A page of calls. See `Calls.list`."""
-        rows = await self.engine.store.calls(stored_filter(which), limit=limit, offset=offset)
+        wanted = stored_filter(which)
+        if wanted is None:
+            return []
+        rows = await self.engine.store.calls(wanted, limit=limit, offset=offset)
         return [from_row(row) for row in rows]
 
     async def count(self, which: CallFilter) -> int:
         """How many calls match."""
-        return await self.engine.store.count(stored_filter(which))
+        wanted = stored_filter(which)
+        return 0 if wanted is None else await self.engine.store.count(wanted)
 
     async def delete(self, account_id: UUID, call_id: UUID) -> None:
         """Forget an ended call. See `Calls.delete`."""
