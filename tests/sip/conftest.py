@@ -12,6 +12,7 @@ import pytest
 
 from ringback.sip.agent import UserAgent
 from ringback.sip.core import Settings
+from ringback.sip.errors import SipParseError
 from ringback.sip.flow import Flow, Outgoing, join_host_port
 from ringback.sip.headers import Headers
 from ringback.sip.inbound import InboundCall
@@ -206,7 +207,7 @@ class Network:
             node.agent.send_failed(message.key)
             return
         target = self.hosts.get((flow.host, flow.port))
-        self.log.append(f"{flow.transport} {label(parse_message(message.data))}")
+        self.log.append(f"{flow.transport} {label(read(message.data))}")
         if target is not None:
             self.transmit(node, target, message.data, flow.transport)
 
@@ -248,15 +249,26 @@ class Network:
     def _deliver(self) -> None:
         while self._under_way and self._under_way[0][0] <= self.now:
             _, _, source, target, data, transport = heapq.heappop(self._under_way)
-            target.note(parse_message(data))
+            if (message := read(data)) is not None:
+                target.note(message)
             if isinstance(target, Node):
                 flow = Flow(transport, source.host, source.port, target.host, target.port)
                 target.agent.receive(data, flow)
                 self.settle()
 
 
-def label(message: Message) -> str:
+def read(data: bytes) -> Message | None:
+    """The message, unless it repeats something malformed that it answers."""
+    try:
+        return parse_message(data)
+    except SipParseError:
+        return None
+
+
+def label(message: Message | None) -> str:
     """``INVITE`` or ``200 INVITE``."""
+    if message is None:
+        return "unreadable"
     if isinstance(message, Request):
         return message.method
     return f"{message.status} {message.cseq.method}"
