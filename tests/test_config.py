@@ -118,6 +118,18 @@ def test_private_addresses(text: str, expected: bool) -> None:
     assert read(text).allow_private is expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ("MD5",)),
+        ('[server]\ndigest = "SHA-256"', ("SHA-256",)),
+        ('[server]\ndigest = "both"', ("SHA-256", "MD5")),
+    ],
+)
+def test_digest_algorithms(text: str, expected: tuple[str, ...]) -> None:
+    assert read(text).server.digest_algorithms == expected
+
+
 def test_what_the_file_names_may_be_reached() -> None:
     text = (
         "[webhooks]\nallow_private = false\n"

@@ -222,7 +222,12 @@ class Server:
                 bindings.drop(binding)
 
         self._repeat(_EXPIRE_SECONDS, expire)
-        digest = DigestServer("ringback", self._password, lambda: utcnow().timestamp())
+        digest = DigestServer(
+            "ringback",
+            self._password,
+            lambda: utcnow().timestamp(),
+            algorithms=self.settings.server.digest_algorithms,
+        )
         self._reception = Reception(
             self.switchboard, self.directory, dialects, self._registrar, digest, bindings
         )

@@ -24,6 +24,7 @@ class ServerSection(msgspec.Struct, frozen=True, kw_only=True):
     tls_key: str = ""
     sip: tuple[str, ...] = ("udp:127.0.0.1:5060", "tcp:127.0.0.1:5060")
     rtp: str = "127.0.0.1:20000-29999"
+    digest: Literal["MD5", "SHA-256", "both"] = "MD5"  # the challenges that devices get
     advertise: str = ""
     public_url: str = ""  # default: made of `http`
     data: str = "ringback-data"
@@ -46,6 +47,15 @@ class ServerSection(msgspec.Struct, frozen=True, kw_only=True):
         address, _, last = self.rtp.rpartition("-")
         host, first = split_address(address, 0)
         return host, first, int(last)
+
+    @property
+    def digest_algorithms(self) -> tuple[str, ...]:
+        """The challenges, strongest first.
+
+        MD5 alone is the default because telephones are in use that give up on seeing any other algorithm, even
+        beside MD5, where they should go by what they know (RFC 8760 section 2.3).
+        """
+        return ("SHA-256", "MD5") if self.digest == "both" else (self.digest,)
 
     @property
     def base_url(self) -> str:
