@@ -52,7 +52,7 @@ class ServerSection(msgspec.Struct, frozen=True, kw_only=True):
     def digest_algorithms(self) -> tuple[str, ...]:
         """The challenges, strongest first.
 
-        MD5 alone is the default because telephones are in use that give up on seeing any other algorithm, even
+        MD5 alone is the default: telephones are in use that give up on seeing any other algorithm, even
         beside MD5, where they should go by what they know (RFC 8760 section 2.3).
         """
         return ("SHA-256", "MD5") if self.digest == "both" else (self.digest,)
