@@ -403,3 +403,45 @@ def test_what_cannot_be_written_is_refused_at_once(node: Node, peer: Peer) -> No
         node.call(peer, headers=(("Contact", "x"),))
     with pytest.raises(ValueError, match="CR"):
         node.call(peer, headers=(("X-A", "x\r\ny"),))
+
+
+def test_a_callee_that_gave_up_on_its_ack(network: Network, node: Node, peer: Peer) -> None:
+    call = node.call(peer)
+    invite = invite_of(network, peer)
+    peer.respond(invite, 180)
+    network.run(0.05)
+    bye = peer.request("BYE", node, From=str(call.remote), To=str(call.local), Call_ID=call.call_id)
+    peer.send(bye, node)
+    network.run(0.05)
+    assert peer.names[-1] == "200 BYE"
+    assert node.event(Failed).status == 487
+    peer.respond(invite, 200, body=SDP)  # late: the peer has forgotten it, but must not be left up
+    network.run(0.05)
+    assert peer.names[-2:] == ["ACK", "BYE"]
+
+
+def test_two_realms_are_answered_together(network: Network, node: Node, peer: Peer) -> None:
+    first = DigestServer("proxy.example", {"alice": "secret"}.get, lambda: network.now)
+    second = DigestServer("pbx.example", {"alice": "secret"}.get, lambda: network.now)
+    node.call(peer, credentials=("alice", "secret"))
+    for server in (first, second):
+        peer.respond(invite_of(network, peer, 0.05), 407, Proxy_Authenticate=server.challenges()[0])
+    invite = invite_of(network, peer, 0.05)
+    assert verify(first, invite, proxy=True).username == "alice"
+    assert verify(second, invite, proxy=True).username == "alice"
+
+
+def test_header_fields_for_later_are_checked_now(network: Network, node: Node, peer: Peer) -> None:
+    call = node.call(peer)
+    with pytest.raises(ValueError, match="CR"):
+        call.cancel([("Reason", "a\r\nb")])
+    peer.respond(invite_of(network, peer), 200, body=SDP)
+    network.run(0.05)
+    call.reinvite(SDP)
+    with pytest.raises(ValueError, match="Via"):
+        call.reinvite(SDP, [("Via", "x")])
+    with pytest.raises(ValueError, match="CR"):
+        call.info("text/plain\r\nX: y", b"")
+    with pytest.raises(ValueError, match="CR"):
+        call.bye([("Reason", "a\r\nb")])
+    assert call.state == "answered"

@@ -273,3 +273,22 @@ async def test_stopping_waits_for_the_last_bye() -> None:
     assert pending.value is not None
     assert pending.value.status == 405
     await server.stop()
+
+
+async def test_a_fault_of_ours_stays_with_one_message(
+    endpoint: SipEndpoint, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    raw = Raw(*await asyncio.open_connection("127.0.0.1", port_of(endpoint)))
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(endpoint._agent, "receive_message", fail)
+        raw.writer.write(OPTIONS % (5060, 1) + b"\r\n\r\n")
+        async with asyncio.timeout(5):
+            assert await raw.reader.readexactly(2) == b"\r\n"
+    raw.writer.write(OPTIONS % (5060, 2))
+    assert (await raw.response()).status == 200
+    assert "ZeroDivisionError" in caplog.text
+    await raw.close()

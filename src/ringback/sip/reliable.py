@@ -27,6 +27,7 @@ class ReliableProvisionals:
     def __init__(self, timers: Timers, transaction: ServerTransaction, on_lost: Callable[[], None]) -> None:
         self._timers = timers
         self._transaction = transaction
+        self._invite = transaction.request.cseq
         self._on_lost = on_lost
         self._rseq = random.randrange(1, 2**20)
         self._queue: deque[Response] = deque()
@@ -63,8 +64,7 @@ class ReliableProvisionals:
     def acknowledge(self, prack: Request) -> bool:
         """True when the PRACK fits the response that waits for one; the next goes out after ``proceed``."""
         rack = parse_rack(prack.headers.get("RAck"))
-        invite = self._transaction.request.cseq
-        if rack != (self._rseq, invite.number, invite.method):
+        if rack != (self._rseq, self._invite.number, self._invite.method):
             return False
         self._stop_timers()
         self._current = None

@@ -14,6 +14,7 @@ from ringback.sip.flow import Flow
 from ringback.sip.headers import Headers
 from ringback.sip.message import Request, Response
 from ringback.sip.timers import Timer, Timers
+from ringback.sip.uri import Uri
 
 T1 = 0.5
 """Round-trip estimate (RFC 3261 17.1.1.1), seconds."""
@@ -322,8 +323,14 @@ class ClientTransaction(Transaction):
         self._linger_for(TIMEOUT)
 
 
+_FORGOTTEN = Request("FORGOTTEN", Uri())
+
+
 class ServerTransaction(Transaction):
-    """A request of the peer's. ``on_ack`` gets an ACK that came with the INVITE's own branch after a 2xx."""
+    """A request of the peer's; ``request`` is there until the final response has been sent.
+
+    ``on_ack`` gets an ACK that came with the INVITE's own branch after a 2xx, ``on_cancel`` the CANCEL.
+    """
 
     __slots__ = ("key", "last_status", "on_ack", "on_cancel", "to_tag")
 
@@ -362,9 +369,11 @@ class ServerTransaction(Transaction):
         if self.final and not (self.state is State.ACCEPTED and 200 <= status < 300):
             return
         self.last_status = status
-        if status >= 200:
-            self.on_cancel = None  # too late for it; what it holds may go
         self._data = response.encode()
+        if status >= 200:
+            # What follows needs the bytes only, and a busy server keeps many of these for half a minute.
+            self.on_cancel = None
+            self.request = _FORGOTTEN
         if status < 200:
             self.feed(Input.PROVISIONAL, response)
         else:
