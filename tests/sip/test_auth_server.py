@@ -105,6 +105,12 @@ def test_nonces_grow_old(server: DigestServer, clock: Clock) -> None:
     assert server.verify([answer(server, password="wrong")], "INVITE", URI) == Verdict()
 
 
+def test_credentials_for_the_server_itself_open_once(server: DigestServer) -> None:
+    row = answer(server, uri="sip:h")
+    assert server.verify([row], "INVITE", URI) == Verdict("alice")
+    assert server.verify([row], "INVITE", URI) == Verdict(stale=True)
+
+
 def test_nonces_of_another_server_are_stale(server: DigestServer, clock: Clock) -> None:
     other = DigestServer("ringback", {"alice": "secret"}.get, clock)
     assert server.verify([answer(other)], "INVITE", URI) == Verdict(stale=True)
