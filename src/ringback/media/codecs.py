@@ -46,7 +46,8 @@ def _compress_ulaw() -> UInt8:
 
 
 def _compress_alaw() -> UInt8:
-    # Negative samples are taken as their ones' complement, as A-law has no zero between its two lowest levels.
+    # Negative samples are taken as their ones' complement, as A-law has no zero between its two lowest
+    # levels.
     sample = np.arange(65536, dtype=np.uint16).view(np.int16).astype(np.int32)
     magnitude = np.where(sample >= 0, sample, ~sample) >> 3
     exponent = np.maximum(np.floor(np.log2(np.maximum(magnitude, 1))).astype(np.int32) - 4, 0)

@@ -67,6 +67,7 @@ class Desk:
         self.rtcp_poll = select.epoll()
         self._received = 0
         self._sent = 0
+        self._refusal = "the range holds no even port with an odd one after it"
 
     def lend(self, now: float) -> None:
         """Keep the control side supplied with legs that are ready to be opened."""
@@ -83,6 +84,14 @@ class Desk:
             self._lent += 1
         if offers:
             self._tell(protocol.Lend(offers))
+
+    def begin(self, now: float) -> None:
+        """Lend for the first time. Raises OSError if no port at all can be bound."""
+        self.lend(now)
+        if not self._lent:
+            settings = self._settings
+            where = f"{settings.rtp_host} from {settings.first_port} to {settings.last_port}"
+            raise OSError(f"no pair of RTP ports can be bound on {where}: {self._refusal}")
 
     def obey(self, command: protocol.Command, now: float) -> None:
         """Carry out a command. Those for a leg that is gone are ignored."""
@@ -180,7 +189,8 @@ class Desk:
                 return None
             try:
                 return port, *bind_pair(self._settings.rtp_host, port)
-            except OSError:
+            except OSError as error:
+                self._refusal = error.strerror or str(error)
                 self._ports.give_back(port, now)
         return None
 

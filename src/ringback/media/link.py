@@ -43,6 +43,7 @@ class WorkerLink:
         self._reading: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[None] | None = None
         self._stopping = False
+        self._failure: str | None = None
 
     @property
     def available(self) -> bool:
@@ -53,7 +54,7 @@ class WorkerLink:
         return len(self._legs)
 
     async def start(self) -> None:
-        """Spawn the worker and wait for its first offers. Raises MediaUnavailable."""
+        """Spawn the worker and wait for its first offers. Raises MediaUnavailable with the reason."""
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
@@ -73,6 +74,7 @@ class WorkerLink:
         try:
             await asyncio.wait_for(asyncio.shield(self._ready), START_TIMEOUT)
         except TimeoutError:
+            self._ready.cancel()
             await self.stop()
             raise MediaUnavailable(f"a media worker did not start within {START_TIMEOUT:.0f} s") from None
 
@@ -157,6 +159,8 @@ class WorkerLink:
                 heapq.heappush(self._offers, (offer.row, offer))
             if self._ready is not None and not self._ready.done():
                 self._ready.set_result(None)
+        elif isinstance(message, protocol.Failed):
+            self._failure = message.cause
         elif isinstance(message, protocol.Closed):
             closed = self._legs.pop((message.row, message.generation), None)
             if closed is not None:
@@ -169,7 +173,9 @@ class WorkerLink:
         if self._writer is not None:
             self._writer.close()
         code = await self._reap()
-        cause = "the media plane was stopped" if self._stopping else f"the media worker ended ({code})"
+        cause = self._failure or f"the media worker ended ({code})"
+        if self._stopping:
+            cause = "the media plane was stopped"
         self._offers.clear()
         legs, self._legs = self._legs, {}
         for leg in legs.values():

@@ -155,7 +155,13 @@ class Pulse(_Message, frozen=True):
     statistics: TickStatistics
 
 
-Message = Lend | Happened | Closed | Pulse
+class Failed(_Message, frozen=True):
+    """The worker cannot run, and ends."""
+
+    cause: str
+
+
+Message = Lend | Happened | Closed | Pulse | Failed
 
 _encoder = msgspec.msgpack.Encoder()
 command_decoder = msgspec.msgpack.Decoder(Command)

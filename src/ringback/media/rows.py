@@ -29,6 +29,8 @@ class Rows:
     ) -> npt.NDArray[Scalar]:
         """An array [row, *shape] whose rows begin as `initial`."""
         array = np.zeros((self.capacity, *shape), dtype)
+        if initial:
+            array[:] = initial
         self._columns.append((array, initial))
         return array
 

@@ -31,7 +31,10 @@ PULSE = 1.0
 
 
 class Worker:
-    """The loop around a `Desk` of legs."""
+    """The loop around a `Desk` of legs.
+
+    Raises OSError where no ports, or no such transport, are to be had.
+    """
 
     def __init__(self, connection: socket.socket, settings: protocol.Settings) -> None:
         connection.setblocking(False)
@@ -45,10 +48,11 @@ class Worker:
         self._pulse = 0.0
         self._running = True
 
+        self._desk.begin(time.monotonic())
+        self._outbox.flush()
+
     def run(self) -> None:
         """Work until told to stop, or until the control side is gone."""
-        self._desk.lend(time.monotonic())
-        self._outbox.flush()
         # What exists by now stays; collecting it again and again would take time from ticks.
         gc.collect()
         gc.freeze()
@@ -143,7 +147,13 @@ def main(arguments: list[str]) -> None:
         # Ctrl-C and service managers reach the whole group; the control side ends us in its own time.
         signal.signal(number, signal.SIG_IGN)
     connection = socket.socket(fileno=int(arguments[0]))
-    Worker(connection, settings).run()
+    try:
+        worker = Worker(connection, settings)
+    except OSError as error:
+        connection.setblocking(True)
+        connection.sendall(protocol.frame(protocol.Failed(str(error))))
+        sys.exit(1)
+    worker.run()
 
 
 if __name__ == "__main__":
