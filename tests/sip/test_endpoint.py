@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+import uvloop
 
 from ringback.sip.endpoint import SipEndpoint
 from ringback.sip.events import Answered, Confirmed, Ended, Failed, SessionEvent
@@ -252,3 +253,19 @@ async def test_a_port_that_is_taken_leaves_nothing_open(server: Server) -> None:
             ["udp:127.0.0.1:0", f"udp:{str(server.uri()).partition('@')[2].partition(';')[0]}"]
         )
     assert endpoint.listening == []
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_the_loop_that_servers_run_on(transport: str) -> None:
+    async def one_call() -> None:
+        server, client = Server(), SipEndpoint()
+        await server.endpoint.start(LISTEN)
+        await client.start(LISTEN)
+        target, events = server.uri(transport), Events()
+        call = client.invite(target, from_=ALICE, to=NameAddr(target), offer=SDP, on_event=events)
+        await events.next(Answered)
+        assert (await call.bye()).status == 200
+        await client.stop()
+        await server.endpoint.stop()
+
+    uvloop.run(one_call())
