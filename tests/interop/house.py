@@ -1,0 +1,109 @@
+"""A server with an application for each thing that a far end may want to meet, chosen by the name called."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from aiohttp import BasicAuth, ClientSession
+
+from ringback.calls.control import CallFilter
+from ringback.calls.record import CallRecord
+from ringback.config.tables import ApplicationTable, ServerSection, TrunkTable
+from ringback.routing.directory import Account
+from ringback.testing.kit import TOKEN, Asked, RunningServer, WebApp, settings_for
+
+_DIALECTS = {"stays": "jambonz", "rings": "callapi", "dawdles": "callapi", "menu": "laml", "leaves": "laml"}
+
+
+class House:
+    """A running server, its web application, and what became of its calls.
+
+    Who is called: `stays` answers and waits; `rings` rings until the caller gives up; `dawdles` rings for a
+    moment, then answers; `menu` takes two keys, then hangs up; `leaves` says a word and hangs up.
+    """
+
+    def __init__(self, app: WebApp, server: RunningServer) -> None:
+        self.app = app
+        self.server = server
+        account = server.directory.all(Account)[0]
+        self.account_id = account.id
+        self.account_sid = f"AC{account.id.hex}"
+        self._patience = asyncio.Event()
+        app.reply("/stays", [{"verb": "answer"}, {"verb": "pause", "length": 60}])
+        app.reply("/rings", self._never)
+        app.reply("/dawdles", self._soon)
+        app.reply(
+            "/menu", '<Response><Gather input="dtmf" numDigits="2" timeout="10" action="/pressed"/></Response>'
+        )
+        app.reply("/pressed", "<Response><Hangup/></Response>")
+        app.reply("/leaves", "<Response><Say>Bye.</Say></Response>")
+
+    async def calls(self) -> dict[str, CallRecord]:
+        """All calls by their Call-ID, once they have ended."""
+        await self.server.settled()
+        calls = await self.server.switchboard.list(CallFilter(account_id=self.account_id), limit=500)
+        return {call.sip_call_id: call for call in calls}
+
+    async def place(self, to: str, **parameters: str) -> dict[str, Any]:
+        """Place a call by REST; it runs `leaves` when it is answered. Returns the call's resource."""
+        form = {"To": to, "From": "+14155550100", "Url": f"{self.app.url}/leaves", **parameters}
+        url = f"{self.server.http_url}/2010-04-01/Accounts/{self.account_sid}/Calls.json"
+        async with (
+            ClientSession(auth=BasicAuth(self.account_sid, TOKEN)) as http,
+            http.post(url, data=form) as reply,
+        ):
+            assert reply.status == 201, await reply.text()
+            made: dict[str, Any] = await reply.json()
+            return made
+
+    def give_up(self) -> None:
+        """Let the requests that are kept waiting go."""
+        self._patience.set()
+
+    async def _never(self, _: Asked) -> str:
+        await self._patience.wait()
+        return "<Response/>"
+
+    async def _soon(self, _: Asked) -> str:
+        await asyncio.sleep(0.4)
+        return "<Response><Say>Here I am.</Say><Pause length='60'/></Response>"
+
+
+@asynccontextmanager
+async def open_house(data: Path, *, host: str = "127.0.0.1", trunk: str = "") -> AsyncIterator[House]:
+    """A house on this address. `trunk` is `host:port` of the carrier that telephone numbers are called by."""
+    literal = f"[{host}]" if ":" in host else host
+    async with WebApp() as app:
+        applications = [
+            ApplicationTable(name=name, dialect=dialect, voice_url=f"{app.url}/{name}")  # type: ignore[arg-type]
+            for name, dialect in _DIALECTS.items()
+        ]
+        settings = settings_for(
+            data,
+            *applications,
+            server=ServerSection(
+                http="127.0.0.1:0",
+                sip=(f"udp:{literal}:0", f"tcp:{literal}:0"),
+                rtp=f"{literal}:20000-59999",
+                data=str(data),
+            ),
+            trunk=(
+                TrunkTable(
+                    name="carrier",
+                    host=trunk,
+                    username="ringback",
+                    password="opensesame",
+                    inbound_from=("127.0.0.0/8", "::1/128"),
+                ),
+            ),
+        )
+        async with RunningServer(settings) as server:
+            house = House(app, server)
+            try:
+                yield house
+            finally:
+                house.give_up()
