@@ -1,4 +1,5 @@
-"""The far ends of RTP legs for the benches: a small C program, compiled on demand."""
+"""The far ends of RTP legs for the benches: a small C program, compiled on demand; without a compiler a slow
+stand-in in Python."""
 
 from __future__ import annotations
 
@@ -6,11 +7,16 @@ import asyncio
 import hashlib
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 import msgspec
 
+from bench.machine import on_core
+
+COMPILERS = ("cc", "gcc", "clang")
+STAND_IN = (sys.executable, str(Path(__file__).with_name("far.py")))
 SOURCE = Path(__file__).with_name("rtp_load.c")
 
 
@@ -31,7 +37,7 @@ class Punctuality(msgspec.Struct, frozen=True):
 
 def program() -> Path:
     """The compiled program. Raises FileNotFoundError where there is no C compiler."""
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
     if compiler is None:
         raise FileNotFoundError("the load generator needs a C compiler (cc, gcc or clang)")
     name = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
@@ -63,4 +69,69 @@ class FarEnds:
         """Exchange media with these ports until the time is over."""
         assert self._process is not None
         out, _ = await self._process.communicate("\n".join(map(str, ports)).encode())
+        return msgspec.json.decode(out, type=Punctuality)
+
+
+def compiled() -> bool:
+    """Whether the far ends are the C program."""
+    return any(shutil.which(name) for name in COMPILERS)
+
+
+class Far:
+    """A running program of far ends with one socket, at `port`. It runs on the given core."""
+
+    def __init__(self, mode: str, core: int, address: str = "127.0.0.1") -> None:
+        self._command = [*([str(program())] if compiled() else STAND_IN), mode, address]
+        self._core = core
+        self._process: asyncio.subprocess.Process | None = None
+        self.port = 0
+
+    @property
+    def pid(self) -> int:
+        """The program's process."""
+        assert self._process is not None
+        return self._process.pid
+
+    async def start(self) -> None:
+        """Start the program."""
+        pipe = asyncio.subprocess.PIPE
+        with on_core(self._core):
+            self._process = await asyncio.create_subprocess_exec(*self._command, stdin=pipe, stdout=pipe)
+        assert self._process.stdout is not None
+        self.port = int(await self._process.stdout.readline())
+
+    async def stop(self) -> bytes:
+        """End it; what it had to say."""
+        assert self._process is not None
+        return (await self._process.communicate(b""))[0]
+
+    def tell(self, line: str) -> None:
+        """A line for its standard input."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n".encode())
+
+
+class Echo(Far):
+    """Sends every packet back where it came from, until stopped."""
+
+    def __init__(self, core: int) -> None:
+        super().__init__("echo", core)
+
+
+class LiveEnds(Far):
+    """Talks to legs that come one by one, and measures when all are there."""
+
+    def __init__(self, core: int) -> None:
+        super().__init__("live", core)
+
+    def add(self, port: int) -> None:
+        """Exchange media with a leg from now on."""
+        self.tell(f"add {port}")
+
+    async def measure(self, seconds: float) -> Punctuality:
+        """Count what comes in that time; then it is over."""
+        self.tell(f"measure {seconds}")
+        assert self._process is not None
+        out, _ = await self._process.communicate()
         return msgspec.json.decode(out, type=Punctuality)

@@ -2,6 +2,9 @@
  *
  *   rtp_load far  ADDRESS SECONDS < ports     one G.711 packet per leg and 20 ms to each port, from one socket;
  *                                             prints how punctual the packets that come back are
+ *   rtp_load live ADDRESS                     the same for legs that come one by one: "add PORT" on stdin begins
+ *                                             one; "measure SECONDS" counts what comes from then on, reports, ends
+ *   rtp_load echo ADDRESS                     sends every packet back where it came from, until stdin ends
  *   rtp_load loop ADDRESS LEGS SECONDS  the bare minimum of a server to compare with: a socket per leg, and
  *                                             each 5 ms a quarter of them receives and sends one packet each
  *
@@ -11,6 +14,7 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <netinet/in.h>
 #include <stdint.h>
@@ -160,7 +164,8 @@ static double cpu_seconds(void) {
            (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
-static void report(void) {
+/* `window`: seconds for which each leg must have been heard; 0 for as long as it was. */
+static void report(double window) {
     long expected = 0, received = 0, punctual = 0, silent = 0;
     double worst = 1, largest = 0;
     for (int i = 0; i < leg_count; i++) {
@@ -170,7 +175,7 @@ static void report(void) {
             worst = 0;
             continue;
         }
-        int should = (int)(leg->passed / 160) + 1, good = 0;
+        int should = fmax((int)(leg->passed / 160) + 1, (int)(window * 50) - 1), good = 0;
         qsort(leg->deviation, leg->received, sizeof(int64_t), compare);
         int64_t median = leg->deviation[leg->received / 2];
         for (int k = 0; k < leg->received; k++) {
@@ -188,27 +193,37 @@ static void report(void) {
            expected, received, punctual, silent, worst, largest, cpu_seconds());
 }
 
-static int far_ends(const char *address, double seconds) {
-    int fd = socket(AF_INET, SOCK_DGRAM, 0), size = 8 << 20, on = 1, port;
-    struct sockaddr_in local = {.sin_family = AF_INET};
-    socklen_t length = sizeof local;
-    inet_pton(AF_INET, address, &local.sin_addr);
+/* The one socket of all far ends; its port is printed. Below 0: it cannot be had. */
+static int open_socket(const char *address, struct sockaddr_in *local) {
+    int fd = socket(AF_INET, SOCK_DGRAM, 0), size = 8 << 20, on = 1;
+    socklen_t length = sizeof *local;
+    *local = (struct sockaddr_in){.sin_family = AF_INET};
+    inet_pton(AF_INET, address, &local->sin_addr);
     setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
     setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
-    if (bind(fd, (struct sockaddr *)&local, sizeof local)) return perror("bind"), 1;
-    getsockname(fd, (struct sockaddr *)&local, &length);
-    printf("%d\n", ntohs(local.sin_port));
+    if (bind(fd, (struct sockaddr *)local, sizeof *local)) return perror("bind"), -1;
+    getsockname(fd, (struct sockaddr *)local, &length);
+    printf("%d\n", ntohs(local->sin_port));
     fflush(stdout);
     memset(by_port, -1, sizeof by_port);
-    while (leg_count < MAX_LEGS && scanf("%d", &port) == 1) {
-        struct leg *leg = &legs[leg_count];
-        leg->to = local;
-        leg->to.sin_port = htons(port);
-        leg->capacity = (int)(seconds * 50) + 500;
-        leg->deviation = calloc(leg->capacity, sizeof(int64_t));
-        by_port[port] = leg_count++;
-    }
+    return fd;
+}
+
+static void add_leg(const struct sockaddr_in *local, int port, double seconds) {
+    struct leg *leg = &legs[leg_count];
+    leg->to = *local;
+    leg->to.sin_port = htons(port);
+    leg->capacity = (int)(seconds * 50) + 500;
+    leg->deviation = calloc(leg->capacity, sizeof(int64_t));
+    by_port[port] = leg_count++;
+}
+
+static int far_ends(const char *address, double seconds) {
+    struct sockaddr_in local;
+    int fd = open_socket(address, &local), port;
+    if (fd < 0) return 1;
+    while (leg_count < MAX_LEGS && scanf("%d", &port) == 1) add_leg(&local, port, seconds);
     make_audio();
     int64_t start = now_ns(CLOCK_MONOTONIC), end = start + (int64_t)(seconds * 1e9), at = start;
     for (int slice = 0; at < end; slice = (slice + 1) % 20, at += SLICE_NS) {
@@ -216,7 +231,97 @@ static int far_ends(const char *address, double seconds) {
         send_slice(fd, slice);
         receive_all(fd);
     }
-    report();
+    report(0);
+    return 0;
+}
+
+/* What was packed into the socket's buffer before now does not count. */
+static void begin_measuring(double seconds) {
+    for (int i = 0; i < leg_count; i++) {
+        struct leg *leg = &legs[i];
+        leg->received = 0;
+        leg->passed = 0;
+        if ((int)(seconds * 50) + 500 > leg->capacity) {
+            leg->capacity = (int)(seconds * 50) + 500;
+            leg->deviation = realloc(leg->deviation, leg->capacity * sizeof(int64_t));
+        }
+    }
+}
+
+/* The next line of stdin if it is there, else NULL; `ended` at its end. */
+static const char *next_line(int *ended) {
+    static char line[64];
+    static int filled;
+    char byte;
+    ssize_t size;
+    while ((size = read(0, &byte, 1)) == 1) {
+        if (byte == '\n') {
+            line[filled] = 0;
+            filled = 0;
+            return line;
+        }
+        if (filled < (int)sizeof line - 1) line[filled++] = byte;
+    }
+    *ended = size == 0;
+    return NULL;
+}
+
+static int live_ends(const char *address) {
+    struct sockaddr_in local;
+    int fd = open_socket(address, &local), ended = 0, port;
+    double window = 0;
+    const char *line;
+    if (fd < 0) return 1;
+    fcntl(0, F_SETFL, O_NONBLOCK);
+    make_audio();
+    int64_t at = now_ns(CLOCK_MONOTONIC), end = INT64_MAX;
+    for (int slice = 0; at < end; slice = (slice + 1) % 20, at += SLICE_NS) {
+        sleep_until(at);
+        send_slice(fd, slice);
+        receive_all(fd);
+        while (!window && !ended && (line = next_line(&ended))) {
+            if (sscanf(line, "add %d", &port) == 1 && port > 0 && port < 65536 && leg_count < MAX_LEGS) {
+                add_leg(&local, port, 0);
+            } else if (sscanf(line, "measure %lf", &window) == 1) {
+                begin_measuring(window);
+                end = at + (int64_t)(window * 1e9);
+            }
+        }
+        if (ended && !window) return 1;
+    }
+    report(window);
+    return 0;
+}
+
+static int echo(const char *address) {
+    static unsigned char data[BATCH][2048];
+    static struct sockaddr_in from[BATCH];
+    struct sockaddr_in local;
+    struct mmsghdr messages[BATCH];
+    struct iovec parts[BATCH];
+    int fd = open_socket(address, &local), ended = 0, count;
+    if (fd < 0) return 1;
+    fcntl(0, F_SETFL, O_NONBLOCK);
+    for (int64_t at = now_ns(CLOCK_MONOTONIC); !ended; at += FRAME_NS / 4) {
+        sleep_until(at);
+        next_line(&ended);
+        do {
+            for (int i = 0; i < BATCH; i++) {
+                parts[i] = (struct iovec){data[i], sizeof data[i]};
+                memset(&messages[i], 0, sizeof messages[i]);
+                messages[i].msg_hdr.msg_iov = &parts[i];
+                messages[i].msg_hdr.msg_iovlen = 1;
+                messages[i].msg_hdr.msg_name = &from[i];
+                messages[i].msg_hdr.msg_namelen = sizeof from[i];
+            }
+            count = recvmmsg(fd, messages, BATCH, MSG_DONTWAIT, NULL);
+            for (int i = 0; i < count; i++) parts[i].iov_len = messages[i].msg_len;
+            for (int sent = 0; sent < count;) {
+                int more = sendmmsg(fd, messages + sent, count - sent, 0);
+                sent += more > 0 ? more : 1; /* an ICMP error of an earlier packet */
+            }
+        } while (count == BATCH);
+    }
     return 0;
 }
 
@@ -249,7 +354,10 @@ static int bare_loop(const char *address, int count, double seconds) {
 
 int main(int argc, char **argv) {
     if (argc == 4 && !strcmp(argv[1], "far")) return far_ends(argv[2], atof(argv[3]));
+    if (argc == 3 && !strcmp(argv[1], "live")) return live_ends(argv[2]);
+    if (argc == 3 && !strcmp(argv[1], "echo")) return echo(argv[2]);
     if (argc == 5 && !strcmp(argv[1], "loop")) return bare_loop(argv[2], atoi(argv[3]), atof(argv[4]));
-    fprintf(stderr, "usage: rtp_load far ADDRESS SECONDS < ports | rtp_load loop ADDRESS LEGS SECONDS\n");
+    fprintf(stderr, "usage: rtp_load far ADDRESS SECONDS < ports | live ADDRESS | echo ADDRESS | "
+                    "loop ADDRESS LEGS SECONDS\n");
     return 2;
 }

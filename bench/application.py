@@ -1,0 +1,125 @@
+"""The web application of the load: answers every question at once, and notes when what was asked.
+
+HTTP by httptools on a bare protocol: what answers must cost next to nothing beside what is measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs
+
+import httptools
+import msgspec
+import numpy as np
+import soundfile
+
+RATE = 8000
+Handler = Callable[[str, bytes], tuple[str, bytes]]
+
+
+class Application:
+    """`documents` maps a dialect to what its `/<dialect>/voice` answers; `{url}` is where we are.
+
+    `on_asked(caller)` and `on_told(caller, status)` are called with the calling number of a question or a
+    status callback.
+    """
+
+    def __init__(self, documents: dict[str, tuple[str, str]], prompt_seconds: float) -> None:
+        self.url = ""
+        self.on_asked: Callable[[str], None] = _ignore
+        self.on_told: Callable[[str, str], None] = _ignore
+        self._documents = documents
+        self._prompt = wav(prompt_seconds)
+        self._server: asyncio.Server | None = None
+        self._answers: dict[str, tuple[str, bytes]] = {}
+
+    async def start(self) -> None:
+        """Serve on a free port of the loopback interface."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: _Connection(self._answer), "127.0.0.1", 0, backlog=1024
+        )
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        for dialect, (kind, text) in self._documents.items():
+            self._answers[f"/{dialect}/voice"] = kind, text.replace("{url}", self.url).encode()
+
+    async def stop(self) -> None:
+        """Stop serving."""
+        if self._server is not None:
+            self._server.close()
+
+    def _answer(self, path: str, body: bytes) -> tuple[str, bytes]:
+        if path == "/prompt.wav":
+            return "audio/wav", self._prompt
+        caller, status = _caller(body)
+        document = self._answers.get(path)
+        if document is None:
+            self.on_told(caller, status)
+            return "", b""
+        self.on_asked(caller)
+        return document
+
+
+class _Connection(asyncio.Protocol):
+    """One HTTP/1.1 connection, kept alive."""
+
+    def __init__(self, answer: Handler) -> None:
+        self._answer = answer
+        self._transport: asyncio.Transport | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._parser: Any = httptools.HttpRequestParser(self)
+        self._url = b""
+        self._body = bytearray()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the request's target."""
+        self._url += url
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the request's body."""
+        self._body += body
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        kind, body = self._answer(self._url.partition(b"?")[0].decode(), bytes(self._body))
+        status = "200 OK" if kind else "204 No Content"
+        # Spoken and fetched audio is cached by what HTTP says of it.
+        head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nCache-Control: max-age=3600\r\n"
+        length = f"Content-Length: {len(body)}\r\n\r\n" if kind else "\r\n"
+        self._url, self._body = b"", bytearray()
+        if self._transport is not None:
+            self._transport.write(head.encode() + length.encode() + body)
+
+
+def _caller(body: bytes) -> tuple[str, str]:
+    """The calling number and the call's status: of a form, or of a JSON object."""
+    if body.startswith(b"{"):
+        told = msgspec.json.decode(body)
+        return str(told.get("from", "")), str(told.get("call_status", ""))
+    fields = parse_qs(body.decode())
+    return fields.get("From", [""])[0], fields.get("CallStatus", [""])[0]
+
+
+def _ignore(*_: str) -> None:
+    """Nobody wants to know."""
+
+
+def wav(seconds: float) -> bytes:
+    """A prompt that is no simple tone, as a WAV file: G.711's rate, 16 bits."""
+    time = np.arange(int(seconds * RATE)) / RATE
+    wave = 8000 * np.sin(2 * np.pi * 300 * time) * np.sin(2 * np.pi * 2 * time)
+    file = io.BytesIO()
+    soundfile.write(file, wave.astype("<i2"), RATE, format="WAV", subtype="PCM_16")
+    return file.getvalue()

@@ -1,0 +1,303 @@
+"""How many calls a second one core takes: `python -m bench.cps --rates 20,50,100,150,200 --seconds 10`.
+
+Every call is a whole one: an INVITE, one question to the application, one second of prompt (cached), the server's
+BYE, the status callback durable and delivered, media both ways meanwhile. The whole server shares one core; the
+load (callers, application, far ends of RTP) has another, and says how much of it it took.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from bench.application import Application
+from bench.callers import Caller, Callers
+from bench.load import Echo, compiled
+from bench.machine import busy, cpu, default_cores, on_core, quietness
+from bench.parts import Parts, parts_of
+from bench.system import NUMBERS, System, system
+
+RATES = "20,50,100,150,200"
+P99_MS = 200.0
+"""What a rate must keep: the 99th percentile of INVITE to 200."""
+HOPELESS_MS = 2000.0
+"""Beyond this no higher rate is tried."""
+WARM_UP = 20
+WRAP_UP = 20.0
+"""Seconds after the last call in which every one must end, and its callback come."""
+LOAD_LIMIT = 0.8
+"""The share of its core above which the load may be what is measured."""
+DOCUMENTS = {
+    "laml": ("application/xml", "<Response><Play>{url}/prompt.wav</Play></Response>"),
+    "callapi": ("application/xml", "<Response><Play>{url}/prompt.wav</Play></Response>"),
+    "jambonz": ("application/json", '[{"verb":"play","url":"{url}/prompt.wav"},{"verb":"hangup"}]'),
+}
+ENDED = frozenset({"completed", "failed", "busy", "no-answer", "canceled"})
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One rate's figures. Times in ms: (median, 99th percentile)."""
+
+    rate: float
+    calls: int
+    failed: int
+    untold: int
+    """Calls of whose end the application was not told in time."""
+    retransmissions: int
+    setup: tuple[float, float]
+    """INVITE to 200."""
+    asking: tuple[float, float]
+    """INVITE to the question at the application."""
+    answering: tuple[float, float]
+    """The application's reply to 200."""
+    telling: tuple[float, float]
+    """BYE to the callback at the application."""
+    cpu: dict[str, float]
+    """Processor ms a call, by process."""
+    core: float
+    """The share of its core that the server took while calls came."""
+    load: float
+    others: float
+
+    @property
+    def good(self) -> bool:
+        """The rate was held."""
+        return not self.failed and not self.untold and self.setup[1] <= P99_MS
+
+
+def percentiles(seconds: Sequence[float]) -> tuple[float, float]:
+    """Median and 99th percentile in ms; zeros for nothing."""
+    if not seconds:
+        return 0.0, 0.0
+    ordered = sorted(seconds)
+    return ordered[len(ordered) // 2] * 1000, ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)] * 1000
+
+
+class Load:
+    """Callers and application of one server, brought together."""
+
+    def __init__(self, server: System, application: Application, far: Echo, dialect: str) -> None:
+        self._server = server
+        self._far = far
+        self._callers = Callers(server.sip, NUMBERS[dialect], far.port)
+        self._by_identity: dict[str, Caller] = {}
+        self._next = 0
+        application.on_asked = self._asked
+        application.on_told = self._told
+
+    def close(self) -> None:
+        """No more calls."""
+        self._callers.close()
+
+    async def step(self, rate: float, seconds: float, core: int) -> Step:
+        """Calls at this rate for that long, until all is done."""
+        usage, load, others = self._server.usage(), self._spent(), busy(core)
+        began = time.monotonic()
+        calls = [await self._placed(began, rate, number) for number in range(max(1, int(rate * seconds)))]
+        elapsed = time.monotonic() - began
+        used = self._server.usage().since(usage)
+        load, others = self._spent() - load, busy(core) - others - sum(used.values())
+        await self._done(calls)
+        await self._server.idle()
+        total = self._server.usage().since(usage)
+        return _step_of(
+            calls,
+            rate=rate,
+            cpu={role: spent * 1000 / len(calls) for role, spent in total.items()},
+            core=sum(used.values()) / elapsed,
+            load=load / elapsed,
+            others=others / elapsed,
+        )
+
+    async def _placed(self, began: float, rate: float, number: int) -> Caller:
+        await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
+        call = self._callers.call(self._next)
+        self._by_identity[call.identity.removeprefix("+")] = call
+        self._next += 1
+        return call
+
+    async def _done(self, calls: list[Caller]) -> None:
+        until = time.monotonic() + WRAP_UP
+        while time.monotonic() < until and not all(call.ended and call.told for call in calls):
+            await asyncio.sleep(0.05)
+
+    def _asked(self, identity: str) -> None:
+        call = self._by_identity.get(identity.removeprefix("+"))
+        if call is not None:
+            call.asked = call.asked or time.monotonic()
+
+    def _told(self, identity: str, status: str) -> None:
+        call = self._by_identity.get(identity.removeprefix("+"))
+        if call is not None and status in ENDED:
+            call.told = time.monotonic()
+
+    def _spent(self) -> float:
+        return time.process_time() + cpu(self._far.pid)
+
+
+def _step_of(
+    calls: list[Caller], *, rate: float, cpu: dict[str, float], core: float, load: float, others: float
+) -> Step:
+    answered = [call for call in calls if call.status == 200 and call.asked]
+    return Step(
+        rate=rate,
+        calls=len(calls),
+        failed=sum(not (call.status == 200 and call.ended) for call in calls),
+        untold=sum(not call.told for call in calls),
+        retransmissions=sum(call.retransmissions for call in calls),
+        setup=percentiles([call.answered - call.invited for call in answered]),
+        asking=percentiles([call.asked - call.invited for call in answered]),
+        answering=percentiles([call.answered - call.asked for call in answered]),
+        telling=percentiles(
+            [max(0.0, call.told - call.ended) for call in answered if call.told and call.ended]
+        ),
+        cpu=cpu,
+        core=core,
+        load=load,
+        others=others,
+    )
+
+
+async def ramp(
+    rates: Sequence[float], seconds: float, cores: tuple[int, int], dialect: str, *, sampled: bool = False
+) -> tuple[list[Step], Parts | None]:
+    """Measure rate after rate on one server. `sampled`: also where its processor time goes."""
+    application = Application(DOCUMENTS, prompt_seconds=1.0)
+    await application.start()
+    far = Echo(cores[1])
+    await far.start()
+    module = ("bench.parts",) if sampled else ("ringback", "serve")
+    try:
+        async with system(application.url, cores[0], module=module) as server:
+            load = Load(server, application, far, dialect)
+            await load.step(WARM_UP, 1.0, cores[0])
+            steps = await _steps(load, rates, seconds, cores[0])
+            load.close()
+            parts = server.data / "parts.json"
+        return steps, parts_of(parts) if sampled else None
+    finally:
+        await application.stop()
+        await far.stop()
+
+
+async def _steps(load: Load, rates: Sequence[float], seconds: float, core: int) -> list[Step]:
+    steps: list[Step] = []
+    for rate in rates:
+        steps.append(await load.step(rate, seconds, core))
+        if steps[-1].failed or steps[-1].setup[1] > HOPELESS_MS:
+            break
+    return steps
+
+
+def table(steps: Sequence[Step]) -> Table:
+    """A line a rate."""
+    shown = Table(title="Calls a second, the whole server on one core; times in ms: median/p99")
+    for heading in (
+        "calls/s",
+        "calls",
+        "failed",
+        "not told",
+        "resent",
+        "INVITE→200",
+        "INVITE→question",
+        "reply→200",
+        "BYE→callback",
+        "CPU ms/call",
+        "control/media",
+        "core",
+        "load core",
+    ):
+        shown.add_column(heading, justify="right")
+    for step in steps:
+        shown.add_row(*_row(step), style="" if step.good else "red")
+    return shown
+
+
+def _row(step: Step) -> list[str]:
+    times = (step.setup, step.asking, step.answering, step.telling)
+    shares = [step.cpu.get(role, 0.0) for role in ("control", "media")]
+    return [
+        f"{step.rate:g}",
+        str(step.calls),
+        str(step.failed),
+        str(step.untold),
+        str(step.retransmissions),
+        *(f"{median:.1f}/{p99:.1f}" for median, p99 in times),
+        f"{sum(step.cpu.values()):.2f}",
+        "/".join(f"{share:.2f}" for share in shares),
+        f"{step.core:.0%}",
+        f"{step.load:.0%}",
+    ]
+
+
+def remarks(steps: Sequence[Step]) -> list[str]:
+    """The result, and what one must know to believe it."""
+    held = [step.rate for step in steps if step.good]
+    said = [
+        f"highest rate held (no failure, every callback, p99 ≤ {P99_MS:.0f} ms): "
+        + (f"{max(held):g} calls a second" if held else "none of these")
+    ]
+    if max(step.load for step in steps) > LOAD_LIMIT:
+        said.append("THE LOAD WAS BUSY: its own core may have been the limit")
+    if not compiled():
+        said.append("no C compiler: the far ends of RTP are a slow stand-in in Python")
+    said.append(quietness(max(step.others for step in steps)))
+    return said
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    server_core, load_core = default_cores()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rates", type=rates_of, default=rates_of(RATES), help="calls a second, with commas")
+    parser.add_argument("--seconds", type=float, default=10.0, help="how long calls come at each rate")
+    parser.add_argument("--dialect", choices=tuple(DOCUMENTS), default="laml")
+    parser.add_argument(
+        "--parts", action="store_true", help="also show where the processor time of a call goes"
+    )
+    parser.add_argument("--server-core", type=int, default=server_core)
+    parser.add_argument("--load-core", type=int, default=load_core)
+    return parser
+
+
+def rates_of(text: str) -> list[float]:
+    """`20,50` as numbers. Raises ValueError."""
+    rates = [float(part) for part in text.split(",")]
+    if min(rates) <= 0:
+        raise ValueError("rates are above zero")
+    return rates
+
+
+def main() -> None:
+    """Read the command line and measure; exit 0 when at least the first rate was held."""
+    options = arguments().parse_args()
+    console = Console(width=max(160, Console().width), highlight=False)
+    cores = (options.server_core, options.load_core)
+    if cores[0] == cores[1]:
+        console.print(
+            "one core only: the load shares it with the server, and figures are worse than they are"
+        )
+    with on_core(cores[1]):
+        steps, _ = asyncio.run(ramp(options.rates, options.seconds, cores, options.dialect))
+        console.print(table(steps))
+        for remark in remarks(steps):
+            console.print(remark)
+        if options.parts:
+            rate = min(options.rates)
+            sampled, parts = asyncio.run(ramp([rate], options.seconds, cores, options.dialect, sampled=True))
+            assert parts is not None
+            console.print(parts.table(sampled[0].calls + WARM_UP))
+    sys.exit(0 if steps[0].good else 1)
+
+
+if __name__ == "__main__":
+    main()

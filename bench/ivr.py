@@ -1,0 +1,270 @@
+"""How many IVR calls one core holds: `python -m bench.ivr --legs 400 --seconds 20 --runs 3`.
+
+The whole server (control, media, speech, store) shares one core. Every leg is a real SIP call whose application
+answers with a looping prompt inside a Gather, with G.711 both ways; no telephone events are offered, so that keys
+are listened for in the audio. The load has another core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from bench.application import Application
+from bench.callers import Caller, Callers
+from bench.load import LiveEnds, Punctuality, compiled
+from bench.machine import busy, default_cores, on_core, quietness
+from bench.media import bare
+from bench.system import NUMBERS, System, system
+
+SETUP_RATE = 50.0
+"""Calls a second while the legs are set up."""
+SETTLE = 2.0
+"""Seconds after the last call was set up, and of watching the idle server."""
+ENOUGH = 0.99
+"""The share of its packets that the worst leg must have on time."""
+STAND_IN_LEGS = 100
+DOCUMENT = (
+    '<Response><Gather input="dtmf" timeout="86400" action="{url}/laml/voice">'
+    '<Play loop="0">{url}/prompt.wav</Play></Gather></Response>'
+)
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One run's figures. Processor time in seconds over `seconds`, memory in octets."""
+
+    legs: int
+    answered: int
+    seconds: float
+    cpu: dict[str, float]
+    idle_memory: dict[str, int]
+    idle_cpu: float
+    memory_per_leg: float
+    punctuality: Punctuality
+    ticks: dict[str, Any]
+    floor: float | None
+    """Microseconds per leg and tick of a C loop that only receives and sends."""
+    others: float
+    """The share of the server's core that went to others."""
+
+    @property
+    def core(self) -> float:
+        """The share of the core that the server took."""
+        return sum(self.cpu.values()) / self.seconds
+
+    @property
+    def microseconds(self) -> float:
+        """Processor time per leg and 20 ms, everything together."""
+        return self.core / self.legs / 50 * 1e6
+
+    @property
+    def good(self) -> bool:
+        """Every leg was there and on time."""
+        return self.answered == self.legs and self.punctuality.worst_leg >= ENOUGH
+
+
+async def measure(legs: int, seconds: float, cores: tuple[int, int], floor: float | None) -> Run:
+    """Set the calls up, let them talk, and note what it costs."""
+    application = Application({"laml": ("application/xml", DOCUMENT)}, prompt_seconds=10.0)
+    await application.start()
+    far = LiveEnds(cores[1])
+    await far.start()
+    try:
+        async with system(application.url, cores[0]) as server:
+            return await _measured(server, far, legs, seconds, cores, floor)
+    finally:
+        await application.stop()
+        await far.stop()
+
+
+async def _measured(
+    server: System, far: LiveEnds, legs: int, seconds: float, cores: tuple[int, int], floor: float | None
+) -> Run:
+    await asyncio.sleep(SETTLE)  # starting is not idling
+    idle = server.usage()
+    await asyncio.sleep(SETTLE)
+    idle_cpu = sum(server.usage().since(idle).values()) / SETTLE
+    callers = Callers(server.sip, NUMBERS["laml"], far.port)
+    callers.on_answered = lambda call: far.add(call.port)
+    calls = [await _placed(callers, number) for number in range(legs)]
+    await asyncio.sleep(SETTLE)
+    usage, others = server.usage(), busy(cores[0])
+    punctuality = await far.measure(seconds)
+    cpu = server.usage().since(usage)
+    others = (busy(cores[0]) - others - sum(cpu.values())) / seconds
+    memory = server.usage().total_memory
+    media = (await server.health())["media"][0]
+    for call in calls:
+        callers.hang_up(call)
+    await server.idle()
+    callers.close()
+    return Run(
+        legs=legs,
+        answered=sum(call.status == 200 for call in calls),
+        seconds=seconds,
+        cpu=cpu,
+        idle_memory=idle.memory,
+        idle_cpu=idle_cpu,
+        memory_per_leg=(memory - idle.total_memory) / legs,
+        punctuality=punctuality,
+        ticks=media,
+        floor=floor,
+        others=others,
+    )
+
+
+async def _placed(callers: Callers, number: int) -> Caller:
+    call = callers.call(number)
+    await asyncio.sleep(1 / SETUP_RATE)
+    return call
+
+
+def middle(runs: Iterable[float]) -> float:
+    """The median."""
+    return statistics.median(runs)
+
+
+def table(runs: list[Run]) -> Table:
+    """All runs, a line each, and their medians."""
+    shown = Table(title="IVR calls, the whole server on one core")
+    for heading in (
+        "legs",
+        "on time",
+        "worst leg",
+        "off, ms",
+        "µs/leg·tick",
+        "x bare C",
+        "core",
+        "control/media",
+        "tick p99/max ms",
+        "overruns",
+        "KB/leg",
+        "idle MB",
+        "idle CPU",
+    ):
+        shown.add_column(heading, justify="right")
+    for run in runs:
+        shown.add_row(*_row(run))
+    if len(runs) > 1:
+        shown.add_section()
+        shown.add_row(*_median_row(runs))
+    return shown
+
+
+def _row(run: Run) -> list[str]:
+    far, ticks = run.punctuality, run.ticks
+    shares = [run.cpu.get(role, 0.0) / run.seconds for role in ("control", "media")]
+    return [
+        str(run.answered),
+        f"{far.punctual / max(1, far.expected):.3%}",
+        f"{far.worst_leg:.2%}",
+        f"{far.largest_deviation_ms:.1f}",
+        f"{run.microseconds:.1f}",
+        f"{run.microseconds / run.floor:.1f}" if run.floor else "–",
+        f"{run.core:.0%}",
+        "/".join(f"{share:.0%}" for share in shares),
+        f"{ticks['tick_p99_ms']:.2f}/{ticks['tick_max_ms']:.2f}",
+        str(ticks["overruns"]),
+        f"{run.memory_per_leg / 1024:.0f}",
+        f"{sum(run.idle_memory.values()) / 2**20:.0f}",
+        f"{run.idle_cpu:.1%}",
+    ]
+
+
+def _median_row(runs: list[Run]) -> list[str]:
+    ratios = [run.microseconds / run.floor for run in runs if run.floor]
+    return [
+        "median",
+        f"{middle(run.punctuality.punctual / max(1, run.punctuality.expected) for run in runs):.3%}",
+        f"{middle(run.punctuality.worst_leg for run in runs):.2%}",
+        f"{middle(run.punctuality.largest_deviation_ms for run in runs):.1f}",
+        f"{middle(run.microseconds for run in runs):.1f}",
+        f"{middle(ratios):.1f}" if ratios else "–",
+        f"{middle(run.core for run in runs):.0%}",
+        "",
+        f"{middle(run.ticks['tick_p99_ms'] for run in runs):.2f}",
+        "",
+        f"{middle(run.memory_per_leg for run in runs) / 1024:.0f}",
+        f"{middle(sum(run.idle_memory.values()) for run in runs) / 2**20:.0f}",
+        f"{middle(run.idle_cpu for run in runs):.1%}",
+    ]
+
+
+def remarks(runs: list[Run]) -> list[str]:
+    """What one must know to believe the figures."""
+    said = []
+    memory = "  ".join(f"{role} {size / 2**20:.0f} MB" for role, size in sorted(runs[-1].idle_memory.items()))
+    said.append(f"idle memory (PSS): {memory}")
+    floors = [run.floor for run in runs if run.floor]
+    if floors:
+        said.append(
+            f"bare C loop, receive and send only, in the same minutes: {middle(floors):.1f} µs a leg and tick"
+        )
+    else:
+        said.append(
+            "no C compiler: no bare loop to compare with, and the far ends are a slow stand-in in Python"
+        )
+    load = max(run.punctuality.load_cpu_seconds / run.seconds for run in runs)
+    said.append(f"the far ends took up to {load:.0%} of their core")
+    said.append(quietness(max(run.others for run in runs)))
+    if not all(run.good for run in runs):
+        said.append(
+            f"NOT REACHED: every leg up, and {ENOUGH:.0%} of each one's packets within 5 ms of its schedule"
+        )
+    return said
+
+
+def bench(legs: list[int], seconds: float, runs: int, cores: tuple[int, int]) -> list[Run]:
+    """Measure each number of legs so many times."""
+    done = []
+    with on_core(cores[1]):
+        for count in legs:
+            for _ in range(runs):
+                floor = asyncio.run(bare(count, 5.0, cores)) if compiled() else None
+                done.append(asyncio.run(measure(count, seconds, cores, floor)))
+    return done
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    server_core, load_core = default_cores()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--legs", type=int, nargs="+", default=[400])
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--server-core", type=int, default=server_core)
+    parser.add_argument("--load-core", type=int, default=load_core)
+    return parser
+
+
+def main() -> None:
+    """Read the command line and measure; exit 0 when every leg was on time."""
+    options = arguments().parse_args()
+    console = Console(width=max(150, Console().width), highlight=False)
+    cores = (options.server_core, options.load_core)
+    legs = options.legs if compiled() else [min(count, STAND_IN_LEGS) for count in options.legs]
+    if cores[0] == cores[1]:
+        console.print(
+            "one core only: the load shares it with the server, and figures are worse than they are"
+        )
+    if legs != options.legs:
+        console.print(f"no C compiler (cc, gcc, clang): {STAND_IN_LEGS} legs at most")
+    runs = bench(legs, options.seconds, options.runs, cores)
+    console.print(table(runs))
+    for remark in remarks(runs):
+        console.print(remark)
+    sys.exit(0 if all(run.good for run in runs) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""What the machine says about itself: cores, processor time, memory, and whether anybody else was at work."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+TICK = os.sysconf("SC_CLK_TCK")
+QUIET = 0.03
+"""The share of a core that others may use before figures are doubtful."""
+ROLES = {
+    "ringback.media.worker": "media",
+    "espeak_worker": "speech",
+    "ringback": "control",
+}
+"""What a word of a command line says about its process; the first that fits holds."""
+
+
+def default_cores() -> tuple[int, int]:
+    """A core for the server and one for the load: the first two we may use, or the only one twice."""
+    cores = sorted(os.sched_getaffinity(0))
+    return cores[0], cores[min(1, len(cores) - 1)]
+
+
+@contextlib.contextmanager
+def on_core(core: int) -> Iterator[None]:
+    """Processes started within the block run on this core only; so does this one meanwhile."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def cpu(pid: int) -> float:
+    """Processor seconds that a process has used; 0 for one that is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def memory(pid: int) -> int:
+    """The proportional set size of a process, in octets; 0 for one that is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    for line in lines:
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def family(pid: int) -> dict[int, str]:
+    """A process and all its descendants: identifier and role."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+                children.setdefault(parent, []).append(int(entry.name))
+    found, waiting = {}, [pid]
+    while waiting:
+        member = waiting.pop()
+        found[member] = _role(member)
+        waiting += children.get(member, [])
+    return found
+
+
+def _role(pid: int) -> str:
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return "gone"
+    return next((role for word, role in ROLES.items() if word in command), "other")
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """What a process and its descendants use, by role: processor seconds so far, octets of memory now."""
+
+    cpu: dict[str, float]
+    memory: dict[str, int]
+
+    @classmethod
+    def of(cls, pid: int) -> Usage:
+        """As of now."""
+        spent: dict[str, float] = {}
+        held: dict[str, int] = {}
+        for member, role in family(pid).items():
+            spent[role] = spent.get(role, 0.0) + cpu(member)
+            held[role] = held.get(role, 0) + memory(member)
+        return cls(spent, held)
+
+    def since(self, before: Usage) -> dict[str, float]:
+        """Processor seconds by role since another moment."""
+        return {role: spent - before.cpu.get(role, 0.0) for role, spent in self.cpu.items()}
+
+    @property
+    def total_memory(self) -> int:
+        """Octets, all together."""
+        return sum(self.memory.values())
+
+
+def busy(core: int) -> float:
+    """Seconds for which a core was at work since the start of the machine, stolen time included."""
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *fields = line.split()
+        if name == f"cpu{core}":
+            user, nice, system, _, _, irq, softirq, steal, *_ = map(int, fields)
+            return (user + nice + system + irq + softirq + steal) / TICK
+    return 0.0
+
+
+def quietness(others: float) -> str:
+    """What to say of the share of the server's core that others had."""
+    if others <= QUIET:
+        return f"quiet: others had {max(0.0, others):.0%} of the server's core"
+    return f"NOT QUIET: others had {others:.0%} of the server's core; measure again"

@@ -1,0 +1,136 @@
+"""Where the control process's time goes: `python -m bench.parts --config FILE` serves, and samples itself.
+
+Each millisecond of processor time the stack of the main thread is looked at: the sample belongs to the part that
+the innermost frame of the product is in, and what libraries do belongs to whoever called them. Other threads are
+known by the processor time that the system counts for them. At the end, `parts.json` is in the data directory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from types import FrameType
+
+import msgspec
+from rich.table import Table
+
+from ringback.cli.serve import serve
+from ringback.config import load
+
+INTERVAL = 0.001
+ROOT = f"{os.sep}ringback{os.sep}"
+PARTS = {
+    "sip": "SIP",
+    "dialects": "dialect: fields and markup",
+    "webhooks": "webhooks: questions and callbacks",
+    "net": "HTTP client",
+    "calls": "engine: verbs, events, rows",
+    "store": "store",
+    "media": "media plane, control side",
+    "audio": "sources",
+    "routing": "routing",
+}
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """Seconds of processor time: of the main thread by part, and of each other thread by name."""
+
+    main: dict[str, float]
+    threads: dict[str, float]
+
+    def table(self, calls: int) -> Table:
+        """A line a part, for one of so many calls."""
+        shown = Table(
+            title=f"Where a call's processor time goes in the control process ({calls} calls, sampled)"
+        )
+        for heading in ("part", "ms a call", "share"):
+            shown.add_column(heading, justify="left" if heading == "part" else "right")
+        lines = [*self.main.items(), *((f"thread {name}", spent) for name, spent in self.threads.items())]
+        total = sum(spent for _, spent in lines) or 1.0
+        for name, spent in sorted(lines, key=lambda line: -line[1]):
+            shown.add_row(name, f"{spent * 1000 / calls:.2f}", f"{spent / total:.0%}")
+        return shown
+
+
+def parts_of(file: Path) -> Parts:
+    """What a sampled server wrote."""
+    return msgspec.json.decode(file.read_bytes(), type=Parts)
+
+
+class Sampler:
+    """Counts samples of the main thread by part."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self._began = 0.0
+
+    def start(self) -> None:
+        """Sample from now on."""
+        self._began = time.thread_time()
+        signal.signal(signal.SIGPROF, self._sample)
+        signal.setitimer(signal.ITIMER_PROF, INTERVAL, INTERVAL)
+
+    def stop(self) -> dict[str, float]:
+        """Seconds of the main thread by part: the samples' shares of what it really used."""
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
+        spent = time.thread_time() - self._began
+        total = sum(self.counts.values()) or 1
+        return {part: spent * count / total for part, count in self.counts.items()}
+
+    def _sample(self, _: int, frame: FrameType | None) -> None:
+        self.counts[part_at(frame)] += 1
+
+
+def part_at(frame: FrameType | None) -> str:
+    """The part of the product that is at work, by the innermost of its frames."""
+    while frame is not None:
+        _, found, inside = frame.f_code.co_filename.rpartition(ROOT)
+        if found:
+            return PARTS.get(inside.partition(os.sep)[0], "other")
+        frame = frame.f_back
+    return "event loop and libraries"
+
+
+def threads() -> dict[str, float]:
+    """Processor seconds of each thread but the main one."""
+    spent: Counter[str] = Counter()
+    for thread in threading.enumerate():
+        if thread is threading.main_thread() or thread.native_id is None:
+            continue
+        text = Path(f"/proc/self/task/{thread.native_id}/stat").read_text()
+        fields = text.rsplit(")", 1)[1].split()
+        name = thread.name.rstrip("0123456789_").removeprefix("ringback-")
+        spent[name] += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return dict(spent)
+
+
+async def work(config: Path) -> int:
+    """Serve, sampled, until a signal comes."""
+    sampler = Sampler()
+    sampler.start()
+    ended = asyncio.create_task(serve(config))
+    others: dict[str, float] = {}
+    while not ended.done():
+        await asyncio.wait({ended}, timeout=1.0)
+        if not ended.done():
+            others = threads()
+    parts = Parts(sampler.stop(), others)
+    (load(config).server.data_path / "parts.json").write_bytes(msgspec.json.encode(parts))
+    return ended.result()
+
+
+def main() -> None:
+    """Serve on the event loop that the product uses."""
+    import uvloop
+
+    sys.exit(uvloop.run(work(Path(sys.argv[sys.argv.index("--config") + 1]))))
+
+
+if __name__ == "__main__":
+    main()

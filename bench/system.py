@@ -1,0 +1,156 @@
+"""The whole server as a process of its own, on a core of its own, with a temporary configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from bench.machine import Usage, on_core
+from ringback.running import Running, running_server
+
+NUMBERS = {"laml": "+14155550100", "jambonz": "+14155550101", "callapi": "+14155550102"}
+START_TIMEOUT = 30.0
+STOP_TIMEOUT = 20.0
+
+_CONFIG = """
+[server]
+http = "127.0.0.1:0"
+sip = ["udp:127.0.0.1:0"]
+rtp = "127.0.0.1:20000-29999"
+data = "{data}"
+
+[calls]
+shutdown_seconds = 0
+
+[log]
+level = "warning"
+
+[[account]]
+name = "bench"
+token = "bench"
+
+[[trunk]]
+name = "load"
+inbound_from = ["127.0.0.0/8"]
+"""
+_APPLICATION = """
+[[application]]
+name = "{dialect}"
+dialect = "{dialect}"
+voice_url = "{url}/{dialect}/voice"
+status_callback = "{url}/{dialect}/status"
+
+[[number]]
+number = "{number}"
+application = "{dialect}"
+"""
+
+
+class System:
+    """A running server, from outside."""
+
+    def __init__(self, process: asyncio.subprocess.Process, running: Running, data: Path) -> None:
+        self._process = process
+        self._running = running
+        self.data = data
+
+    @property
+    def pid(self) -> int:
+        """The control process."""
+        return self._process.pid
+
+    @property
+    def sip(self) -> tuple[str, int]:
+        """Host and port of its UDP listening point."""
+        host, _, port = self._running.sip[0].removeprefix("udp:").rpartition(":")
+        return host, int(port)
+
+    def usage(self) -> Usage:
+        """What it and its processes use."""
+        return Usage.of(self.pid)
+
+    async def health(self) -> dict[str, Any]:
+        """What `/health` says."""
+        async with aiohttp.ClientSession() as session, session.get(f"{self._running.http}/health") as reply:
+            body: dict[str, Any] = await reply.json()
+            return body
+
+    async def idle(self, timeout: float = 20.0) -> dict[str, Any]:
+        """Wait until no call is up and no callback due, or the time is over; the last health."""
+        async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(contextlib.suppress(TimeoutError))
+            await stack.enter_async_context(asyncio.timeout(timeout))
+            while (health := await self.health())["calls"] or health["callbacks_queued"]:
+                await asyncio.sleep(0.1)
+        return health
+
+    async def stop(self) -> None:
+        """End it."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(self._process.wait(), STOP_TIMEOUT)
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+
+
+@contextlib.asynccontextmanager
+async def system(
+    application_url: str, core: int, *, module: Sequence[str] = ("ringback", "serve")
+) -> AsyncIterator[System]:
+    """Run a server with an application in each dialect under `application_url`. `module`: what to run, with
+    its arguments; `--config` and the file's name follow. Raises RuntimeError when it does not start."""
+    with tempfile.TemporaryDirectory(prefix="ringback-bench-") as place:
+        data = Path(place, "data")
+        config = Path(place, "ringback.toml")
+        applications = (
+            _APPLICATION.format(dialect=dialect, url=application_url, number=number)
+            for dialect, number in NUMBERS.items()
+        )
+        config.write_text(_CONFIG.format(data=data) + "".join(applications))
+        with on_core(core):
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                *module,
+                "--config",
+                str(config),
+                stdout=asyncio.subprocess.DEVNULL,
+                stdin=asyncio.subprocess.DEVNULL,
+                env={**os.environ, "PYTHONPATH": _path()},
+            )
+        running = System(process, await _running(process, data), data)
+        try:
+            yield running
+        finally:
+            await running.stop()
+
+
+async def _running(process: asyncio.subprocess.Process, data: Path) -> Running:
+    loop = asyncio.get_running_loop()
+    until = loop.time() + START_TIMEOUT
+    while process.returncode is None and loop.time() < until:
+        running = running_server(data)
+        if running is not None:
+            return running
+        await asyncio.sleep(0.05)
+    if process.returncode is None:
+        process.kill()
+    await process.wait()
+    raise RuntimeError("the server did not start; it says why above")
+
+
+def _path() -> str:
+    """Where modules are found: the benches, whatever is installed."""
+    here = str(Path(__file__).resolve().parents[1])
+    return os.pathsep.join(part for part in (here, os.environ.get("PYTHONPATH", "")) if part)
