@@ -1,7 +1,7 @@
 """The callers of the load: many SIP calls on one UDP socket, with a clock on each.
 
-Only as much SIP as a caller needs against a server that follows the rules, so that a call costs the load a small
-part of what it costs the server. It shares no code with the server's own SIP.
+Only as much SIP as a caller needs against a server that follows the rules, so that a call costs the load a
+small part of what it costs the server. It shares no code with the server's own SIP.
 """
 
 from __future__ import annotations
@@ -135,9 +135,10 @@ class Callers:
         )
 
     def _in_dialog(self, call: Caller, method: str, sequence: int, branch: str = "") -> str:
+        branch = f"z9hG4bK{self._run}{branch or method}{call.number}"
         return (
             f"{method} {call.target.decode()} SIP/2.0\r\n"
-            f"Via: SIP/2.0/UDP {self._local};rport;branch=z9hG4bK{self._run}{branch or method}{call.number}\r\n"
+            f"Via: SIP/2.0/UDP {self._local};rport;branch={branch}\r\n"
             f"Max-Forwards: 70\r\n"
             f"From: <sip:{call.identity}@{self._local}>;tag=t{call.number}\r\n"
             f"To: {call.to.decode()}\r\n"

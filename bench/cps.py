@@ -1,8 +1,8 @@
 """How many calls a second one core takes: `python -m bench.cps --rates 20,50,100,150,200 --seconds 10`.
 
-Every call is a whole one: an INVITE, one question to the application, one second of prompt (cached), the server's
-BYE, the status callback durable and delivered, media both ways meanwhile. The whole server shares one core; the
-load (callers, application, far ends of RTP) has another, and says how much of it it took.
+Every call is a whole one: an INVITE, one question to the application, one second of prompt (cached), the
+server's BYE, the status callback durable and delivered, media both ways meanwhile. The whole server shares one
+core; the load (callers, application, far ends of RTP) has another, and says how much of it it took.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from rich.table import Table
 from bench.application import Application
 from bench.callers import Caller, Callers
 from bench.load import Echo, compiled
-from bench.machine import busy, cpu, default_cores, on_core, quietness
-from bench.parts import Parts, parts_of
+from bench.machine import ONE_CORE, busy, cpu, default_cores, on_core, quietness
+from bench.parts import PARTS_FILE, Parts, parts_of
 from bench.system import NUMBERS, System, system
 
 RATES = "20,50,100,150,200"
@@ -125,7 +125,7 @@ class Load:
 
     async def _done(self, calls: list[Caller]) -> None:
         until = time.monotonic() + WRAP_UP
-        while time.monotonic() < until and not all(call.ended and call.told for call in calls):
+        while time.monotonic() < until and not all(call.ended and call.told for call in calls):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
     def _asked(self, identity: str) -> None:
@@ -180,8 +180,8 @@ async def ramp(
             await load.step(WARM_UP, 1.0, cores[0])
             steps = await _steps(load, rates, seconds, cores[0])
             load.close()
-            parts = server.data / "parts.json"
-        return steps, parts_of(parts) if sampled else None
+            await server.stop()
+            return steps, parts_of(server.data / PARTS_FILE) if sampled else None
     finally:
         await application.stop()
         await far.stop()

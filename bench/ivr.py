@@ -1,8 +1,8 @@
 """How many IVR calls one core holds: `python -m bench.ivr --legs 400 --seconds 20 --runs 3`.
 
-The whole server (control, media, speech, store) shares one core. Every leg is a real SIP call whose application
-answers with a looping prompt inside a Gather, with G.711 both ways; no telephone events are offered, so that keys
-are listened for in the audio. The load has another core.
+The whole server (control, media, speech, store) shares one core. Every leg is a real SIP call whose
+application answers with a looping prompt inside a Gather, with G.711 both ways; no telephone events are offered,
+so that keys are listened for in the audio. The load has another core.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rich.table import Table
 from bench.application import Application
 from bench.callers import Caller, Callers
 from bench.load import LiveEnds, Punctuality, compiled
-from bench.machine import busy, default_cores, on_core, quietness
+from bench.machine import ONE_CORE, busy, default_cores, on_core, quietness
 from bench.media import bare
 from bench.system import NUMBERS, System, system
 
@@ -168,7 +168,7 @@ def _row(run: Run) -> list[str]:
         f"{far.worst_leg:.2%}",
         f"{far.largest_deviation_ms:.1f}",
         f"{run.microseconds:.1f}",
-        f"{run.microseconds / run.floor:.1f}" if run.floor else "–",
+        f"{run.microseconds / run.floor:.1f}" if run.floor else "-",
         f"{run.core:.0%}",
         "/".join(f"{share:.0%}" for share in shares),
         f"{ticks['tick_p99_ms']:.2f}/{ticks['tick_max_ms']:.2f}",
@@ -187,7 +187,7 @@ def _median_row(runs: list[Run]) -> list[str]:
         f"{middle(run.punctuality.worst_leg for run in runs):.2%}",
         f"{middle(run.punctuality.largest_deviation_ms for run in runs):.1f}",
         f"{middle(run.microseconds for run in runs):.1f}",
-        f"{middle(ratios):.1f}" if ratios else "–",
+        f"{middle(ratios):.1f}" if ratios else "-",
         f"{middle(run.core for run in runs):.0%}",
         "",
         f"{middle(run.ticks['tick_p99_ms'] for run in runs):.2f}",
@@ -206,12 +206,10 @@ def remarks(runs: list[Run]) -> list[str]:
     floors = [run.floor for run in runs if run.floor]
     if floors:
         said.append(
-            f"bare C loop, receive and send only, in the same minutes: {middle(floors):.1f} µs a leg and tick"
+            f"bare C loop, receive and send only, just before: {middle(floors):.1f} µs a leg and tick"
         )
     else:
-        said.append(
-            "no C compiler: no bare loop to compare with, and the far ends are a slow stand-in in Python"
-        )
+        said.append("no C compiler: no bare loop to compare with, and the far ends are slow ones in Python")
     load = max(run.punctuality.load_cpu_seconds / run.seconds for run in runs)
     said.append(f"the far ends took up to {load:.0%} of their core")
     said.append(quietness(max(run.others for run in runs)))

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 TICK = os.sysconf("SC_CLK_TCK")
+ONE_CORE = "one core only: the load shares it with the server, so the figures are worse than the server is"
 QUIET = 0.03
 """The share of a core that others may use before figures are doubtful."""
 ROLES = {

@@ -1,8 +1,8 @@
 """Where the control process's time goes: `python -m bench.parts --config FILE` serves, and samples itself.
 
-Each millisecond of processor time the stack of the main thread is looked at: the sample belongs to the part that
-the innermost frame of the product is in, and what libraries do belongs to whoever called them. Other threads are
-known by the processor time that the system counts for them. At the end, `parts.json` is in the data directory.
+Each millisecond of processor time the stack of the main thread is looked at: the sample belongs to the part
+that the innermost frame of the product is in, and what libraries do belongs to whoever called them. Other threads
+are known by the processor time that the system counts for them. At the end, the figures are in the data directory.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from types import FrameType
 
@@ -23,6 +23,7 @@ from rich.table import Table
 from ringback.cli.serve import serve
 from ringback.config import load
 
+PARTS_FILE = "parts.json"
 INTERVAL = 0.001
 ROOT = f"{os.sep}ringback{os.sep}"
 PARTS = {
@@ -99,7 +100,7 @@ def part_at(frame: FrameType | None) -> str:
 
 def threads() -> dict[str, float]:
     """Processor seconds of each thread but the main one."""
-    spent: Counter[str] = Counter()
+    spent: defaultdict[str, float] = defaultdict(float)
     for thread in threading.enumerate():
         if thread is threading.main_thread() or thread.native_id is None:
             continue
@@ -121,7 +122,7 @@ async def work(config: Path) -> int:
         if not ended.done():
             others = threads()
     parts = Parts(sampler.stop(), others)
-    (load(config).server.data_path / "parts.json").write_bytes(msgspec.json.encode(parts))
+    (load(config).server.data_path / PARTS_FILE).write_bytes(msgspec.json.encode(parts))
     return ended.result()
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ _CONFIG = """
 [server]
 http = "127.0.0.1:0"
 sip = ["udp:127.0.0.1:0"]
-rtp = "127.0.0.1:20000-29999"
+rtp = "127.0.0.1:10000-19999"
 data = "{data}"
 
 [calls]
@@ -86,12 +87,12 @@ class System:
 
     async def idle(self, timeout: float = 20.0) -> dict[str, Any]:
         """Wait until no call is up and no callback due, or the time is over; the last health."""
-        async with contextlib.AsyncExitStack() as stack:
-            stack.enter_context(contextlib.suppress(TimeoutError))
-            await stack.enter_async_context(asyncio.timeout(timeout))
-            while (health := await self.health())["calls"] or health["callbacks_queued"]:
-                await asyncio.sleep(0.1)
-        return health
+        until = time.monotonic() + timeout
+        while True:
+            health = await self.health()
+            if not (health["calls"] or health["callbacks_queued"]) or time.monotonic() > until:
+                return health
+            await asyncio.sleep(0.1)
 
     async def stop(self) -> None:
         """End it."""
@@ -117,7 +118,7 @@ async def system(
             _APPLICATION.format(dialect=dialect, url=application_url, number=number)
             for dialect, number in NUMBERS.items()
         )
-        config.write_text(_CONFIG.format(data=data) + "".join(applications))
+        config.write_text(_CONFIG.format(data=data) + "".join(applications))  # noqa: ASYNC240 - a tiny file
         with on_core(core):
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
