@@ -70,7 +70,8 @@ class Sent(NamedTuple):
 
     def samples(self, codec: int = codecs.PCMU) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:
         """The audio in it."""
-        return codecs.decode(np.frombuffer(self.payload, np.uint8)[None, :], codec)[0]
+        octets = np.frombuffer(self.payload, np.uint8)[None, :]
+        return codecs.decode(octets, codec).reshape(-1)
 
 
 Datagram = tuple[int, bytes] | tuple[int, bytes, tuple[str, int]]

@@ -253,6 +253,7 @@ async def test_rtp_stops_when_the_control_side_is_gone(phone: Phone) -> None:
         commands: list[protocol.Command] = [
             protocol.Open(offer.row, offer.generation),
             stale,
+            protocol.SetRemote(offer.row, offer.generation, phone.remote(host="not an address")),
             protocol.SetRemote(offer.row, offer.generation, phone.remote()),
         ]
         await loop.sock_sendall(ours, b"".join(protocol.frame(command) for command in commands))

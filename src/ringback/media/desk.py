@@ -94,7 +94,10 @@ class Desk:
             raise OSError(f"no pair of RTP ports can be bound on {where}: {self._refusal}")
 
     def obey(self, command: protocol.Command, now: float) -> None:
-        """Carry out a command. Those for a leg that is gone are ignored."""
+        """Carry out a command. Those for a leg that is gone are ignored.
+
+        Raises ValueError, LookupError for one that cannot be: the leg it was for stays as it was.
+        """
         if isinstance(command, protocol.Upload):
             self._arena.write(command.source, command.total, command.offset, command.data)
         elif isinstance(command, protocol.Forget):
@@ -127,6 +130,9 @@ class Desk:
     def tick(self, number: int, now: float) -> None:
         """One phase's tick."""
         phase = self.phases[number]
+        if not phase.count:
+            self._send_reports(now)
+            return
         batch = self._transport.receive(number, now)
         if batch is not None:
             self._received += len(batch.rows)

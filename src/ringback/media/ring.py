@@ -121,16 +121,19 @@ class Ring:
 
     def completions(self) -> npt.NDArray[np.void]:
         """What the kernel has done since the last time (dtype `COMPLETION`), a copy."""
-        # The kernel does a bounded part of the work that waits at each call.
-        for _ in range(256):
-            if not self._flags[0] & (QUEUE_TASKRUN | QUEUE_OVERFLOW):
-                break
-            self._call(0, ENTER_GETEVENTS)
+        self.work()
         head, tail = int(self._done_head[0]), int(self._done_tail[0])
         count = (tail - head) & 0xFFFFFFFF
         done: npt.NDArray[np.void] = self._done[(head + self._count[:count]) & (self._completions - 1)]
         self._done_head[0] = tail
         return done
+
+    def work(self) -> None:
+        """Let the kernel do what waits to be done in our name; a bounded part of it at each call."""
+        for _ in range(256):
+            if not self._flags[0] & (QUEUE_TASKRUN | QUEUE_OVERFLOW):
+                return
+            self._call(0, ENTER_GETEVENTS)
 
     def register_buffers(self, ring: int, entries: int, group: int) -> None:
         """Give the kernel a ring of receive buffers at the address `ring`."""

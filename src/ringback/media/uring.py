@@ -119,6 +119,8 @@ class _Lane:
         cancel["addr"] = self._receives["user_data"][row]
         cancel["user_data"] = SENT | 1
         self._ring.submit(cancel)
+        # Only when the receive is truly over does the kernel let go of the socket, and with it of the port.
+        self._ring.work()
         self._serial[row] += 1
         self._ended.discard(row)
         self._sockets.pop(row).close()

@@ -28,6 +28,8 @@ READ = 1 << 18
 SLACK = 0.0003
 """Seconds before a tick is due in which nothing else is begun."""
 PULSE = 1.0
+PRIORITY = -10
+"""Niceness, where it is permitted: sound that comes late is lost, everything else only waits."""
 
 
 class Worker:
@@ -126,12 +128,17 @@ class Worker:
         """Carry out commands, one at least, as long as there is time before the next tick."""
         done = 0
         for body in self._commands:
-            command = protocol.command_decoder.decode(body)
             done += 1
+            try:
+                command = protocol.command_decoder.decode(body)
+                self._desk.obey(command, time.monotonic())
+            except (msgspec.MsgspecError, ValueError, LookupError):
+                # One leg's trouble; all others' calls go on.
+                log.exception("a command could not be carried out")
+                continue
             if isinstance(command, protocol.Shutdown):
                 self._running = False
                 break
-            self._desk.obey(command, time.monotonic())
             if time.monotonic() >= self._clock.due - SLACK:
                 break
         del self._commands[:done]
@@ -143,6 +150,10 @@ def main(arguments: list[str]) -> None:
     settings = msgspec.json.decode(arguments[1], type=protocol.Settings)
     if settings.core is not None:
         os.sched_setaffinity(0, {settings.core})
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
+    except OSError:
+        pass  # not permitted: the tick then competes like everybody else
     for number in (signal.SIGINT, signal.SIGTERM):
         # Ctrl-C and service managers reach the whole group; the control side ends us in its own time.
         signal.signal(number, signal.SIG_IGN)
