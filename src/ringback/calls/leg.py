@@ -169,7 +169,9 @@ class Leg:
             self._media = self._plane.open_leg(self._heard)
             bound, port = self._media.address
             reached = local_address if ipaddress.ip_address(bound).is_unspecified else bound
-            self._negotiation = Negotiation(self._advertise or reached, port, self._media.rtcp_port)
+            self._negotiation = Negotiation(
+                self._advertise or reached, port, self._media.rtcp_port, ipv4_only=":" not in bound
+            )
             self._media.listen()
         return self._negotiation
 
@@ -198,15 +200,24 @@ class Leg:
                 self._accept(sdp)
                 owner.leg_ringing(status, reason, sdp is not None)
             case sip.Answered(status, reason, sdp, _):
-                self._accept(sdp)
-                owner.leg_answered(status, reason)
+                problem = self._accept(sdp)
+                if problem is None:
+                    owner.leg_answered(status, reason)
+                else:
+                    self.hang_up()
+                    owner.leg_failed(488, "Not Acceptable Here", problem)
             case sip.Failed(status, reason, _, cause):
                 owner.leg_failed(status, reason, cause)
             case sip.Cancelled(headers):
                 owner.leg_cancelled(tuple(headers.items()))
             case sip.Ended(by, headers, cause):
                 owner.leg_ended(by, tuple(headers.items()), cause)
-            case sip.Confirmed(sdp) | sip.OfferAnswered(sdp):
+            case sip.Confirmed(sdp):
+                problem = self._accept(sdp)
+                if problem is not None:
+                    self.hang_up()
+                    owner.leg_ended("error", (), problem)
+            case sip.OfferAnswered(sdp):
                 self._accept(sdp)
             case sip.Offer(sdp, _):
                 self._reply_to_offer(sdp)
@@ -219,15 +230,23 @@ class Leg:
             case sip.OfferWithdrawn():
                 pass
 
-    def _accept(self, sdp: bytes | None) -> None:
-        """The far end's answer to our offer; one that cannot be used leaves what was agreed before."""
-        if sdp is None or self._negotiation is None:
-            return
-        try:
-            self._negotiation.accept(sdp)
-        except NotAcceptable:
-            return
-        self._apply()
+    def _accept(self, sdp: bytes | None) -> str | None:
+        """The far end's answer to our offer; one that cannot be used leaves what was agreed before.
+
+        Where nothing was, there is no media, and the reason is returned.
+        """
+        negotiation = self._negotiation
+        if negotiation is None:
+            return None
+        problem = "the far end sent no session description"
+        if sdp is not None:
+            try:
+                negotiation.accept(sdp)
+            except NotAcceptable as error:
+                problem = f"the far end's session description cannot be used: {error}"
+            else:
+                self._apply()
+        return None if negotiation.description is not None else problem
 
     def _reply_to_offer(self, sdp: bytes | None) -> None:
         session, negotiation = self._session, self._negotiation

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 from ringback.media.model import Codec, RemoteMedia
 from ringback.sip.errors import SdpError
 from ringback.sip.negotiate import LocalMedia, Negotiated, accept_answer, answer, make_offer
@@ -15,15 +17,18 @@ class NotAcceptable(Exception):
 class Negotiation:
     """The offers and answers of one leg, one after the other."""
 
-    def __init__(self, host: str, port: int, rtcp_port: int) -> None:
+    def __init__(self, host: str, port: int, rtcp_port: int, *, ipv4_only: bool = False) -> None:
+        """`host` is what the far end is told; `ipv4_only`: our media cannot go to IPv6 addresses."""
         self._local = LocalMedia(host, port, rtcp_port)
+        self._ipv4_only = ipv4_only
         self._offered: SessionDescription | None = None
         self._agreed: Negotiated | None = None
 
     @staticmethod
     def check(offer: bytes) -> None:
         """Raise NotAcceptable for an offer that no port of ours could answer."""
-        _answer(offer, LocalMedia("127.0.0.1", 9), None)
+        _, agreed = _answer(offer, LocalMedia("127.0.0.1", 9), None)
+        _check_reach(agreed, ipv4_only=False)
 
     @property
     def description(self) -> bytes | None:
@@ -37,7 +42,9 @@ class Negotiation:
 
     def answer(self, offer: bytes) -> bytes:
         """Our answer to the peer's offer. Raises NotAcceptable; what was agreed before then still holds."""
-        description, self._agreed = _answer(offer, self._local, self._agreed)
+        description, agreed = _answer(offer, self._local, self._agreed)
+        _check_reach(agreed, self._ipv4_only)
+        self._agreed = agreed
         return description.encode()
 
     def accept(self, answered: bytes) -> None:
@@ -46,9 +53,11 @@ class Negotiation:
             return
         try:
             description = SessionDescription.parse(answered)
-            self._agreed = accept_answer(self._offered, description, self._local)
+            agreed = accept_answer(self._offered, description, self._local)
         except SdpError as error:
             raise NotAcceptable(str(error)) from error
+        _check_reach(agreed, self._ipv4_only)
+        self._agreed = agreed
 
     def remote(self, signalling_host: str) -> RemoteMedia | None:
         """What the media plane is told; None before anything was agreed."""
@@ -72,6 +81,17 @@ class Negotiation:
             rtcp_mux=agreed.rtcp_mux,
             signalling_host=signalling_host,
         )
+
+
+def _check_reach(agreed: Negotiated, ipv4_only: bool) -> None:
+    """Raise NotAcceptable for a media address to which nothing can be sent."""
+    for host in {agreed.remote_host, agreed.remote_rtcp_host or agreed.remote_host}:
+        try:
+            version = ipaddress.ip_address(host).version
+        except ValueError:
+            raise NotAcceptable(f"the media address {host} is no address") from None
+        if version == 6 and ipv4_only:
+            raise NotAcceptable(f"the media address {host} cannot be reached by IPv4")
 
 
 def _codec(name: str) -> Codec:

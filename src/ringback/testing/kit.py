@@ -1,12 +1,22 @@
 """A test kit: a whole server on free ports, and a web application that answers what the test says.
 
+For tests of an application that runs elsewhere, `settings_for` takes its URL; for tests of Ringback itself
+there is `WebApp`. Everything is real, SIP, audio and HTTP included, and nothing needs a fixed port.
+
 >>> async with WebApp() as app, RunningServer(app.settings("laml", tmp_path)) as server:
 ...     app.reply("/voice", '<Response><Say>Hello</Say></Response>')
 ...     async with server.phone() as phone:
-...         call = await phone.call("+14155550100")
+...         call = await phone.call(NUMBER)
 ...         await call.answered()
+...         await call.ended()
 ...     asked = await app.request("/voice")
 ...     assert asked.fields["CallStatus"] == "ringing"
+...     await server.settled()
+...     assert (await app.request("/status")).fields["CallStatus"] == "completed"
+
+With pytest, `asyncio_mode = "auto"` runs such a test as it is. A server starts in about half a second: many
+tests share one with a fixture of a module's or a session's scope (`loop_scope`, too), and call
+`WebApp.forget` between them.
 """
 
 from __future__ import annotations
@@ -100,6 +110,12 @@ class WebApp:
         A text is sent as XML, a list or object as JSON; a function makes the reply from the request.
         """
         self._answers[path] = deque(answers)
+
+    def forget(self) -> None:
+        """Forget what was asked and how to answer, for the next test on the same application."""
+        self.asked.clear()
+        self._answers.clear()
+        self._unread.clear()
 
     async def request(self, path: str, *, timeout: float = 10.0) -> Asked:
         """The next request to a path that has not been looked at. Raises TimeoutError."""

@@ -23,7 +23,7 @@ from ringback.sip.endpoint import SipEndpoint
 from ringback.sip.flow import split_address
 from ringback.sip.grammar import Params
 from ringback.sip.inbound import InboundCall
-from ringback.sip.negotiate import LocalMedia, Negotiated, accept_answer, answer, make_offer
+from ringback.sip.negotiate import Capabilities, LocalMedia, Negotiated, accept_answer, answer, make_offer
 from ringback.sip.outbound import OutboundCall
 from ringback.sip.sdp import SessionDescription
 from ringback.sip.uri import NameAddr, Uri
@@ -42,7 +42,16 @@ class CallFailed(Exception):
 class PhoneCall:
     """One call at the phone, placed or received."""
 
-    def __init__(self, host: str, on_progress: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        host: str,
+        on_progress: Callable[[str], None] | None = None,
+        *,
+        delayed_offer: bool = False,
+        telephone_events: bool = True,
+    ) -> None:
+        self._delayed_offer = delayed_offer
+        self._capabilities = Capabilities() if telephone_events else Capabilities(telephone_event="")
         self.audio = PhoneAudio()
         self.status = 0
         """The latest SIP status of the call."""
@@ -134,6 +143,7 @@ class PhoneCall:
         local = LocalMedia(
             self._local.host,
             self._local.port,
+            capabilities=self._capabilities,
             session_id=self._local.session_id,
             direction=direction,  # type: ignore[arg-type]
         )
@@ -160,13 +170,16 @@ class PhoneCall:
     async def prepare(self) -> None:
         """Open the port for the audio."""
         await self.audio.open(self._host)
-        self._local = LocalMedia(self._host, self.audio.port)
+        self._local = LocalMedia(self._host, self.audio.port, capabilities=self._capabilities)
 
-    def place(self, invite: Callable[[bytes, Callable[[sip.SessionEvent], None]], OutboundCall]) -> None:
+    def place(
+        self, invite: Callable[[bytes | None, Callable[[sip.SessionEvent], None]], OutboundCall]
+    ) -> None:
         """Send the INVITE."""
         assert self._local is not None
-        self._offered = make_offer(self._local)
-        self._session = invite(self._offered.encode(), self._signal)
+        if not self._delayed_offer:
+            self._offered = make_offer(self._local)
+        self._session = invite(self._offered.encode() if self._offered else None, self._signal)
 
     def receive(self, session: InboundCall) -> None:
         """An INVITE came."""
@@ -193,6 +206,8 @@ class PhoneCall:
                 self._progress(status, reason, sdp)
             case sip.Answered(status, reason, sdp, _):
                 self._progress(status, reason, sdp)
+                if self._offered is None:
+                    self._reply(sdp)
                 if not self._answered.done():
                     self._answered.set_result(None)
             case sip.Failed(status, reason, _, _):
@@ -322,9 +337,17 @@ class Softphone:
         *,
         headers: tuple[tuple[str, str], ...] = (),
         on_progress: Callable[[str], None] | None = None,
+        delayed_offer: bool = False,
+        telephone_events: bool = True,
     ) -> PhoneCall:
-        """Call a number or a name at the server, or any `sip:` URI."""
-        call = PhoneCall(self._host, on_progress)
+        """Call a number or a name at the server, or any `sip:` URI.
+
+        `delayed_offer`: let the far end make the offer, and answer it in the ACK. Without `telephone_events`
+        keys are pressed as tones in the audio.
+        """
+        call = PhoneCall(
+            self._host, on_progress, delayed_offer=delayed_offer, telephone_events=telephone_events
+        )
         await call.prepare()
         self._calls.append(call)
         target = Uri.parse(to) if to.startswith(("sip:", "sips:")) else self._server(to)

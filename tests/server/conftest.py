@@ -1,0 +1,30 @@
+"""The server that a module's tests share; each test finds its application as if nobody had called before."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from tests.server.site import Site, site_settings
+
+from ringback.testing.kit import RunningServer, WebApp
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    data = tmp_path_factory.mktemp("server")
+    async with (
+        WebApp() as app,
+        RunningServer(site_settings(app, data)) as server,
+        aiohttp.ClientSession() as rest,
+    ):
+        yield Site(app, server, rest)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def site(shared: Site) -> AsyncIterator[Site]:
+    yield shared
+    await shared.server.settled()
+    shared.app.forget()
