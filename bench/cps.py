@@ -1,8 +1,8 @@
 """How many calls a second one core takes: `python -m bench.cps --rates 20,50,100,150,200 --seconds 10`.
 
 Every call is a whole one: an INVITE, one question to the application, one second of prompt (cached), the
-server's BYE, the status callback durable and delivered, media both ways meanwhile. The whole server shares one
-core; the load (callers, application, far ends of RTP) has another, and says how much of it it took.
+server's BYE, the status callback durable and delivered, media both ways meanwhile. The whole server shares
+one core; the load (callers, application, far ends of RTP) has another, and says how much of it it took.
 """
 
 from __future__ import annotations
@@ -283,9 +283,7 @@ def main() -> None:
     console = Console(width=max(160, Console().width), highlight=False)
     cores = (options.server_core, options.load_core)
     if cores[0] == cores[1]:
-        console.print(
-            "one core only: the load shares it with the server, and figures are worse than they are"
-        )
+        console.print(ONE_CORE)
     with on_core(cores[1]):
         steps, _ = asyncio.run(ramp(options.rates, options.seconds, cores, options.dialect))
         console.print(table(steps))

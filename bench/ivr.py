@@ -1,8 +1,8 @@
 """How many IVR calls one core holds: `python -m bench.ivr --legs 400 --seconds 20 --runs 3`.
 
 The whole server (control, media, speech, store) shares one core. Every leg is a real SIP call whose
-application answers with a looping prompt inside a Gather, with G.711 both ways; no telephone events are offered,
-so that keys are listened for in the audio. The load has another core.
+application answers with a looping prompt inside a Gather, with G.711 both ways; no telephone events are
+offered, so that keys are listened for in the audio. The load has another core.
 """
 
 from __future__ import annotations
@@ -252,9 +252,7 @@ def main() -> None:
     cores = (options.server_core, options.load_core)
     legs = options.legs if compiled() else [min(count, STAND_IN_LEGS) for count in options.legs]
     if cores[0] == cores[1]:
-        console.print(
-            "one core only: the load shares it with the server, and figures are worse than they are"
-        )
+        console.print(ONE_CORE)
     if legs != options.legs:
         console.print(f"no C compiler (cc, gcc, clang): {STAND_IN_LEGS} legs at most")
     runs = bench(legs, options.seconds, options.runs, cores)

@@ -1,8 +1,9 @@
 """Where the control process's time goes: `python -m bench.parts --config FILE` serves, and samples itself.
 
 Each millisecond of processor time the stack of the main thread is looked at: the sample belongs to the part
-that the innermost frame of the product is in, and what libraries do belongs to whoever called them. Other threads
-are known by the processor time that the system counts for them. At the end, the figures are in the data directory.
+that the innermost frame of the product is in, and what libraries do belongs to whoever called them. Other
+threads are known by the processor time that the system counts for them. At the end, the figures are in the data
+directory.
 """
 
 from __future__ import annotations
