@@ -351,12 +351,13 @@ class Call:
         )
 
     def leg_ended(self, by: str, headers: HeaderList, cause: str) -> None:
-        """BYE, or the session expired, or it broke."""
+        """BYE, or the session expired, or it broke (`cause` says how)."""
         remote = by == "remote"
+        lost = f"the session was lost: {cause}" if cause else "the session was lost"
         self.end(
             Ending(
                 status=CallStatus.COMPLETED,
-                cause=cause or ("the far end hung up" if remote else "the session was lost"),
+                cause="the far end hung up" if remote else lost,
                 by=EndedBy.REMOTE if remote else EndedBy.SERVER,
                 sip_status=200,
                 sip_reason="OK",

@@ -23,8 +23,10 @@ from ringback.sip.endpoint import SipEndpoint
 from ringback.sip.flow import split_address
 from ringback.sip.grammar import Params
 from ringback.sip.inbound import InboundCall
+from ringback.sip.message import Response
 from ringback.sip.negotiate import Capabilities, LocalMedia, Negotiated, accept_answer, answer, make_offer
 from ringback.sip.outbound import OutboundCall
+from ringback.sip.pending import Pending
 from ringback.sip.sdp import SessionDescription
 from ringback.sip.uri import NameAddr, Uri
 from ringback.testing.phone_audio import RATE, PhoneAudio, Samples, loudness
@@ -136,8 +138,8 @@ class PhoneCall:
             self._session.bye()
             self._over("local")
 
-    def offer(self, direction: str = "sendrecv") -> None:
-        """Send a re-INVITE: `sendonly` holds, `sendrecv` takes back."""
+    def offer(self, direction: str = "sendrecv") -> Pending[Response]:
+        """Send a re-INVITE: `sendonly` holds, `sendrecv` takes back. Await it for the final response."""
         assert self._session is not None
         assert self._local is not None
         local = LocalMedia(
@@ -148,7 +150,7 @@ class PhoneCall:
             direction=direction,  # type: ignore[arg-type]
         )
         self._offered = make_offer(local, self._agreed)
-        self._session.reinvite(self._offered.encode())
+        return self._session.reinvite(self._offered.encode())
 
     def heard(self) -> Samples:
         """What was heard so far."""
