@@ -33,6 +33,8 @@ async def gather(call: Call, verb: Gather) -> Outcome:
                     # In the audio the tick has stopped the prompt already. A key by INFO, or one that came
                     # while the prompt was being fetched, stops it here.
                     prompting.cancel()
+                if prompting.done() and not prompting.cancelled():
+                    prompting.result()  # a fault of ours ends the verb, not just its prompts
             return collector.outcome
         finally:
             prompting.cancel()

@@ -57,9 +57,8 @@ class CallLog:
             deliveries=tuple(to_stored(delivery) for delivery in deliveries),
         )
         committed = self._store(append, new_call)
-        if deliveries:
-            # An empty context: sending callbacks is no part of whatever the call is doing now.
-            committed.add_done_callback(lambda done: self._send(done, deliveries), context=Context())
+        # An empty context: sending callbacks is no part of whatever the call is doing now.
+        committed.add_done_callback(lambda done: self._committed(done, deliveries), context=Context())
         self._engine.time_line.happened(self.record, event, at)
         if application is not None:
             application.notify(event, self.record)
@@ -84,6 +83,9 @@ class CallLog:
             lost.set_result(None)
             return lost
 
-    def _send(self, committed: asyncio.Future[None], deliveries: list[Delivery]) -> None:
-        if not committed.cancelled() and committed.exception() is None:
+    def _committed(self, done: asyncio.Future[None], deliveries: list[Delivery]) -> None:
+        error = None if done.cancelled() else done.exception()
+        if error is not None:
+            logger.error("call %s: an event was not stored: %s", self.record.id, error)
+        elif deliveries and not done.cancelled():
             self._engine.deliverer.offer(deliveries)

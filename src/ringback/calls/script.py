@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -10,7 +11,9 @@ from ringback.calls.application import Action, Ask, Document, Failed, Redirected
 from ringback.calls.events import Noted, VerbEnded, VerbStarted
 from ringback.calls.outcome import EndOfVerb, Outcome
 from ringback.calls.perform import perform
-from ringback.calls.verbs import Gather, Hook, Play, Redirect, Unbuilt, Verb
+from ringback.calls.runaway import DOCUMENTS, SECONDS, Runaway
+from ringback.calls.status import CallStatus
+from ringback.calls.verbs import Gather, HangUp, Hook, Play, Redirect, Unbuilt, Verb
 
 if TYPE_CHECKING:
     from ringback.calls.call import Call
@@ -27,6 +30,7 @@ class Script:
         self._call = call
         self._verbs: deque[Verb] = deque()
         self._at_end: Verb | None = None
+        self._runaway = Runaway()
 
     async def run(self, first: Ask | Document) -> None:
         """Ask (or take the given document), then do what it says until the call is over."""
@@ -42,6 +46,7 @@ class Script:
             following = await self._do(verb)
             if following is not None:
                 self._take(following)
+                await self._check_runaway()
 
     def append(self, verbs: Sequence[Verb]) -> None:
         """Run these after what is still to do."""
@@ -59,7 +64,17 @@ class Script:
     def _next(self) -> Verb | None:
         if self._verbs:
             return self._verbs.popleft()
-        return self._at_end
+        last = self._at_end
+        if last is not None:
+            # Should that not end the call, hanging up does.
+            self._at_end = HangUp()
+        return last
+
+    async def _check_runaway(self) -> None:
+        if self._runaway.document(asyncio.get_running_loop().time()):
+            cause = f"{DOCUMENTS} documents within {SECONDS:g} s: they lead to each other without end"
+            self._call.note("error", "runaway", cause)
+            await self._call.hang_up(HangUp(ended_as=CallStatus.FAILED, cause=cause, sip_status=500))
 
     async def _do(self, verb: Verb) -> Document | None:
         """Run one verb; the document that takes over, or None to go on with this one."""

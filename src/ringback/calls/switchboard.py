@@ -27,6 +27,7 @@ from ringback.calls.record import CallRecord
 from ringback.calls.rows import from_row
 from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.calls.verbs import HangUp, Hook, Verb
+from ringback.store.errors import StoreError
 
 
 class Switchboard:
@@ -85,7 +86,10 @@ class Switchboard:
             raise Overloaded("the server is shutting down")
         call, placing = self._outgoing.prepare(request, self.engine)
         assert call.stored is not None
-        await call.stored
+        try:
+            await call.stored
+        except StoreError as error:
+            raise Overloaded(f"the call cannot be stored: {error}") from error
         self.take(call)
         placing()
         return call.record
