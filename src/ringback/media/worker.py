@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import resource
 import select
 import signal
 import socket
@@ -157,7 +158,11 @@ def main(arguments: list[str]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         # Ctrl-C and service managers reach the whole group; the control side ends us in its own time.
         signal.signal(number, signal.SIG_IGN)
-    connection = socket.socket(fileno=int(arguments[0]))
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with socket.socket(fileno=int(arguments[0])) as inherited:
+        # The lowest free number: select(2) takes none above 1023, and a busy parent's are higher.
+        connection = inherited.dup()
     try:
         worker = Worker(connection, settings)
     except OSError as error:
