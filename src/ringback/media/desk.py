@@ -86,9 +86,15 @@ class Desk:
             self._tell(protocol.Lend(offers))
 
     def begin(self, now: float) -> None:
-        """Lend for the first time. Raises OSError if no port at all can be bound."""
-        self.lend(now)
-        if not self._lent:
+        """Lend for the first time. Raises OSError if no port at all can be bound.
+
+        Another server may hold the beginning of the range: here is the time to look for what lies behind it.
+        """
+        for _ in range(len(self._ports) // TRIES + 1):
+            self.lend(now)
+            if self._lent:
+                break
+        else:
             settings = self._settings
             where = f"{settings.rtp_host} from {settings.first_port} to {settings.last_port}"
             raise OSError(f"no pair of RTP ports can be bound on {where}: {self._refusal}")
