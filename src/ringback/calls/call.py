@@ -190,8 +190,9 @@ class Call:
         """Inbound: send 200, once. An outbound call is answered by the far end."""
         if self.is_answered or self.over or self.leg.session is None:
             return
-        await self._until_stored()
-        if self.is_answered or self.over or not self._media_opened(self.leg.answer):
+        if not await self._is_stored() or self.is_answered or self.over:
+            return
+        if not self._media_opened(self.leg.answer):
             return
         self.append(events.CallAnswered(dialog=self.leg.dialog()))
         self._limit_time(self.engine.max_call_seconds)
@@ -263,9 +264,23 @@ class Call:
             return False
         return True
 
-    async def _until_stored(self) -> None:
-        if self.stored is not None and not self.stored.done():
-            await first_of(self.stored, self.over_future)
+    async def _is_stored(self) -> bool:
+        """Wait until the first event is durable; a call that cannot be stored is refused."""
+        if self.stored is None:
+            return True
+        await first_of(self.stored, self.over_future)
+        if self.over or self.stored.exception() is None:
+            return not self.over
+        self.leg.reject(503, None, (("Retry-After", "5"),))
+        self.end(
+            Ending(
+                status=CallStatus.FAILED,
+                cause="the call could not be stored",
+                by=EndedBy.SERVER,
+                sip_status=503,
+            )
+        )
+        return False
 
     def _limit_time(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
