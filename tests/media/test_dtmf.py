@@ -151,6 +151,18 @@ def test_rows_that_are_off_hear_nothing() -> None:
     assert heard == [(1, 8)]
 
 
+def test_a_row_turned_off_in_the_middle_of_a_key_hears_it_no_more() -> None:
+    bank = ToneBank(1)
+    bank.enabled[0] = True
+    frames = press("8", 200).reshape(-1, 1, 160)
+    for frame in frames[:5]:
+        bank.keys(1, bank.feed(frame))
+    assert bank.hearing[0]
+    bank.enabled[0] = False
+    assert bank.keys(1, bank.feed(frames[5])) == []
+    assert not bank.hearing[0]
+
+
 class Events:
     """An `EventReceivers` of one row with its clock."""
 

@@ -122,6 +122,7 @@ class ToneBank(Rows):
         """The (row, event code) of keys that are now known to be pressed."""
         enabled = self.enabled[:count]
         if not enabled.any():
+            self.hearing[:count] = False
             return []
         spectrum = self._audio[:count] @ _BANK
         spectrum *= spectrum
