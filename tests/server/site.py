@@ -6,6 +6,7 @@ for it are here.
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from collections.abc import Sequence
@@ -191,7 +192,7 @@ class Site:
                 options["json"] = fields
         else:
             user = f"AC{sid.hex}" if dialect == "twilio" else str(sid)
-            options["auth"] = aiohttp.BasicAuth(user, token)
+            options["headers"] = basic(user, token)
             options["data"] = _form(fields)
             if not url.endswith(".json"):
                 url += ".json"
@@ -215,6 +216,11 @@ _BASES = {
     "jambonz": "/v1/Accounts/{sid}",
     "callapi": "/call/2012-04-24/Accounts/{sid}",
 }
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    """The header of Basic credentials."""
+    return {"Authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}
 
 
 def _form(fields: dict[str, Any]) -> list[tuple[str, str]]:
