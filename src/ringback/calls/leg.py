@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from ringback.calls.discretion import without_credentials
 from ringback.calls.dtmf_info import key_of_info
 from ringback.calls.events import MediaStatistics
 from ringback.calls.negotiation import Negotiation, NotAcceptable
@@ -209,9 +210,9 @@ class Leg:
             case sip.Failed(status, reason, _, cause):
                 owner.leg_failed(status, reason, cause)
             case sip.Cancelled(headers):
-                owner.leg_cancelled(tuple(headers.items()))
+                owner.leg_cancelled(without_credentials(headers.items()))
             case sip.Ended(by, headers, cause):
-                owner.leg_ended(by, tuple(headers.items()), cause)
+                owner.leg_ended(by, without_credentials(headers.items()), cause)
             case sip.Confirmed(sdp):
                 problem = self._accept(sdp)
                 if problem is not None:

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from ringback.calls.application import Dialect, NewCall, SipMessageFacts
 from ringback.calls.call import Call
+from ringback.calls.discretion import redacted, without_credentials
 from ringback.calls.events import CallReceived
 from ringback.calls.negotiation import NotAcceptable
 from ringback.calls.record import CallRecord
@@ -121,7 +122,7 @@ class Reception:
             local_address=join_host_port(session.local_address, session.source.local_port or None),
             created_at=now,
             updated_at=now,
-            invite_headers=tuple(request.headers.items()),
+            invite_headers=without_credentials(request.headers.items()),
             application_state=dict(application.state()),
         )
         call = Call(record, application, self._switchboard.engine)
@@ -230,9 +231,9 @@ def _facts_of(session: InboundCall) -> SipMessageFacts:
     return SipMessageFacts(
         method=request.method,
         uri=str(request.uri),
-        headers=tuple(request.headers.items()),
+        headers=without_credentials(request.headers.items()),
         body=request.body.decode("utf-8", "replace"),
-        raw=request.encode().decode("utf-8", "replace"),
+        raw=redacted(request.encode().decode("utf-8", "replace")),
         source_address=session.source.host,
         source_port=session.source.port,
         transport=session.source.transport,

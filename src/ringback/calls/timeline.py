@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from ringback.calls.describe import describe
+from ringback.calls.discretion import redacted
 from ringback.calls.events import CallEvent, decode
 from ringback.calls.record import CallRecord
 from ringback.net.clock import utcnow
@@ -163,7 +164,10 @@ def _sip_line(call_id: str, trace: Trace) -> Line:
         at=trace.when,
         kind="sip",
         text=f"{arrow} {trace.transport} {trace.remote}  {start}",
-        data={"direction": trace.direction, "message": trace.message.decode("utf-8", "replace")},
+        data={
+            "direction": trace.direction,
+            "message": redacted(trace.message.decode("utf-8", "replace")),
+        },
     )
 
 
