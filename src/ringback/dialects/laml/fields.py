@@ -139,12 +139,13 @@ def _ending(call: CallRecord) -> list[tuple[str, str]]:
         fields.append(("SipResultCode", str(call.sip_status)))
         if call.sip_reason:
             fields.append(("SipInviteResultPhrase", call.sip_reason))
+    from_, to = address(call.from_, call.from_uri), address(call.to, call.to_uri)
     inbound = call.direction is Direction.INBOUND
     if call.ended_by is EndedBy.REMOTE:
         # The far end is the caller of an inbound call and the callee of an outbound one.
-        who, way = (call.from_ if inbound else call.to), "inbound"
+        who, way = (from_ if inbound else to), "inbound"
     else:
-        who, way = (call.to if inbound else call.from_), "outbound"
+        who, way = (to if inbound else from_), "outbound"
     return [*fields, ("HangupBy", who), ("HangupDirection", way)]
 
 
