@@ -59,7 +59,6 @@ class Call:
         self._runner: asyncio.Task[None] | None = None
         self._time_limit: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
-        self._gave_up_as: CallStatus | None = None
 
     # -- what is known
 
