@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from aiohttp import BasicAuth, ClientSession
+from aiohttp import ClientSession, encode_basic_auth
 
 from ringback.calls.control import CallFilter
 from ringback.calls.record import CallRecord
@@ -36,9 +36,8 @@ class House:
         app.reply("/stays", [{"verb": "answer"}, {"verb": "pause", "length": 60}])
         app.reply("/rings", self._never)
         app.reply("/dawdles", self._soon)
-        app.reply(
-            "/menu", '<Response><Gather input="dtmf" numDigits="2" timeout="10" action="/pressed"/></Response>'
-        )
+        menu = '<Gather input="dtmf" numDigits="2" timeout="10" action="/pressed"/>'
+        app.reply("/menu", f"<Response>{menu}</Response>")
         app.reply("/pressed", "<Response><Hangup/></Response>")
         app.reply("/leaves", "<Response><Say>Bye.</Say></Response>")
 
@@ -53,7 +52,7 @@ class House:
         form = {"To": to, "From": "+14155550100", "Url": f"{self.app.url}/leaves", **parameters}
         url = f"{self.server.http_url}/2010-04-01/Accounts/{self.account_sid}/Calls.json"
         async with (
-            ClientSession(auth=BasicAuth(self.account_sid, TOKEN)) as http,
+            ClientSession(headers={"Authorization": encode_basic_auth(self.account_sid, TOKEN)}) as http,
             http.post(url, data=form) as reply,
         ):
             assert reply.status == 201, await reply.text()

@@ -20,7 +20,9 @@ SCENARIOS = Path(__file__).parent / "scenarios"
 needs_sipp = pytest.mark.skipif(SIPP is None, reason="SIPp is not installed (Debian: sip-tester)")
 
 _TIMEOUT = 25  # seconds, for a whole scenario
-_TRACED = re.compile(r"^-{20,} .*\n(?:.*message (?:(sent) \(\d+ bytes\)|(received) \[\d+\] bytes ?):\n\n)?", re.M)
+_TRACED = re.compile(
+    r"^-{20,} .*\n(?:.*message (?:(sent) \(\d+ bytes\)|(received) \[\d+\] bytes ?):\n\n)?", re.M
+)
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -47,7 +49,9 @@ class Finished(msgspec.Struct, frozen=True):
 
     def received(self, start: str) -> list[Seen]:
         """What came whose first line begins like this."""
-        return [seen for seen in self.seen if seen.direction == "received" and seen.start_line.startswith(start)]
+        return [
+            seen for seen in self.seen if seen.direction == "received" and seen.start_line.startswith(start)
+        ]
 
     @property
     def statuses(self) -> list[int]:
@@ -58,9 +62,12 @@ class Finished(msgspec.Struct, frozen=True):
 class Sipp:
     """A SIPp process with a scenario."""
 
-    def __init__(self, scenario: str, directory: Path, *, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, scenario: str, directory: Path, *, host: str = "127.0.0.1", replace: tuple[str, str] = ("", "")
+    ) -> None:
+        """`replace`: a text of the scenario, and what stands there this time."""
         self.port = _free_port(host)
-        self._scenario = scenario
+        self._scenario = (SCENARIOS / f"{scenario}.xml").read_text().replace(*replace)
         self._host = host
         self._directory = directory / f"{scenario}-{self.port}"
         self._process: asyncio.subprocess.Process | None = None
@@ -74,10 +81,11 @@ class Sipp:
         """Start it."""
         assert SIPP is not None
         self._directory.mkdir(parents=True)
+        (self._directory / "scenario.xml").write_text(self._scenario)
         (self._directory / "sound.ulaw").write_bytes(_sound())
         self._process = await asyncio.create_subprocess_exec(
             SIPP,
-            *("-sf", str(SCENARIOS / f"{self._scenario}.xml"), "-nostdin", "-m", "1"),
+            *("-sf", "scenario.xml", "-nostdin", "-m", "1"),
             *("-i", self._host, "-mi", self._host, "-p", str(self.port), "-mp", str(_free_port(self._host))),
             *("-trace_msg", "-message_file", "messages", "-trace_err", "-error_file", "errors"),
             *("-timeout", f"{_TIMEOUT}s", "-timeout_error", *arguments),
@@ -125,11 +133,13 @@ async def call_with_sipp(
 
 
 @asynccontextmanager
-async def answering_sipp(scenario: str, directory: Path, *arguments: str) -> AsyncIterator[Sipp]:
+async def answering_sipp(
+    scenario: str, directory: Path, replace: tuple[str, str] = ("", "")
+) -> AsyncIterator[Sipp]:
     """SIPp that waits for a call, ready to take it."""
-    sipp = Sipp(scenario, directory)
+    sipp = Sipp(scenario, directory, replace=replace)
     try:
-        await sipp.start(*arguments)
+        await sipp.start()
         await sipp.listening()
         yield sipp
     finally:
@@ -171,10 +181,8 @@ def _read(path: Path) -> list[Seen]:
     text = path.read_text(errors="replace")
     seen = []
     marks = list(_TRACED.finditer(text))
-    ends = [mark.start() for mark in marks[1:]] + [len(text)]
-    for mark, end in zip(marks, ends, strict=True):
+    ends = [mark.start() for mark in marks] + [len(text)]
+    for mark, end in zip(marks, ends[1:], strict=True):
         if mark[1] or mark[2]:
             seen.append(Seen("sent" if mark[1] else "received", text[mark.end() : end]))
     return seen
-
-
