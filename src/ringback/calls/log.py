@@ -7,7 +7,19 @@ import logging
 from contextvars import Context
 from typing import TYPE_CHECKING
 
-from ringback.calls.events import CallEvent, encode, kind_of
+from ringback.calls.events import (
+    CallEvent,
+    DigitReceived,
+    DocumentAsked,
+    DocumentReceived,
+    MediaMissing,
+    MediaResumed,
+    Noted,
+    VerbEnded,
+    VerbStarted,
+    encode,
+    kind_of,
+)
 from ringback.calls.record import CallRecord, apply
 from ringback.calls.rows import to_row
 from ringback.net.clock import utcnow
@@ -21,6 +33,18 @@ if TYPE_CHECKING:
     from ringback.calls.engine import Engine
 
 logger = logging.getLogger(__name__)
+
+_NARRATIVE = (
+    DigitReceived,
+    DocumentAsked,
+    DocumentReceived,
+    MediaMissing,
+    MediaResumed,
+    Noted,
+    VerbEnded,
+    VerbStarted,
+)
+"""Events that change no status: nobody waits for them to be durable."""
 
 
 class CallLog:
@@ -55,6 +79,7 @@ class CallLog:
             payload=encode(event),
             row=self._row(),
             deliveries=tuple(to_stored(delivery) for delivery in deliveries),
+            patient=isinstance(event, _NARRATIVE) and not deliveries,
         )
         committed = self._store(append, new_call)
         # An empty context: sending callbacks is no part of whatever the call is doing now.

@@ -26,6 +26,7 @@ class Write:
     deliveries: Sequence[StoredDelivery] = ()
     settlements: Sequence[Columns] = ()  # updates of deliveries, see Statements.delivery_update
     change: Callable[[Connection], Any] | None = None
+    patient: bool = False  # nobody waits for it: it may wait for company
 
 
 @dataclass(slots=True)

@@ -87,6 +87,7 @@ class Append(msgspec.Struct, frozen=True, kw_only=True):
     payload: bytes
     row: CallRow | None = None  # the whole current row, written over the stored one
     deliveries: tuple[StoredDelivery, ...] = ()
+    patient: bool = False  # nobody waits for it: it may be committed a little later, with others
 
 
 class CallFilter(msgspec.Struct, frozen=True, kw_only=True):

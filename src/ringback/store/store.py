@@ -119,7 +119,7 @@ class Store:
         """
         if new_call and not self.healthy:
             raise StoreUnavailable("the database cannot be written at the moment")
-        return self._writer.submit(Write(self._future(), append=append))
+        return self._writer.submit(Write(self._future(), append=append, patient=append.patient))
 
     async def call(self, call_id: str) -> CallRow | None:
         """The row of one call."""
@@ -211,7 +211,7 @@ class Store:
             "error": error,
             "updated_at": time.time(),
         }
-        return self._writer.submit(Write(self._future(), settlements=(columns,)))
+        return self._writer.submit(Write(self._future(), settlements=(columns,), patient=True))
 
     # -- objects
 

@@ -1,4 +1,7 @@
-"""The one writer: a thread that groups what is waiting into commits and tells the loop when they hold."""
+"""The one writer: groups what is written into commits, a thread's work, and tells the loop when they hold.
+
+The loop decides when a group is due and hands it over whole: the thread wakes once per commit, not per write.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any
 
 from sqlalchemy import Engine
@@ -19,6 +22,7 @@ from ringback.store.statements import Statements
 _log = logging.getLogger(__name__)
 
 GROUP_SECONDS = 0.005  # a busy store commits no more often than this; an idle one commits at once
+LINGER_SECONDS = 0.02  # how long a write that nobody waits for may wait for company
 BATCH_LIMIT = 1000  # bounds the time of a commit, and of the loop's turn that reports it
 BACKLOG_LIMIT = 20_000  # writes that wait while commits fail
 STALL_SECONDS = 2.0  # a commit that takes longer counts as an outage
@@ -33,8 +37,13 @@ class Writer:
         self._statements = Statements(engine.dialect.name)
         self._loop = asyncio.get_running_loop()
         self._backlog_limit = backlog_limit
-        self._queue: SimpleQueue[Write | None] = SimpleQueue()
-        self._waiting = 0  # touched by the loop only
+        self._queue: SimpleQueue[list[Write] | None] = SimpleQueue()
+        self._pending: list[Write] = []  # this, and what follows down to `_due`, belongs to the loop
+        self._waiting = 0
+        self._writing = False
+        self._last_commit = 0.0
+        self._timer: asyncio.Handle | None = None
+        self._due = 0.0
         self._closed = False
         self._give_up = threading.Event()
         self._failing = False
@@ -62,7 +71,9 @@ class Writer:
         if self._waiting >= self._backlog_limit:
             raise StoreOverloaded(f"{self._waiting} writes are waiting for the database")
         self._waiting += 1
-        self._queue.put(write)
+        self._pending.append(write)
+        if not self._writing:
+            self._plan(LINGER_SECONDS if write.patient else 0.0)
         return write.future
 
     async def close(self, grace: float = 5.0) -> None:
@@ -70,36 +81,41 @@ class Writer:
         if self._closed:
             return
         self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        while self._pending:
+            self._hand_over()
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join, grace)
         self._give_up.set()
         await asyncio.to_thread(self._thread.join)
 
+    # -- on the loop: when a group is due
+
+    def _plan(self, patience: float) -> None:
+        """Have the group handed over when it may be, `patience` seconds from now at the latest."""
+        due = max(self._loop.time() + patience, self._last_commit + GROUP_SECONDS)
+        if self._timer is not None:
+            if self._due <= due:
+                return
+            self._timer.cancel()
+        self._due = due
+        self._timer = self._loop.call_at(due, self._begin)
+
+    def _begin(self) -> None:
+        self._timer = None
+        self._writing = True
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        group, self._pending = self._pending[:BATCH_LIMIT], self._pending[BATCH_LIMIT:]
+        self._queue.put(group)
+
     # -- the thread
 
     def _run(self) -> None:
-        last_commit = 0.0
-        while (first := self._queue.get()) is not None:
-            pause = last_commit + GROUP_SECONDS - time.monotonic()
-            if pause > 0:
-                time.sleep(pause)
-            batch, ends = self._gather(first)
+        while (batch := self._queue.get()) is not None:
             self._store(batch)
-            if ends:
-                break
-            last_commit = time.monotonic()
-
-    def _gather(self, first: Write) -> tuple[list[Write], bool]:
-        batch = [first]
-        while len(batch) < BATCH_LIMIT:
-            try:
-                write = self._queue.get_nowait()
-            except Empty:
-                break
-            if write is None:
-                return batch, True
-            batch.append(write)
-        return batch, False
 
     def _store(self, batch: list[Write]) -> None:
         """Commit a batch, however long that takes; then report it."""
@@ -156,6 +172,10 @@ class Writer:
 
     def _settle(self, batch: list[Write], results: list[Any]) -> None:
         self._waiting -= len(batch)
+        self._writing = False
+        self._last_commit = self._loop.time()
+        if self._pending and not self._closed:
+            self._plan(LINGER_SECONDS if all(write.patient for write in self._pending) else 0.0)
         for write, result in zip(batch, results, strict=True):
             if write.future.done():
                 continue
