@@ -14,7 +14,7 @@ from ringback.calls.control import CallFilter
 from ringback.calls.record import CallRecord
 from ringback.config.tables import ApplicationTable, ServerSection, TrunkTable
 from ringback.routing.directory import Account
-from ringback.testing.kit import TOKEN, Asked, RunningServer, WebApp, settings_for
+from ringback.testing.kit import NUMBER, TOKEN, Asked, RunningServer, WebApp, settings_for
 
 _DIALECTS = {"stays": "jambonz", "rings": "callapi", "dawdles": "callapi", "menu": "laml", "leaves": "laml"}
 
@@ -31,7 +31,6 @@ class House:
         self.server = server
         account = server.directory.all(Account)[0]
         self.account_id = account.id
-        self.account_sid = f"AC{account.id.hex}"
         self._patience = asyncio.Event()
         app.reply("/stays", [{"verb": "answer"}, {"verb": "pause", "length": 60}])
         app.reply("/rings", self._never)
@@ -40,6 +39,8 @@ class House:
         app.reply("/menu", f"<Response>{menu}</Response>")
         app.reply("/pressed", "<Response><Hangup/></Response>")
         app.reply("/leaves", "<Response><Say>Bye.</Say></Response>")
+        app.reply("/lingers", '<Response><Pause length="60"/></Response>')
+        app.reply("/ends", "<Response><Hangup/></Response>")
 
     async def calls(self) -> dict[str, CallRecord]:
         """All calls by their Call-ID, once they have ended."""
@@ -48,16 +49,8 @@ class House:
         return {call.sip_call_id: call for call in calls}
 
     async def place(self, to: str, **parameters: str) -> dict[str, Any]:
-        """Place a call by REST; it runs `leaves` when it is answered. Returns the call's resource."""
-        form = {"To": to, "From": "+14155550100", "Url": f"{self.app.url}/leaves", **parameters}
-        url = f"{self.server.http_url}/2010-04-01/Accounts/{self.account_sid}/Calls.json"
-        async with (
-            ClientSession(headers={"Authorization": encode_basic_auth(self.account_sid, TOKEN)}) as http,
-            http.post(url, data=form) as reply,
-        ):
-            assert reply.status == 201, await reply.text()
-            made: dict[str, Any] = await reply.json()
-            return made
+        """Place a call by REST that is ended at the answer, unless the parameters say something else."""
+        return await place(self.server, to, parameters.pop("Url", f"{self.app.url}/ends"), **parameters)
 
     def give_up(self) -> None:
         """Let the requests that are kept waiting go."""
@@ -106,3 +99,19 @@ async def open_house(data: Path, *, host: str = "127.0.0.1", trunk: str = "") ->
                 yield house
             finally:
                 house.give_up()
+
+
+async def place(server: RunningServer, to: str, url: str, **parameters: str) -> dict[str, Any]:
+    """Place a call by REST, and return the call's resource."""
+    account = f"AC{server.directory.all(Account)[0].id.hex}"
+    headers = {"Authorization": encode_basic_auth(account, TOKEN)}
+    async with (
+        ClientSession(headers=headers) as http,
+        http.post(
+            f"{server.http_url}/2010-04-01/Accounts/{account}/Calls.json",
+            data={"To": to, "From": NUMBER, "Url": url, **parameters},
+        ) as reply,
+    ):
+        assert reply.status == 201, await reply.text()
+        made: dict[str, Any] = await reply.json()
+        return made

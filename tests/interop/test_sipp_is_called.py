@@ -40,7 +40,7 @@ ANSWERED = [
 
 @pytest.mark.parametrize(("scenario", "by"), ANSWERED)
 async def test_calls_that_are_answered(house: House, tmp_path: Path, scenario: str, by: EndedBy) -> None:
-    stays = {"Url": f"{house.app.url}/stays", "Twiml": ""} if by is EndedBy.REMOTE else {}
+    stays = {"Url": f"{house.app.url}/lingers"} if by is EndedBy.REMOTE else {}
     async with answering_sipp(scenario, tmp_path) as callee:
         finished, call = await _call(house, callee, **stays)
     assert not finished.failed
@@ -92,7 +92,7 @@ async def test_early_media_is_noticed(house: House, tmp_path: Path) -> None:
 
 async def test_a_repeated_answer_is_acknowledged_again(house: House, tmp_path: Path) -> None:
     async with answering_sipp("callee_repeats_itself", tmp_path) as callee:
-        finished, _ = await _call(house, callee)
+        finished, _ = await _call(house, callee, Url=f"{house.app.url}/leaves")
     assert not finished.failed
     acknowledged = finished.received("ACK")
     assert len(acknowledged) >= 2
