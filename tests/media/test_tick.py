@@ -167,6 +167,18 @@ def test_a_neighbouring_address_is_learnt_and_sent_to() -> None:
     assert rig.phase.statistics(0, rig.now).remote_address == behind
 
 
+def test_the_signalled_address_wins_over_what_a_port_hears_from_an_earlier_call() -> None:
+    """A phone that has not noticed the end of its call sends on for a moment, from the same host."""
+    rig = Rig()
+    rig.remote()
+    leftover = (PEER[0], PEER[1] + 400)
+    rig.step((0, packet(1, 160, ssrc=1), leftover))
+    assert rig.phase.statistics(0, rig.now).remote_address == leftover
+    rig.step((0, packet(1, 160, ssrc=2)))
+    rig.step((0, packet(2, 320, ssrc=1), leftover))
+    assert rig.phase.statistics(0, rig.now).remote_address == PEER
+
+
 def test_strangers_are_counted_and_heard_by_nobody() -> None:
     """A spray over the port range before and during a call takes nothing over."""
     rig = Rig()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.server.site import DIALECTS, SPEAKS, Site, loud_seconds
 
+from ringback.sip.inbound import InboundCall
 from ringback.store.records import CallFilter, CallRow
 from ringback.testing.softphone import Softphone
 
@@ -157,6 +158,7 @@ async def test_an_answer_without_anything_usable_ends_the_call(site: Site, phone
     async with phone:
         await site.create("laml", address_of(phone))
         call = await phone.incoming(5)
+        assert isinstance(call.session, InboundCall)
         call.session.answer(answer)
         assert await call.ended(5) == "remote"
     row = await last_row(site)

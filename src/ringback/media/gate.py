@@ -68,9 +68,14 @@ class Gate(Rows):
         """A packet from another address than the row's: learn it, or not."""
         if (self.remote[row] == source).all():
             return True  # learnt from a packet before it in this tick
-        if self.latched[row] or self._seen[row] >= WINDOW:
+        if self._seen[row] >= WINDOW:
             return False
         peer = self._peers[row]
+        if (addresses.pack(peer.host, peer.port, self._family) == source).all():
+            self.remote[row] = source  # what was signalled wins over what came before it from elsewhere
+            return True
+        if self.latched[row]:
+            return False
         host, _ = addresses.unpack(source)
         if not may_latch(peer.host, host, peer.signalling_host, peer.nat_open):
             return False

@@ -4,7 +4,8 @@ A peer behind NAT sends from another address than its SDP says, so the first pac
 That is also how strangers steal calls ("RTP bleed": a spray of packets over the port range), so a leg learns
 only
 
-* once per remote: what has been learnt stays until `set_remote` brings a changed remote,
+* once per remote: what has been learnt stays until `set_remote` brings a changed remote, or a packet comes
+  from the very address that was signalled (the other was left over from a call that had the port before),
 * within the first `WINDOW` packets after that,
 * from the signalled address itself, or its neighbourhood: the same /24 (IPv6: /64), as of a NAT or a media
 farm, * when the signalled address is private (RFC 1918 and the like) and the source is public, that is, the

@@ -67,6 +67,7 @@ class WorkerLink:
                 pass_fds=(theirs.fileno(),),
                 env=_environment(),
             )
+        self.statistics = TickStatistics(worker=self.settings.worker, pid=self._process.pid)
         reader, self._writer = await asyncio.open_unix_connection(sock=ours, limit=1 << 20)
         loop = asyncio.get_running_loop()
         self._ready = loop.create_future()

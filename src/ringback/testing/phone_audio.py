@@ -81,6 +81,7 @@ class PhoneAudio(asyncio.DatagramProtocol):
         self._sequence = 1000
         self._timestamp = 160_000
         self._first = True
+        self._stopped = False
 
     # -- life
 
@@ -105,19 +106,24 @@ class PhoneAudio(asyncio.DatagramProtocol):
         self._remote, self._law, self._send_pt = remote, LAWS[codec], payload_type
         self._receive = receive or self._receive
         self._dtmf_pt, self._receive_dtmf = dtmf_pt, receive_dtmf
-        if self._ticker is None:
+        if self._ticker is None and not self._stopped:
             self._ticker = asyncio.get_running_loop().create_task(self._tick())
 
-    async def close(self) -> None:
-        """Stop sending; what was heard stays."""
+    def stop(self) -> None:
+        """Send nothing more: the call is over. What was heard stays."""
+        self._stopped = True
         if self._ticker is not None:
             self._ticker.cancel()
+        while not self._keys.empty():
+            _release(self._keys.get_nowait()[1])
+
+    async def close(self) -> None:
+        """Stop, and free the port."""
+        self.stop()
+        if self._ticker is not None:
             await asyncio.wait({self._ticker})
-            self._ticker = None
         if self._transport is not None:
             self._transport.close()
-        while not self._keys.empty():
-            self._keys.get_nowait()[1].cancel()
 
     # -- mouth
 
@@ -126,7 +132,12 @@ class PhoneAudio(asyncio.DatagramProtocol):
         self._to_say.append(samples)
 
     async def press(self, key: str) -> None:
-        """Press a key for 100 ms by RFC 4733; in the audio where that was not negotiated."""
+        """Press a key for 100 ms by RFC 4733; in the audio where that was not negotiated.
+
+        Nothing happens once the call is over.
+        """
+        if self._stopped:
+            return
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._keys.put_nowait((key, done))
         await done
@@ -148,8 +159,14 @@ class PhoneAudio(asyncio.DatagramProtocol):
         if self._dtmf_pt is None:
             self.say(dtmf_tone(key, 100))
             self.say(np.zeros(FRAME * 4, np.int16))
-            done.set_result(None)
+            _release(done)
             return due
+        try:
+            return await self._send_key(key, due)
+        finally:
+            _release(done)
+
+    async def _send_key(self, key: str, due: float) -> float:
         loop = asyncio.get_running_loop()
         began = self._timestamp
         for step in range(1, 6):
@@ -159,8 +176,6 @@ class PhoneAudio(asyncio.DatagramProtocol):
         for _ in range(3):
             self._send_event(key, began, 5 * FRAME, end=True, marker=False)
         self._timestamp = began + 5 * FRAME
-        if not done.done():
-            done.set_result(None)
         return due
 
     def _next_frame(self) -> Samples:
@@ -246,6 +261,11 @@ class PhoneAudio(asyncio.DatagramProtocol):
     def save(self, path: Path) -> None:
         """Write what was heard as a WAV file."""
         soundfile.write(path, self.heard, RATE, subtype="PCM_16")
+
+
+def _release(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 def dtmf_tone(key: str, milliseconds: int) -> Samples:

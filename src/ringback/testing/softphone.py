@@ -266,6 +266,7 @@ class PhoneCall:
     def _over(self, who: str) -> None:
         if not self._ended.done():
             self._ended.set_result(who)
+            self.audio.stop()
             self._happened(f"ended ({who})")
 
 

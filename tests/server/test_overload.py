@@ -1,0 +1,127 @@
+"""When a part of the server fails: calls that are up go on or end with a clear cause, new ones are told."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import aiohttp
+import pytest
+from tests.server.site import NUMBERS, SPEAKS, Site, loud_seconds, site_settings
+
+from ringback.store.errors import StoreUnavailable
+from ringback.store.records import Append, CallFilter
+from ringback.testing.kit import RunningServer, WebApp
+from ringback.testing.softphone import CallFailed, PhoneCall, Softphone
+
+LAML = SPEAKS["laml"]
+
+
+@pytest.fixture
+async def site(data: Path) -> AsyncIterator[Site]:
+    """A server of the test's own, since the test breaks it."""
+    async with (
+        WebApp() as app,
+        RunningServer(site_settings(app, data)) as server,
+        aiohttp.ClientSession() as rest,
+    ):
+        yield Site(app, server, rest)
+
+
+async def up(site: Site, phone: Softphone) -> PhoneCall:
+    """A call that hears a prompt over and over."""
+    site.reply("laml", "voice", LAML.play(site.tone("/tone.wav", 0.2), loop=0))
+    call = await phone.call(NUMBERS["laml"])
+    await call.answered()
+    await call.hears(0.3)
+    return call
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait for what nobody tells: whether the media plane is there."""
+    async with asyncio.timeout(10):
+        while not true():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+def kill_worker(site: Site) -> None:
+    [worker] = site.server.plane.stats().workers
+    assert worker.pid > 1
+    os.kill(worker.pid, signal.SIGKILL)
+
+
+async def health(site: Site) -> int:
+    async with site.rest.get(f"{site.server.http_url}/health") as reply:
+        return reply.status
+
+
+async def refusal(phone: Softphone, number: str) -> int:
+    call = await phone.call(number)
+    with pytest.raises(CallFailed) as refused:
+        await call.answered()
+    return refused.value.status
+
+
+async def test_without_its_log_no_call_begins_and_those_that_are_up_go_on(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with site.caller() as phone:
+        call = await up(site, phone)
+        with monkeypatch.context() as broken:
+            broken.setattr(type(site.server.store), "healthy", False)
+            assert await refusal(phone, NUMBERS["laml"]) == 503
+            fields = {
+                "From": "+14155550100",
+                "To": "sip:bob@127.0.0.1:9",
+                "Url": f"{site.app.url}/laml/voice",
+            }
+            status, _ = await site.post("laml", "Calls", **fields)
+            assert status == 503
+            assert await health(site) == 503
+            heard = len(call.heard())
+            await call.hears(heard / 8000 + 0.3)
+            assert loud_seconds(call.heard()[heard:]) > 0.2
+        assert await health(site) == 200
+        call.hang_up()
+        assert await site.statuses("laml") == ["completed"]
+
+
+async def test_a_full_backlog_does_not_end_a_call(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(append: Append, *, new_call: bool = False) -> asyncio.Future[None]:
+        raise StoreUnavailable("the backlog is full")
+
+    async with site.caller() as phone:
+        call = await up(site, phone)
+        with monkeypatch.context() as broken:
+            broken.setattr(site.server.store, "append", full)
+            await call.press("1")
+            await call.hears(len(call.heard()) / 8000 + 0.2)
+        call.hang_up()
+        assert await site.statuses("laml") == ["completed"]
+
+
+async def test_a_lost_media_worker_ends_its_calls_with_a_clear_cause_and_is_replaced(site: Site) -> None:
+    async with site.caller() as phone:
+        call = await up(site, phone)
+        kill_worker(site)
+        assert await call.ended(5) == "remote"
+        assert (await site.statuses("laml"))[-1] in ("failed", "completed")
+        [row] = await site.server.store.calls(CallFilter(), limit=1)
+        assert (row.status, row.ended_by) == ("failed", "server")
+        assert row.cause == "media was lost: the media worker ended (signal 9)"
+        await until(lambda: site.server.plane.available)
+        again = await up(site, phone)
+        again.hang_up()
+
+
+async def test_while_there_is_no_media_calls_are_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.reply("laml", "voice", LAML.say("hello"))
+    monkeypatch.setattr("ringback.media.plane.RESTART_AFTER", 60.0)
+    async with site.caller() as phone:
+        kill_worker(site)
+        await until(lambda: not site.server.plane.available)
+        assert await refusal(phone, NUMBERS["laml"]) == 503
+        assert (await site.statuses("laml"))[-1] == "failed"
