@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import aiohttp
@@ -49,6 +49,9 @@ FLAVOURS = ("signalwire", "twilio", "jambonz", "callapi")
 
 LAML = ("signalwire", "twilio")
 XML = ("signalwire", "twilio", "callapi")
+KINDS = ("", "-hasty", "-get")
+"""Of each an application: as it comes, with short time-outs, asked by GET."""
+
 OTHER_TOKEN = "other-token"
 TRUNK = "local"
 STATUS_EVENTS = ("initiated", "ringing", "answered", "completed")
@@ -179,18 +182,21 @@ class World:
         self._answers: dict[str, Answer] = {}
         self._numbers = _numbers()
         for flavour in FLAVOURS:
-            for kind in ("", "-hasty"):
+            for kind in KINDS:
                 app.reply(f"/voice/{flavour}{kind}", self._answer)
 
     @classmethod
     @asynccontextmanager
-    async def running(cls, data: Path, **changes: Any) -> AsyncIterator[World]:
-        """For the length of a block. `changes` go into the settings."""
-        async with WebApp() as app, aiohttp.ClientSession() as http:
-            settings = world_settings(app, data)
-            settings = msgspec.structs.replace(settings, **changes)
-            async with RunningServer(settings) as server:
-                yield cls(server, app, http)
+    async def running(
+        cls, data: Path, change: Callable[[Settings], Settings] = lambda settings: settings
+    ) -> AsyncIterator[World]:
+        """For the length of a block, on settings of which something may be changed."""
+        async with (
+            WebApp() as app,
+            aiohttp.ClientSession() as http,
+            RunningServer(change(world_settings(app, data))) as server,
+        ):
+            yield cls(server, app, http)
 
     @property
     def account(self) -> Account:
@@ -208,11 +214,14 @@ class World:
     # -- numbers
 
     def number(self, flavour: str, answer: Answer, *, kind: str = "") -> str:
-        """A number of that flavour, whose first document is this. `kind`: `hasty` has short time-outs."""
-        block = FLAVOURS.index(flavour) + (5 if kind else 1)
-        number = f"+1415555{block}{next(self._numbers):03d}"
-        self._answers[_digits(number)] = answer
+        """A number of that flavour, whose first document is this. `kind`: see `KINDS`."""
+        number = f"+14155{_block(flavour, kind):02d}{next(self._numbers):04d}"
+        self.answer(number, answer)
         return number
+
+    def answer(self, number: str, answer: Answer) -> None:
+        """Let this be the first document of a number that an application answers for."""
+        self._answers[_digits(number)] = answer
 
     async def _answer(self, asked: Asked) -> Reply:
         answer = self._answers[_digits(called(asked))]
@@ -228,6 +237,14 @@ class World:
             for asked in self.app.asked
             if asked.path == path and all(asked.fields.get(name) == value for name, value in fields.items())
         ]
+
+    async def told(self, path: str, **fields: Any) -> Asked:
+        """Wait for a request to a path with these fields. Raises TimeoutError."""
+        async with asyncio.timeout(10.0):
+            while True:
+                asked = await self.app.request(path)
+                if all(asked.fields.get(name) == value for name, value in fields.items()):
+                    return asked
 
     # -- calls
 
@@ -264,10 +281,13 @@ class World:
 
 def world_settings(app: WebApp, data: Path) -> Settings:
     """An application and a block of numbers for each flavour, a device, a trunk, and another account."""
-    applications = [_application(app, flavour, kind) for kind in ("", "-hasty") for flavour in FLAVOURS]
+    applications = [_application(app, flavour, kind) for kind in KINDS for flavour in FLAVOURS]
     numbers = [
-        NumberTable(number=f"+1415555{block}???", application=application.name, account="test")
-        for block, application in enumerate(applications, start=1)
+        NumberTable(
+            number=f"+14155{_block(flavour, kind):02d}????", application=f"{flavour}{kind}", account="test"
+        )
+        for kind in KINDS
+        for flavour in FLAVOURS
     ]
     return settings_for(
         data,
@@ -284,16 +304,22 @@ def world_settings(app: WebApp, data: Path) -> Settings:
 
 def _application(app: WebApp, flavour: str, kind: str) -> ApplicationTable:
     dialect = "laml" if flavour in LAML else flavour
-    hasty = "#rt=500&tt=1000" if kind else ""
+    hasty = "#rt=500&tt=1000" if kind == "-hasty" else ""
+    method: Literal["GET", "POST"] = "GET" if kind == "-get" else "POST"
     return ApplicationTable(
         name=f"{flavour}{kind}",
         account="test",
         dialect=dialect,  # type: ignore[arg-type]
         profile=flavour if flavour in LAML else "",  # type: ignore[arg-type]
         voice_url=f"{app.url}/voice/{flavour}{kind}{hasty}",
+        voice_method=method,
         status_callback=f"{app.url}/status/{flavour}",
         env_vars={"GREETING": "hello"} if flavour == "jambonz" else {},
     )
+
+
+def _block(flavour: str, kind: str) -> int:
+    return KINDS.index(kind) * len(FLAVOURS) + FLAVOURS.index(flavour)
 
 
 def called(asked: Asked) -> str:
@@ -338,4 +364,4 @@ def _digits(number: str) -> str:
 
 def _numbers() -> Iterator[int]:
     while True:
-        yield from range(1000)
+        yield from range(10_000)

@@ -33,6 +33,11 @@ def name_of(value: object) -> str | None:
     return getattr(value, "__name__", "")
 
 
+def method_of(scenario: Scenario) -> tuple[str, ...]:
+    """The tag of scenarios whose webhooks go by GET."""
+    return ("get",) if scenario is answered_by_get else ()
+
+
 def gather(flavour: str, action: str) -> Reply:
     """A document that takes keys, ended by #."""
     if flavour == "jambonz":
@@ -119,6 +124,24 @@ async def answered(world: World, flavour: str) -> Heard:
         await call.ended(10.0)
 
     return await _outbound(world, flavour, "answers", pick_up)
+
+
+async def answered_by_get(world: World, flavour: str) -> Heard:
+    """The same, with every webhook by GET."""
+
+    async def pick_up(call: PhoneCall, sid: str) -> None:
+        call.ring()
+        call.answer()
+        await call.ended(10.0)
+
+    more: dict[str, Any] = {"Method": "GET", "StatusCallbackMethod": "GET"}
+    if flavour == "jambonz":
+        base = world.app.url
+        more = {
+            "call_hook": {"url": f"{base}/jambonz/byget", "method": "GET"},
+            "call_status_hook": {"url": f"{base}/status/jambonz/byget", "method": "GET"},
+        }
+    return await _outbound(world, flavour, "byget", pick_up, **more)
 
 
 async def busy(world: World, flavour: str) -> Heard:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.fields import scenarios
-from tests.fields.scenarios import CALLER, CALLER_NAME, DIVERTED_FROM, Heard, Scenario, name_of
+from tests.fields.scenarios import CALLER, CALLER_NAME, DIVERTED_FROM, Heard, Scenario, method_of, name_of
 from tests.fields.table import COUNT, HEX, ISO_8601, RFC_2822, Field, check, column, same
 from tests.world import World
 
@@ -55,6 +55,9 @@ def check_all(heard: Heard, *tags: str) -> None:
     for asked in [*heard.action, *heard.status]:
         assert asked.fields["PostStatus"] == "callback"
     for asked in everything:
+        if "get" in tags:
+            assert (asked.method, asked.body) == ("GET", b"")
+            continue
         assert asked.method == "POST"
         assert asked.headers["content-type"] == "application/x-www-form-urlencoded; charset=UTF-8"
         assert not [name for name in asked.headers if "signature" in name]
@@ -99,6 +102,7 @@ async def test_an_inbound_call_ends(
 # scenario: the statuses called back, in order
 OUTCOMES: list[tuple[Scenario, list[str]]] = [
     (scenarios.answered, ["initiated", "ringing", "in-progress", "completed"]),
+    (scenarios.answered_by_get, ["initiated", "ringing", "in-progress", "completed"]),
     (scenarios.busy, ["initiated", "ringing", "busy"]),
     (scenarios.failed, ["initiated", "failed"]),
     (scenarios.unanswered, ["initiated", "ringing", "no-answer"]),
@@ -109,7 +113,7 @@ OUTCOMES: list[tuple[Scenario, list[str]]] = [
 @pytest.mark.parametrize(("scenario", "statuses"), OUTCOMES, ids=name_of)
 async def test_a_call_is_placed(world: World, scenario: Scenario, statuses: list[str]) -> None:
     heard = await scenario(world, "callapi")
-    check_all(heard, "outbound")
+    check_all(heard, "outbound", *method_of(scenario))
     assert column(heard.voice, "CallStatus") == (["in-progress"] if "in-progress" in statuses else [])
     assert column(heard.status, "CallStatus") == statuses
     assert column(heard.status, "SequenceNumber") == [str(number) for number in range(len(statuses))]

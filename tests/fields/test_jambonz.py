@@ -157,6 +157,7 @@ async def test_an_inbound_call_ends(
 # scenario: the statuses told, the final SIP status, who ended it
 OUTCOMES: list[tuple[Scenario, list[str], int, str]] = [
     (scenarios.answered, ["trying", "ringing", "in-progress", "completed"], 200, "jambonz"),
+    (scenarios.answered_by_get, ["trying", "ringing", "in-progress", "completed"], 200, "jambonz"),
     (scenarios.busy, ["trying", "ringing", "busy"], 486, "caller"),
     (scenarios.failed, ["trying", "failed"], 404, "caller"),
     (scenarios.unanswered, ["trying", "ringing", "no-answer"], 487, "jambonz"),
@@ -173,6 +174,6 @@ async def test_a_call_is_placed(
     assert column(heard.voice, "call_status") == (["in-progress"] if "in-progress" in statuses else [])
     assert column(heard.status, "call_status") == statuses
     last = heard.status[-1].fields
-    assert last["sip_status"] == sip_status
+    assert str(last["sip_status"]) == str(sip_status)
     assert last["call_termination_by"] == by
-    assert last["duration"] == 0
+    assert str(last["duration"]) == "0"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.fields import scenarios
-from tests.fields.scenarios import CALLER, CALLER_NAME, DIVERTED_FROM, Heard, Scenario, name_of
+from tests.fields.scenarios import CALLER, CALLER_NAME, DIVERTED_FROM, Heard, Scenario, method_of, name_of
 from tests.fields.table import COUNT, HEX, RFC_2822, SIP_URI, UUID, Field, check, column, same
 from tests.world import LAML, World
 
@@ -83,6 +83,9 @@ def check_all(heard: Heard, *tags: str) -> None:
         check(asked, CALLBACK, (*tags, "ended") if ended else tags)
     same(everything(heard), "CallSid", "AccountSid", "From", "To", "Direction")
     for asked in everything(heard):
+        if "get" in tags:
+            assert (asked.method, asked.body) == ("GET", b"")
+            continue
         assert asked.method == "POST"
         assert asked.headers["content-type"] == "application/x-www-form-urlencoded; charset=UTF-8"
 
@@ -137,6 +140,7 @@ async def test_an_inbound_call_ends(
 # scenario: the statuses called back, in order, and the final SIP status
 OUTCOMES: list[tuple[Scenario, list[str], str]] = [
     (scenarios.answered, ["initiated", "ringing", "in-progress", "completed"], "200"),
+    (scenarios.answered_by_get, ["initiated", "ringing", "in-progress", "completed"], "200"),
     (scenarios.busy, ["initiated", "ringing", "busy"], "486"),
     (scenarios.failed, ["initiated", "failed"], "404"),
     (scenarios.unanswered, ["initiated", "ringing", "no-answer"], "487"),
@@ -150,7 +154,7 @@ async def test_a_call_is_placed(
     world: World, profile: str, scenario: Scenario, statuses: list[str], sip_status: str
 ) -> None:
     heard = await scenario(world, profile)
-    check_all(heard, profile, "outbound")
+    check_all(heard, profile, "outbound", *method_of(scenario))
     assert column(heard.voice, "CallStatus") == (["in-progress"] if "in-progress" in statuses else [])
     assert column(heard.status, "CallStatus") == statuses
     assert column(heard.status, "SequenceNumber") == [str(number) for number in range(len(statuses))]
