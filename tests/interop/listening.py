@@ -26,7 +26,8 @@ def voice(seconds: float, seed: int = 1) -> Samples:
     spectrum[(frequencies < 300) | (frequencies > 3000)] = 0
     noise = np.fft.irfft(spectrum, count)
     swell = 0.6 + 0.4 * np.cos(2 * np.pi * 4 * np.arange(count) / RATE)
-    return (noise * swell / np.abs(noise).max() * 20_000).astype(np.int16)
+    samples: Samples = (noise * swell / np.abs(noise).max() * 20_000).astype(np.int16)
+    return samples
 
 
 def wav(samples: Samples) -> bytes:
@@ -54,11 +55,12 @@ def find(heard: Samples, wanted: Samples) -> Match:
 def worst(heard: Samples, wanted: Samples, seconds: float, window: float = 0.1) -> float:
     """The likeness of the least like window of `wanted`, which begins at `seconds` in `heard`."""
     begin, size = round(seconds * RATE), int(window * RATE)
-    found = []
+    found: list[float] = []
     for offset in range(0, len(wanted) - size + 1, size):
         part = wanted[offset : offset + size].astype(np.float64)
         there = heard[begin + offset : begin + offset + size].astype(np.float64)
         if len(there) < size:
             return 0.0
-        found.append(float(part @ there / np.sqrt(max(part @ part, 1.0) * max(there @ there, 1.0))))
+        energy = max(float(part @ part), 1.0) * max(float(there @ there), 1.0)
+        found.append(float(part @ there) / energy**0.5)
     return min(found)

@@ -1,0 +1,120 @@
+"""Audio judged as audio: the caller hears what was played, where it belongs, without gaps, also over a bad
+network; and what the caller presses arrives as pressed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.interop.listening import find, voice, wav, worst
+from tests.interop.lossy import LossyAudio
+
+from ringback.speech.espeak import Espeak
+from ringback.speech.protocol import SpeechRequest
+from ringback.speech.speaker import Speaker
+from ringback.testing.kit import NUMBER, RunningServer, WebApp
+from ringback.testing.phone_audio import RATE, Samples
+from ringback.testing.softphone import PhoneCall
+
+pytestmark = pytest.mark.interop
+
+FIRST, SECOND = voice(0.8, seed=1), voice(0.5, seed=2)
+IN_PLACE = 0.060  # seconds
+TWO_PROMPTS = (
+    '<Response><Play>/first.wav</Play><Pause length="1"/><Play>/second.wav</Play><Pause/></Response>'
+)
+KEYS = "1234567890*#AD"
+
+
+@pytest.fixture
+async def app() -> AsyncIterator[WebApp]:
+    async with WebApp() as app:
+        app.reply("/first.wav", wav(FIRST))
+        app.reply("/second.wav", wav(SECOND))
+        app.reply("/voice", TWO_PROMPTS)
+        app.reply("/pressed", "<Response><Hangup/></Response>")
+        yield app
+
+
+@pytest.fixture
+async def server(app: WebApp, data: Path) -> AsyncIterator[RunningServer]:
+    async with RunningServer(app.settings("laml", data)) as server:
+        yield server
+
+
+@pytest.fixture
+def bad_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every phone's audio passes a network that loses 5 % and has 30 ms of jitter."""
+    monkeypatch.setattr("ringback.testing.softphone.PhoneAudio", LossyAudio)
+
+
+async def _call(server: RunningServer, press: str = "") -> PhoneCall:
+    """A call to its end, pressing keys at once."""
+    async with server.phone() as phone:
+        call = await phone.call(NUMBER)
+        await call.answered()
+        if press:
+            await call.press(press)
+        assert await call.ended() == "remote"
+    await server.settled()
+    return call
+
+
+def _distance(heard: Samples, *, likeness: float) -> float:
+    """Seconds from the beginning of the first prompt to that of the second; both are there."""
+    first, second = find(heard, FIRST), find(heard, SECOND)
+    assert first.likeness > likeness
+    assert second.likeness > likeness
+    return second.seconds - first.seconds
+
+
+async def test_prompts_are_where_they_belong_and_whole(server: RunningServer) -> None:
+    calls = await asyncio.gather(*(_call(server) for _ in range(4)))
+    for call in calls:
+        heard = call.heard()
+        assert _distance(heard, likeness=0.99) == pytest.approx(0.8 + 1.0, abs=IN_PLACE)
+        for prompt in (FIRST, SECOND):
+            assert worst(heard, prompt, find(heard, prompt).seconds) > 0.98
+        pause = find(heard, FIRST).seconds + 0.8
+        quiet = heard[int((pause + 0.05) * RATE) : int((pause + 0.95) * RATE)]
+        assert np.abs(quiet).max() < 50
+
+
+async def test_speech_is_the_voice_that_was_asked_for(app: WebApp, server: RunningServer) -> None:
+    text = "Your order has been shipped."
+    app.reply("/voice", f'<Response><Say voice="woman" language="en-GB">{text}</Say><Pause/></Response>')
+    call = await _call(server)
+    speaker = Speaker([Espeak()])
+    try:
+        spoken = await speaker.speak(SpeechRequest(text, voice="woman", language="en-GB"))
+    finally:
+        await speaker.close()
+    wanted = np.frombuffer(spoken.pcm.samples, np.int16)
+    assert find(call.heard(), wanted).likeness > 0.98
+
+
+@pytest.mark.usefixtures("bad_network")
+async def test_prompts_survive_a_bad_network(server: RunningServer) -> None:
+    for call in await asyncio.gather(*(_call(server) for _ in range(3))):
+        assert isinstance(call.audio, LossyAudio)
+        assert call.audio.relay.lost > 0.02 * call.audio.relay.carried
+        assert _distance(call.heard(), likeness=0.9) == pytest.approx(0.8 + 1.0, abs=IN_PLACE)
+
+
+async def test_keys_arrive_as_pressed(app: WebApp, server: RunningServer) -> None:
+    await _keys_arrive(app, server)
+
+
+@pytest.mark.usefixtures("bad_network")
+async def test_keys_arrive_once_each_over_a_bad_network(app: WebApp, server: RunningServer) -> None:
+    await _keys_arrive(app, server)
+
+
+async def _keys_arrive(app: WebApp, server: RunningServer) -> None:
+    gather = f'<Gather numDigits="{len(KEYS)}" finishOnKey="" timeout="5" action="/pressed"/>'
+    app.reply("/voice", f"<Response>{gather}</Response>")
+    await _call(server, press=KEYS)
+    assert (await app.request("/pressed")).fields["Digits"] == KEYS
