@@ -245,12 +245,14 @@ class Call:
     def set_application(self, application: Application) -> None:
         """Let another application answer and take the callbacks from now on."""
         self.application = application
-        self.log.record = msgspec.structs.replace(
+        record = msgspec.structs.replace(
             self.record,
             dialect=application.dialect,
             profile=application.profile,
             application_state=dict(application.state()),
         )
+        if record != self.record:  # mostly the same application goes on: then nothing is to be stored
+            self.log.record = record
 
     def _media_opened(self, open_media: Callable[[], None]) -> bool:
         """Open media for an inbound call; failing that, refuse it."""

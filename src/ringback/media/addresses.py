@@ -12,6 +12,7 @@ import ipaddress
 import socket
 import struct
 import sys
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,7 @@ SIZE = {socket.AF_INET: 16, socket.AF_INET6: 28}
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
+@lru_cache(maxsize=4096)
 def parse_host(host: str) -> Address:
     """An address literal, brackets allowed; ValueError for names. IPv4 in IPv6 clothes is IPv4."""
     address = ipaddress.ip_address(host.strip("[]"))
@@ -66,6 +68,7 @@ def unpack(words: UInt64) -> tuple[str, int]:
     return str(address), port
 
 
+@lru_cache(maxsize=64)
 def family_of(host: str) -> socket.AddressFamily:
     """The family to bind for a local address literal."""
     return socket.AF_INET6 if ipaddress.ip_address(host.strip("[]")).version == 6 else socket.AF_INET

@@ -121,12 +121,12 @@ def answer(
     An offer that changes nothing gets the description of ``previous``, with the same version. Raises
     SdpError: 488 when no audio stream fits, 400 when an address is missing.
     """
-    chosen = next((i for i, media in enumerate(offer.media) if _common(media, local.capabilities)), None)
-    if chosen is None:
+    fitting = ((i, _common(media, local.capabilities)) for i, media in enumerate(offer.media))
+    chosen, codecs = next((pair for pair in fitting if pair[1]), (-1, {}))
+    if not codecs:
         raise SdpError("No Common Audio Codec")
     theirs = offer.media[chosen]
     direction = _our_direction(local.direction, _effective_direction(offer, theirs))
-    codecs = _common(theirs, local.capabilities)
     ours = _audio(local, theirs.protocol, codecs, direction, theirs.rtcp_mux)
     media = [ours if index == chosen else line.refused() for index, line in enumerate(offer.media)]
     description = _describe(local, media, offer.times or ("0 0",), previous)
