@@ -83,7 +83,7 @@ def test_a_record_is_read_back_as_it_was(call: CallRecord) -> None:
     assert from_row(msgspec.structs.replace(row, **through_json)) == call
 
 
-@settings(max_examples=1)
+@settings(max_examples=1, deadline=None)
 @given(st.lists(RECORDS, min_size=20, max_size=20, unique_by=lambda call: call.id))
 def test_also_through_the_database(tmp_path_factory: pytest.TempPathFactory, calls: list[CallRecord]) -> None:
     import asyncio
