@@ -112,8 +112,9 @@ class Server:
         dialects = self._open_calls(engine, http, data)
         by_name: dict[str, Dialect] = {dialect.name: dialect for dialect in dialects}
         await self._open_reception(by_name)
-        await end_open_calls(engine, self.directory, by_name)
+        # What an earlier life left to tell comes before what is told of the calls that it left open.
         await self.deliverer.start()
+        await end_open_calls(engine, self.directory, by_name)
         self._stack.push_async_callback(self._shut_down)
         self._register_at_trunks()
         self.endpoint.refuse_new(None)

@@ -32,4 +32,5 @@ def open_log(settings: LogSection) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines() if settings.format == "json" else logging.Formatter(_TEXT))
     logging.basicConfig(level=settings.level.upper(), handlers=[handler], force=True)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its start and stop are ours to tell
+    for chatty in ("uvicorn", "alembic"):  # starting and stopping is ours to tell
+        logging.getLogger(chatty).setLevel(logging.WARNING)
