@@ -11,6 +11,9 @@ from ringback.dialects.callapi.errors import Refusal
 from ringback.dialects.callapi.fields import user_part
 from ringback.dialects.http import Parameters
 from ringback.net.url import BadUrl, target
+from ringback.routing.numbers import is_telephone_number
+from ringback.sip.errors import SipParseError
+from ringback.sip.uri import Uri
 
 _LONGEST_URI, _LONGEST_HEADERS = 255, 1024
 _TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+")  # RFC 3261 section 25.1
@@ -32,6 +35,14 @@ def one_line(name: str, value: str) -> str:
     return value
 
 
+def sip_uri(name: str, text: str) -> Uri:
+    """A SIP URI, read."""
+    try:
+        return Uri.parse(text)
+    except SipParseError:
+        raise Refusal(400, f"{name} is not a SIP URI.") from None
+
+
 def read_target(parameters: Parameters) -> Target:
     """`To`: with an @ a SIP URI, `client:…` a device, else a number; `?Name=Value` makes headers."""
     to = one_line("To", required(parameters, "To"))
@@ -43,12 +54,15 @@ def read_target(parameters: Parameters) -> Target:
         if len(address) > _LONGEST_URI:
             raise Refusal(400, f"To must not be longer than {_LONGEST_URI} characters.")
         uri = address if _SCHEME.match(address) else f"sip:{address}"
+        sip_uri("To", uri)
         return Target(kind="sip", address=uri, headers=headers, username=username, password=password)
     if address.startswith("client"):
         name = address.removeprefix("client").removeprefix(":").strip()
         if not name:
             raise Refusal(400, "To names no client.")
         return Target(kind="client", address=name, headers=headers, username=username, password=password)
+    if not is_telephone_number(address):
+        raise Refusal(400, f"To must be a number, client:name or a SIP URI, not {address[:_LONGEST_URI]!r}.")
     return Target(
         kind="number", address=address.strip(), headers=headers, username=username, password=password
     )
@@ -62,8 +76,12 @@ def shown(target: Target) -> str:
 def read_caller(parameters: Parameters) -> tuple[str, str | None]:
     """`From`: the number or user, and the host where a SIP URI was given."""
     caller = one_line("From", required(parameters, "From"))
-    user, at, host = _SCHEME.sub("", caller, count=1).partition("@")
-    return (user, host) if at else (caller, None)
+    if len(caller) > _LONGEST_URI:
+        raise Refusal(400, f"From must not be longer than {_LONGEST_URI} characters.")
+    if "@" not in caller:
+        return caller, None
+    uri = sip_uri("From", caller if _SCHEME.match(caller) else f"sip:{caller}")
+    return uri.user or "", uri.hostport
 
 
 def read_hook(parameters: Parameters, name: str, method_name: str) -> Hook | None:

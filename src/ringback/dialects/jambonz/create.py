@@ -15,6 +15,8 @@ from ringback.dialects.jambonz.session import Session, has_host, is_absolute, re
 from ringback.dialects.jambonz.setup import Setup, setup_of
 from ringback.dialects.spelling import read_sid
 from ringback.routing.directory import Account, Directory, Speech
+from ringback.sip.errors import SipParseError
+from ringback.sip.uri import Uri
 
 RING_SECONDS = 60.0
 _LONGEST = 24 * 3600
@@ -76,7 +78,7 @@ def read_create(body: Any, account: Account, directory: Directory) -> Create:
         from_=from_,
         caller_id=_text(caller, "user") or None,
         caller_name=_text(body, "callerName") or None,
-        from_host=_text(body, "fromHost") or _text(caller, "host") or None,
+        from_host=_host(body, "fromHost") or _host(caller, "host"),
         ring_timeout=_seconds(body, "timeout") or RING_SECONDS,
         time_limit=_seconds(body, "timeLimit"),
         tag=_object(body, "tag"),
@@ -97,7 +99,7 @@ def _read_target(to: Any, headers: Any) -> tuple[Target, str]:
     address = to.get(key) if key else None
     if not isinstance(address, str) or not address.strip() or not _printable(address):
         raise wrong
-    if kind == "sip" and not address.lower().startswith(("sip:", "sips:")):
+    if kind == "sip" and not _is_sip_uri(address.strip()):
         raise wrong
     if kind == "teams":
         raise ApiError(400, "to type teams is not supported")
@@ -208,6 +210,21 @@ def _text(fields: dict[str, Any], name: str) -> str:
     if not isinstance(value, str) or len(value) > 256 or not _printable(value):
         raise ApiError(400, f"invalid {name}")
     return value
+
+
+def _host(fields: dict[str, Any], name: str) -> str | None:
+    """What stands after the @ in the From header field."""
+    host = _text(fields, name)
+    if host and not _is_sip_uri(f"sip:{host}"):
+        raise ApiError(400, f"invalid {name}")
+    return host or None
+
+
+def _is_sip_uri(text: str) -> bool:
+    try:
+        return Uri.parse(text).scheme in ("sip", "sips")
+    except SipParseError:
+        return False
 
 
 def _seconds(body: dict[str, Any], name: str) -> float | None:

@@ -29,6 +29,7 @@ from ringback.dialects.jambonz.errors import FROM_APPLICATION, NOT_SUPPORTED, In
 from ringback.dialects.jambonz.prompts import LONGEST, answering, gather, play, say
 from ringback.dialects.jambonz.session import Session, read_hook
 from ringback.dialects.jambonz.validate import Element, read_elements
+from ringback.sip.core import checked
 
 Translated = tuple[list[Verb], list[Note]]
 
@@ -93,7 +94,7 @@ def unbuilt(name: str, id: str | None = None) -> Unbuilt:
 
 
 def headers_of(value: object) -> tuple[tuple[str, str], ...]:
-    """A `headers` object as SIP headers; whatever could break out of its line is an error.
+    """A `headers` object as SIP headers; whatever could break out of its line, or the dialog, is an error.
 
     Raises:
         InvalidApplication
@@ -103,13 +104,10 @@ def headers_of(value: object) -> tuple[tuple[str, str], ...]:
     found = []
     for name, text in value.items():
         line = text if isinstance(text, str) else msgspec.json.encode(text).decode()
-        if (
-            not name
-            or not name.isascii()
-            or any(c in name for c in " :\r\n\t\0")
-            or any(c in line for c in "\r\n\0")
-        ):
-            raise InvalidApplication(f"invalid header {name[:60]!r}")
+        try:
+            checked([(name, line)])
+        except ValueError:
+            raise InvalidApplication(f"invalid header {name[:60]!r}") from None
         found.append((name, line))
     return tuple(found)
 
