@@ -37,7 +37,7 @@ def address(given: str, uri: str) -> str:
         return given
     if parsed.scheme not in ("sip", "sips") or not parsed.user:
         return given
-    return f"{parsed.scheme}:{parsed.user}@{parsed.hostport}"
+    return str(Uri(scheme=parsed.scheme, user=parsed.user, host=parsed.host, port=parsed.port))
 
 
 def formatted(number: str) -> str:
