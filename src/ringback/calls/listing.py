@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from ringback.calls.control import CallFilter
+from ringback.calls.rows import storable
 from ringback.store import records
 
 
@@ -19,8 +20,8 @@ def stored_filter(which: CallFilter) -> records.CallFilter | None:
         directions=tuple(sorted(which.directions)) if which.directions is not None else (),
         from_=_spellings(which.from_) if exact else (),
         to=_spellings(which.to) if exact else (),
-        from_suffix="" if exact else which.from_ or "",
-        to_suffix="" if exact else which.to or "",
+        from_suffix="" if exact else storable(which.from_ or ""),
+        to_suffix="" if exact else storable(which.to or ""),
         parent_id=str(which.parent_id) if which.parent_id else None,
         created_from=_epoch(which.started_from),
         created_to=_epoch(which.started_before),
@@ -35,6 +36,7 @@ def _spellings(number: str | None) -> tuple[str, ...]:
     """A number is found with and without its +."""
     if not number:
         return ()
+    number = storable(number)
     bare = number.removeprefix("+")
     return (bare, f"+{bare}") if bare.isdigit() else (number,)
 

@@ -25,6 +25,11 @@ _EXTRA = (
 )
 
 
+def storable(text: str) -> str:
+    """Without NUL, which may be in a SIP user part (RFC 4475 section 3.1.1.5) but in no PostgreSQL text."""
+    return text.replace("\0", "\ufffd")
+
+
 def to_row(call: CallRecord) -> CallRow:
     """The call's row."""
     extra = {name: getattr(call, name) for name in _EXTRA}
@@ -38,10 +43,10 @@ def to_row(call: CallRecord) -> CallRow:
         dialect=call.dialect,
         profile=call.profile,
         direction=call.direction,
-        from_=call.from_,
-        to=call.to,
-        caller_name=call.caller_name,
-        forwarded_from=call.forwarded_from,
+        from_=storable(call.from_),
+        to=storable(call.to),
+        caller_name=storable(call.caller_name) if call.caller_name else call.caller_name,
+        forwarded_from=storable(call.forwarded_from) if call.forwarded_from else call.forwarded_from,
         sip_call_id=call.sip_call_id,
         trunk_name=call.trunk,
         source_ip=host_of(call.source),
