@@ -63,5 +63,7 @@ _PHRASES = {401: "Unauthorized", 404: "Not Found", 405: "Method Not Allowed", 50
 def response_to(error: ApiError) -> Response:
     """`{"msg": …}`, or the plain phrase where the service has no body of its own."""
     if error.message is None:
-        return PlainTextResponse(_PHRASES.get(error.status, "Error"), status_code=error.status)
+        # RFC 9110 section 15.5.2: a 401 says how to do better.
+        headers = {"WWW-Authenticate": 'Bearer realm="Ringback API"'} if error.status == 401 else None
+        return PlainTextResponse(_PHRASES.get(error.status, "Error"), error.status, headers)
     return JSONResponse({"msg": error.message}, status_code=error.status)

@@ -80,7 +80,7 @@ class Rest:
         handlers = _resource(segments_of(path), exchange)
         if handlers is None:
             raise not_found(path)
-        handler = handlers.get(request.method)
+        handler = handlers.get("GET" if request.method == "HEAD" else request.method)
         if handler is None:
             raise bad_method(request.method, ", ".join(handlers))
         return await handler(exchange)
