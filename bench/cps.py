@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -178,6 +179,8 @@ async def ramp(
         async with system(application.url, cores[0], module=module) as server:
             load = Load(server, application, far, dialect)
             await load.step(WARM_UP, 1.0, cores[0])
+            if sampled:
+                server.signal(signal.SIGUSR1)
             steps = await _steps(load, rates, seconds, cores[0])
             load.close()
             await server.stop()
@@ -293,7 +296,7 @@ def main() -> None:
             rate = min(options.rates)
             sampled, parts = asyncio.run(ramp([rate], options.seconds, cores, options.dialect, sampled=True))
             assert parts is not None
-            console.print(parts.table(sampled[0].calls + WARM_UP))
+            console.print(parts.table(sampled[0].calls))
     sys.exit(0 if steps[0].good else 1)
 
 

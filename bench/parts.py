@@ -2,8 +2,8 @@
 
 Each millisecond of processor time the stack of the main thread is looked at: the sample belongs to the part
 that the innermost frame of the product is in, and what libraries do belongs to whoever called them. Other
-threads are known by the processor time that the system counts for them. At the end, the figures are in the data
-directory.
+threads are known by the processor time that the system counts for them. SIGUSR1 begins anew; at the end, the
+figures are in the data directory.
 """
 
 from __future__ import annotations
@@ -48,9 +48,7 @@ class Parts(msgspec.Struct, frozen=True):
 
     def table(self, calls: int) -> Table:
         """A line a part, for one of so many calls."""
-        shown = Table(
-            title=f"Where a call's processor time goes in the control process ({calls} calls, sampled)"
-        )
+        shown = Table(title=f"Where a call's processor time goes in the control process ({calls} calls)")
         for heading in ("part", "ms a call", "share"):
             shown.add_column(heading, justify="left" if heading == "part" else "right")
         lines = [*self.main.items(), *((f"thread {name}", spent) for name, spent in self.threads.items())]
@@ -71,19 +69,27 @@ class Sampler:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self._began = 0.0
+        self._threads: dict[str, float] = {}
 
     def start(self) -> None:
         """Sample from now on."""
-        self._began = time.thread_time()
         signal.signal(signal.SIGPROF, self._sample)
         signal.setitimer(signal.ITIMER_PROF, INTERVAL, INTERVAL)
+        self.begin()
 
-    def stop(self) -> dict[str, float]:
-        """Seconds of the main thread by part: the samples' shares of what it really used."""
-        signal.setitimer(signal.ITIMER_PROF, 0.0)
+    def begin(self) -> None:
+        """Forget what was: the start of a server is no part of a call."""
+        self.counts.clear()
+        self._began = time.thread_time()
+        self._threads = threads()
+
+    def now(self) -> Parts:
+        """Of the main thread, the samples' shares of what it really used; all of the other threads."""
         spent = time.thread_time() - self._began
         total = sum(self.counts.values()) or 1
-        return {part: spent * count / total for part, count in self.counts.items()}
+        main = {part: spent * count / total for part, count in self.counts.items()}
+        others = {name: used - self._threads.get(name, 0.0) for name, used in threads().items()}
+        return Parts(main, {name: used for name, used in others.items() if used > 0})
 
     def _sample(self, _: int, frame: FrameType | None) -> None:
         self.counts[part_at(frame)] += 1
@@ -116,13 +122,13 @@ async def work(config: Path) -> int:
     """Serve, sampled, until a signal comes."""
     sampler = Sampler()
     sampler.start()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, sampler.begin)
     ended = asyncio.create_task(serve(config))
-    others: dict[str, float] = {}
+    parts = sampler.now()
     while not ended.done():
-        await asyncio.wait({ended}, timeout=1.0)
-        if not ended.done():
-            others = threads()
-    parts = Parts(sampler.stop(), others)
+        parts = sampler.now()  # not after the end: the threads are gone by then
+        await asyncio.wait({ended}, timeout=0.5)
+    signal.setitimer(signal.ITIMER_PROF, 0.0)
     (load(config).server.data_path / PARTS_FILE).write_bytes(msgspec.json.encode(parts))
     return ended.result()
 
