@@ -257,7 +257,7 @@ class World:
         sip_call_id = call.session.call_id
         for record in await self.records():
             if record.sip_call_id == sip_call_id:
-                return record
+                return await self.record(str(record.id))  # a list shows what is stored, not yet what is
         raise AssertionError(f"no call has the Call-ID {sip_call_id}")
 
     async def records(self) -> Sequence[CallRecord]:
