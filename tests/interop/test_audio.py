@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextvars import ContextVar
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from ringback.speech.espeak import Espeak
 from ringback.speech.protocol import SpeechRequest
 from ringback.speech.speaker import Speaker
 from ringback.testing.kit import NUMBER, RunningServer, WebApp
-from ringback.testing.phone_audio import RATE, Samples
+from ringback.testing.phone_audio import RATE, PhoneAudio, Samples
 from ringback.testing.softphone import PhoneCall
 
 pytestmark = pytest.mark.interop
@@ -27,6 +28,8 @@ TWO_PROMPTS = (
     '<Response><Play>/first.wav</Play><Pause length="1"/><Play>/second.wav</Play><Pause/></Response>'
 )
 KEYS = "1234567890*#AD"
+
+_bad_network: ContextVar[bool] = ContextVar("bad network", default=False)
 
 
 @pytest.fixture
@@ -45,10 +48,13 @@ async def server(app: WebApp, data: Path) -> AsyncIterator[RunningServer]:
         yield server
 
 
-@pytest.fixture
-def bad_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every phone's audio passes a network that loses 5 % and has 30 ms of jitter."""
-    monkeypatch.setattr("ringback.testing.softphone.PhoneAudio", LossyAudio)
+@pytest.fixture(autouse=True)
+def _networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where `_bad_network` is set, phones have one that loses 5 % and has 30 ms of jitter."""
+    monkeypatch.setattr(
+        "ringback.testing.softphone.PhoneAudio",
+        lambda: LossyAudio() if _bad_network.get() else PhoneAudio(),
+    )
 
 
 async def _call(server: RunningServer, press: str = "") -> PhoneCall:
@@ -59,7 +65,15 @@ async def _call(server: RunningServer, press: str = "") -> PhoneCall:
         if press:
             await call.press(press)
         assert await call.ended() == "remote"
-    await server.settled()
+    return call
+
+
+async def _call_from_afar(server: RunningServer, press: str = "") -> PhoneCall:
+    """The same over a bad network."""
+    _bad_network.set(True)
+    call = await _call(server, press)
+    assert isinstance(call.audio, LossyAudio)
+    assert call.audio.relay.lost > 0.02 * call.audio.relay.carried
     return call
 
 
@@ -72,8 +86,11 @@ def _distance(heard: Samples, *, likeness: float) -> float:
 
 
 async def test_prompts_are_where_they_belong_and_whole(server: RunningServer) -> None:
-    calls = await asyncio.gather(*(_call(server) for _ in range(4)))
-    for call in calls:
+    near = [_call(server) for _ in range(3)]
+    far = [_call_from_afar(server) for _ in range(3)]
+    calls = await asyncio.gather(*near, *far)
+    await server.settled()
+    for call in calls[:3]:
         heard = call.heard()
         assert _distance(heard, likeness=0.99) == pytest.approx(0.8 + 1.0, abs=IN_PLACE)
         for prompt in (FIRST, SECOND):
@@ -81,12 +98,24 @@ async def test_prompts_are_where_they_belong_and_whole(server: RunningServer) ->
         pause = find(heard, FIRST).seconds + 0.8
         quiet = heard[int((pause + 0.05) * RATE) : int((pause + 0.95) * RATE)]
         assert np.abs(quiet).max() < 50
+    for call in calls[3:]:
+        assert _distance(call.heard(), likeness=0.9) == pytest.approx(0.8 + 1.0, abs=IN_PLACE)
+
+
+async def test_keys_arrive_once_each_and_as_pressed(app: WebApp, server: RunningServer) -> None:
+    gather = f'<Gather numDigits="{len(KEYS)}" finishOnKey="" timeout="5" action="/pressed"/>'
+    app.reply("/voice", f"<Response>{gather}</Response>")
+    await asyncio.gather(_call(server, press=KEYS), _call_from_afar(server, press=KEYS))
+    for _ in range(2):
+        assert (await app.request("/pressed")).fields["Digits"] == KEYS
+    await server.settled()
 
 
 async def test_speech_is_the_voice_that_was_asked_for(app: WebApp, server: RunningServer) -> None:
     text = "Your order has been shipped."
     app.reply("/voice", f'<Response><Say voice="woman" language="en-GB">{text}</Say><Pause/></Response>')
     call = await _call(server)
+    await server.settled()
     speaker = Speaker([Espeak()])
     try:
         spoken = await speaker.speak(SpeechRequest(text, voice="woman", language="en-GB"))
@@ -94,27 +123,3 @@ async def test_speech_is_the_voice_that_was_asked_for(app: WebApp, server: Runni
         await speaker.close()
     wanted = np.frombuffer(spoken.pcm.samples, np.int16)
     assert find(call.heard(), wanted).likeness > 0.98
-
-
-@pytest.mark.usefixtures("bad_network")
-async def test_prompts_survive_a_bad_network(server: RunningServer) -> None:
-    for call in await asyncio.gather(*(_call(server) for _ in range(3))):
-        assert isinstance(call.audio, LossyAudio)
-        assert call.audio.relay.lost > 0.02 * call.audio.relay.carried
-        assert _distance(call.heard(), likeness=0.9) == pytest.approx(0.8 + 1.0, abs=IN_PLACE)
-
-
-async def test_keys_arrive_as_pressed(app: WebApp, server: RunningServer) -> None:
-    await _keys_arrive(app, server)
-
-
-@pytest.mark.usefixtures("bad_network")
-async def test_keys_arrive_once_each_over_a_bad_network(app: WebApp, server: RunningServer) -> None:
-    await _keys_arrive(app, server)
-
-
-async def _keys_arrive(app: WebApp, server: RunningServer) -> None:
-    gather = f'<Gather numDigits="{len(KEYS)}" finishOnKey="" timeout="5" action="/pressed"/>'
-    app.reply("/voice", f"<Response>{gather}</Response>")
-    await _call(server, press=KEYS)
-    assert (await app.request("/pressed")).fields["Digits"] == KEYS
