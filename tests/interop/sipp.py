@@ -63,10 +63,17 @@ class Sipp:
     """A SIPp process with a scenario."""
 
     def __init__(
-        self, scenario: str, directory: Path, *, host: str = "127.0.0.1", replace: tuple[str, str] = ("", "")
+        self,
+        scenario: str,
+        directory: Path,
+        *,
+        host: str = "127.0.0.1",
+        replace: tuple[str, str] = ("", ""),
+        transport: str = "udp",
     ) -> None:
         """`replace`: a text of the scenario, and what stands there this time."""
         self.port = _free_port(host)
+        self._transport = transport
         self._scenario = (SCENARIOS / f"{scenario}.xml").read_text().replace(*replace)
         self._host = host
         self._directory = directory / f"{scenario}-{self.port}"
@@ -75,7 +82,7 @@ class Sipp:
     @property
     def uri(self) -> str:
         """Where it is called."""
-        return f"sip:callee@{self._host}:{self.port}"
+        return f"sip:callee@{self._host}:{self.port};transport={self._transport}"
 
     async def start(self, *arguments: str) -> None:
         """Start it."""
@@ -88,7 +95,8 @@ class Sipp:
             *("-sf", "scenario.xml", "-nostdin", "-m", "1"),
             *("-i", self._host, "-mi", self._host, "-p", str(self.port), "-mp", str(_free_port(self._host))),
             *("-trace_msg", "-message_file", "messages", "-trace_err", "-error_file", "errors"),
-            *("-timeout", f"{_TIMEOUT}s", "-timeout_error", *arguments),
+            *("-timeout", f"{_TIMEOUT}s", "-timeout_error"),
+            *("-t", "t1" if self._transport == "tcp" else "u1", *arguments),
             cwd=self._directory,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -108,7 +116,7 @@ class Sipp:
     async def listening(self) -> None:
         """Wait until it has its port. Raises TimeoutError, RuntimeError when it ended instead."""
         async with asyncio.timeout(10.0):
-            while not _taken(self._host, self.port):
+            while not _taken(self._transport, self._host, self.port):
                 if self._process is not None and self._process.returncode is not None:
                     raise RuntimeError((await self.finished()).failed)
                 await asyncio.sleep(0.01)
@@ -121,10 +129,16 @@ class Sipp:
 
 
 async def call_with_sipp(
-    scenario: str, server: str, called: str, directory: Path, *arguments: str, host: str = "127.0.0.1"
+    scenario: str,
+    server: str,
+    called: str,
+    directory: Path,
+    *arguments: str,
+    host: str = "127.0.0.1",
+    transport: str = "udp",
 ) -> Finished:
     """Let SIPp call `called` at the server (`host:port`) as the scenario says."""
-    sipp = Sipp(scenario, directory, host=host)
+    sipp = Sipp(scenario, directory, host=host, transport=transport)
     try:
         await sipp.start("-s", called, *arguments, server)
         return await sipp.finished()
@@ -134,10 +148,10 @@ async def call_with_sipp(
 
 @asynccontextmanager
 async def answering_sipp(
-    scenario: str, directory: Path, replace: tuple[str, str] = ("", "")
+    scenario: str, directory: Path, replace: tuple[str, str] = ("", ""), transport: str = "udp"
 ) -> AsyncIterator[Sipp]:
     """SIPp that waits for a call, ready to take it."""
-    sipp = Sipp(scenario, directory, replace=replace)
+    sipp = Sipp(scenario, directory, replace=replace, transport=transport)
     try:
         await sipp.start()
         await sipp.listening()
@@ -149,15 +163,15 @@ async def answering_sipp(
 def _free_port(host: str) -> int:
     """An even UDP port that nobody holds."""
     while True:
-        with _udp(host) as probe:
+        with _socket("udp", host) as probe:
             probe.bind((host, 0))
             port: int = probe.getsockname()[1]
             if port % 2 == 0:
                 return port
 
 
-def _taken(host: str, port: int) -> bool:
-    with _udp(host) as probe:
+def _taken(transport: str, host: str, port: int) -> bool:
+    with _socket(transport, host) as probe:
         try:
             probe.bind((host, port))
         except OSError:
@@ -165,8 +179,9 @@ def _taken(host: str, port: int) -> bool:
         return False
 
 
-def _udp(host: str) -> socket.socket:
-    return socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+def _socket(transport: str, host: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.socket(family, socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM)
 
 
 def _sound() -> bytes:

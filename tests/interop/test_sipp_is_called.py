@@ -32,17 +32,19 @@ async def _call(house: House, callee: Sipp, **parameters: str) -> tuple[Finished
 
 
 ANSWERED = [
-    # scenario, who hangs up
-    ("callee_answers", EndedBy.APPLICATION),
-    ("callee_holds", EndedBy.REMOTE),
+    # scenario, transport, document, who hangs up
+    ("callee_answers", "udp", "ends", EndedBy.APPLICATION),
+    ("callee_answers", "tcp", "ends", EndedBy.APPLICATION),
+    ("callee_holds", "udp", "lingers", EndedBy.REMOTE),
 ]
 
 
-@pytest.mark.parametrize(("scenario", "by"), ANSWERED)
-async def test_calls_that_are_answered(house: House, tmp_path: Path, scenario: str, by: EndedBy) -> None:
-    stays = {"Url": f"{house.app.url}/lingers"} if by is EndedBy.REMOTE else {}
-    async with answering_sipp(scenario, tmp_path) as callee:
-        finished, call = await _call(house, callee, **stays)
+@pytest.mark.parametrize(("scenario", "transport", "document", "by"), ANSWERED)
+async def test_calls_that_are_answered(
+    house: House, tmp_path: Path, scenario: str, transport: str, document: str, by: EndedBy
+) -> None:
+    async with answering_sipp(scenario, tmp_path, transport=transport) as callee:
+        finished, call = await _call(house, callee, Url=f"{house.app.url}/{document}")
     assert not finished.failed
     assert (call.status, call.ended_by, call.sip_status) == (CallStatus.COMPLETED, by, 200)
 
