@@ -209,13 +209,13 @@ class Call:
         """Inbound and not answered: the final response. Answered: nothing, or a hang-up."""
         if self.is_answered:
             if verb.hang_up_if_answered:
-                await self.hang_up(HangUp(ended_as=verb.ended_as))
+                await self.hang_up(HangUp(ended_as=verb.ended_as, cause=verb.cause))
             return
         self.leg.reject(verb.sip_status, verb.reason, verb.headers)
         self.end(
             Ending(
                 status=verb.ended_as,
-                cause="rejected by the application",
+                cause=verb.cause or "rejected by the application",
                 by=EndedBy.APPLICATION,
                 sip_status=verb.sip_status,
                 sip_reason=verb.reason,

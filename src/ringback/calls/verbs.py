@@ -149,6 +149,7 @@ class Reject(_Verb, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
     ended_as: CallStatus = CallStatus.REJECTED
     hang_up_if_answered: bool = False
+    cause: str | None = None
 
 
 class HangUp(_Verb, frozen=True):

@@ -271,7 +271,8 @@ async def test_a_document_that_answers_nothing(
     speaking: Any, application: Any, record: Make, later: Callable[[float], datetime], inner: str
 ) -> None:
     application.replies["/voice"] = f"<Response>{inner}</Response>"
-    refused = Reject(sip_status=500, ended_as=CallStatus.FAILED)
+    cause = "the document ended before the call was answered"
+    refused = Reject(sip_status=500, ended_as=CallStatus.FAILED, cause=cause)
     assert (await ask(speaking(), record())).verbs[-1:] == (refused,)
     assert refused not in (await ask(speaking(), record(answered_at=later(1)))).verbs
     application.replies["/voice"] = f"<Response>{inner}<Say>hello</Say></Response>"

@@ -99,6 +99,7 @@ async def test_a_get_has_the_fields_in_its_query(services: Services, app: WebApp
         (web.Response(status=201, text="[]"), "webhook-failure", "the application answered with status 201"),
         (web.Response(status=204), "invalid-app-payload", NO_ARRAY),
         (web.Response(text="[]"), "invalid-app-payload", NO_ARRAY),
+        (web.json_response([]), "invalid-app-payload", "no application provided"),
         (web.json_response({"verb": "say"}), "invalid-app-payload", NO_ARRAY),
         (web.Response(text="[", content_type="application/json"), "invalid-app-payload", NO_JSON),
         (web.json_response([{"verb": "shout"}]), "invalid-app-payload", "invalid instruction: shout"),
@@ -111,7 +112,13 @@ async def test_a_useless_first_reply_refuses_the_call(
     document = await first(made(services, f"{app.url}/start"))
     headers = (("X-Reason", reason),)
     assert document.verbs == (
-        Reject(sip_status=480, headers=headers, ended_as=CallStatus.FAILED, hang_up_if_answered=True),
+        Reject(
+            sip_status=480,
+            headers=headers,
+            ended_as=CallStatus.FAILED,
+            hang_up_if_answered=True,
+            cause=reason,
+        ),
     )
     assert [(note.level, note.code) for note in document.notes] == [("error", code)]
 
@@ -120,11 +127,6 @@ async def test_an_application_that_is_not_there_refuses_the_call(services: Servi
     document = await first(made(services, "http://127.0.0.1:9/"))
     assert document.notes[0].code == "webhook-connection-failure"
     assert isinstance(document.verbs[0], Reject)
-
-
-async def test_an_empty_first_document_goes_to_its_end(services: Services, app: WebApp) -> None:
-    document = await first(made(services, f"{app.url}/start"))
-    assert (document.verbs, document.at_end) == ((), HangUp(sip_status=603))
 
 
 async def test_app_json_is_run_without_asking(services: Services, app: WebApp) -> None:

@@ -43,7 +43,9 @@ _RCML = frozenset({"text/xml", "application/xml", "text/html"})
 _AUDIO = frozenset({"audio/wav", "audio/wave", "audio/x-wav"})
 
 # A document that ends while the call still rings: RestComm sends this, and a hang-up needs an answered call.
-_NOTHING_ANSWERED = Reject(sip_status=500, ended_as=CallStatus.FAILED)
+_NOTHING_ANSWERED = Reject(
+    sip_status=500, ended_as=CallStatus.FAILED, cause="the document ended before the call was answered"
+)
 
 NUMBER_EVENTS = ("ringing", "answered", "completed")
 """What the status callback of a number is told (RestComm: once per state)."""
@@ -213,11 +215,13 @@ def _unfetched(failure: WebhookFailure) -> _Broken:
 
 def _reason(failure: WebhookFailure) -> str:
     """Short, and without the URL: callers and carriers read it."""
-    if failure.status is not None:
+    if failure.kind == "http-status":
         return f"Application answered with status {failure.status}"
-    return {"timeout": "Application did not answer in time"}.get(
-        failure.kind, "Application could not be reached"
-    )
+    return {
+        "timeout": "Application did not answer in time",
+        "too-large": "Application sent too large a document",
+        "too-many-redirects": "Application redirected too often",
+    }.get(failure.kind, "Application could not be reached")
 
 
 def _read(hook: Hook, reply: WebhookReply) -> Markup | _Broken:

@@ -88,6 +88,8 @@ class JambonzApplication:
             if self._setup.app_json:
                 return self.take(parse_json(self._setup.app_json, self.session))
             reply = await self._converse("session:new", hook, self._new_call(call), call)
+            if reply == [] and not self.session.socket:
+                raise InvalidApplication("no application provided")
             # Over a socket the verbs may come later, as a command.
             return self.take(parse(reply or ([] if self.session.socket else reply), self.session))
         except HookFailed as failure:
@@ -137,10 +139,15 @@ class JambonzApplication:
 
     def _refusal(self, reason: str, note: Note) -> Document:
         headers = (("X-Reason", _header_text(reason)),)
-        verb = Reject(sip_status=480, headers=headers, ended_as=CallStatus.FAILED, hang_up_if_answered=True)
-        return Document(
-            verbs=(verb,), application=self, at_end=HangUp(sip_status=480, headers=headers), notes=(note,)
+        verb = Reject(
+            sip_status=480,
+            headers=headers,
+            ended_as=CallStatus.FAILED,
+            hang_up_if_answered=True,
+            cause=reason,
         )
+        at_end = HangUp(sip_status=480, headers=headers, cause=reason)
+        return Document(verbs=(verb,), application=self, at_end=at_end, notes=(note,))
 
     def _as_before(self, note: Note) -> Document:
         return Document(verbs=(), application=self, at_end=self._at_end(), notes=(note,), goes_on=True)
