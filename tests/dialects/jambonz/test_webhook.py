@@ -297,6 +297,8 @@ async def test_a_redirect_may_move_the_status_hook(services: Services, app: WebA
     moved = Redirected(hook=Hook(url=f"{app.url}/next"), status_hook=Hook(url=f"{app.url}/new"))
     await application.ask(moved, record())
     assert told(application, record(), CallAnswered())[0].url == f"{app.url}/new"
+    restored = Jambonz(services).restore(ACCOUNT, application.state())
+    assert told(restored, record(), CallAnswered())[0].url == f"{app.url}/new"
 
 
 async def test_what_is_kept_tells_the_same_after_a_restart(services: Services, app: WebApp) -> None:

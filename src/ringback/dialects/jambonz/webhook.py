@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ringback.calls.application import Action, Ask, Document, NewCall, Redirected, SipMessageFacts
 from ringback.calls.events import CallEvent, Noted, VerbEnded, VerbStarted
 from ringback.calls.record import CallRecord
@@ -283,8 +285,8 @@ class JambonzApplication:
     # -- the rest of the protocol
 
     def state(self) -> Mapping[str, Any]:
-        """See `Application.state`."""
-        return self._setup.state()
+        """See `Application.state`. A status hook that a redirect moved is where a restart reports too."""
+        return msgspec.structs.replace(self._setup, status_hook=self._status_hook).state()
 
     async def close(self) -> None:
         """Close the sockets, with what they still have to tell."""
