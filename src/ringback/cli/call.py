@@ -54,21 +54,22 @@ async def _call(phone: Softphone, wanted: Wanted, console: Console) -> int:
     began = time.monotonic()
 
     def happened(what: str) -> None:
-        console.print(f"  {time.monotonic() - began:7.3f}  {what}")
+        console.print(f"  {time.monotonic() - began:7.3f}  {what}", markup=False)
 
-    console.print(f"[bold]calling {wanted.number} as {phone.username}")
+    console.print(f"calling {wanted.number} as {phone.username}", style="bold", markup=False)
     call = await phone.call(wanted.number, on_progress=happened)
     try:
         await call.answered(wanted.seconds)
     except (CallFailed, TimeoutError) as error:
-        console.print(f"[red]not answered: {error or 'it rang on'}")
+        why = str(error) or "it rang on"
+        console.print(f"not answered: {why}", style="red", markup=False)
         return 1
     await _converse(call, wanted, happened)
     heard = len(call.heard()) / 8000
     console.print(f"heard {heard:.1f} s in {call.audio.packets_heard} packets")
     if wanted.record is not None:
         call.save(wanted.record)
-        console.print(f"written to {wanted.record}")
+        console.print(f"written to {wanted.record}", markup=False, soft_wrap=True)
     console.print("ringback trace last shows the server's side of it")
     return 0
 

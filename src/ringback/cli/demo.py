@@ -9,12 +9,13 @@ from pathlib import Path
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 
 from ringback.cli.hints import hints
 from ringback.cli.ports import next_free
 from ringback.cli.rehearsal import Rehearsal, Result
 from ringback.cli.sample import sample_application
-from ringback.cli.serve import until_signal, why_not
+from ringback.cli.serve import stop_signals, why_not
 from ringback.config import DEMONSTRATION, ConfigError, Settings, demonstration
 from ringback.config.tables import WebhooksSection
 from ringback.media.model import MediaUnavailable
@@ -23,6 +24,12 @@ from ringback.running import DataInUse, exclusive
 from ringback.server import Server
 from ringback.sip.flow import join_host_port, split_address
 from ringback.store.errors import StoreError
+
+_ATTEMPTS = 5
+
+
+class NotStarted(Exception):
+    """The server does not start; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -45,25 +52,43 @@ async def demo(choices: Choices) -> int:
     async with contextlib.AsyncExitStack() as stack:
         sample = await stack.enter_async_context(sample_application())
         try:
-            settings = _settings(choices, sample, console)
+            server = await _started(choices, sample, console)
         except ConfigError as error:
             console.print(str(error), style="red", markup=False)
             return 2
-        server = Server(settings)
-        stack.push_async_callback(server.stop)
-        try:
-            await server.start()
-        except (OSError, MediaUnavailable, StoreError) as error:
-            console.print(f"[red]{'; '.join(why_not(settings, error))}")
+        except NotStarted as error:
+            console.print(str(error), style="red", markup=False)
             return 1
-        console.print(f"Ringback is up: {server.http_url}/ and {', '.join(server.sip)}", soft_wrap=True)
+        stack.push_async_callback(server.stop)
+        where = f"{server.http_url}/ and {', '.join(server.sip)}"
+        console.print(f"Ringback is up: {where}", soft_wrap=True, markup=False)
         results = await _calls(server, choices, console)
         failed = _verdict(results, console)
         if choices.stay:
-            for line in hints(server, choices.out, lan=choices.lan):
-                console.print(line, soft_wrap=True)
-            await until_signal()
+            with stop_signals() as stop:
+                for line in hints(server, choices.out, lan=choices.lan):
+                    console.print(line, soft_wrap=True)
+                await stop.wait()
     return 1 if failed else 0
+
+
+async def _started(choices: Choices, sample: str, console: Console) -> Server:
+    """A server on ports that are free. Raises NotStarted, ConfigError.
+
+    Another program may take a port between looking and binding: then it looks again.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        settings = _settings(choices, sample, console)
+        server = Server(settings)
+        try:
+            await server.start()
+        except (OSError, MediaUnavailable, StoreError) as error:
+            await server.stop()
+            if attempt == _ATTEMPTS or not isinstance(error, OSError):
+                raise NotStarted("; ".join(why_not(settings, error))) from error
+        else:
+            return server
+    raise AssertionError("the last attempt returns or raises")
 
 
 async def _calls(server: Server, choices: Choices, console: Console) -> list[Result]:
@@ -77,8 +102,9 @@ def _verdict(results: list[Result], console: Console) -> bool:
     console.print()
     for result in results:
         mark = "[red]✗" if result.problems else "[green]✓"
-        problems = "; ".join(result.problems) or "went as it should"
-        console.print(f"{mark}[/] {result.dialect}: {problems}   heard: {result.recording}", soft_wrap=True)
+        problems = escape("; ".join(result.problems)) or "went as it should"
+        heard = escape(str(result.recording))
+        console.print(f"{mark}[/] {result.dialect}: {problems}   heard: {heard}", soft_wrap=True)
     return any(result.problems for result in results)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -90,21 +91,23 @@ class Rehearsal:
             result.problems.append("callbacks are still on their way")
 
     async def _show_record(self, dialect: str, call_id: str) -> None:
-        url, auth, headers = self._rest(dialect, call_id)
-        async with aiohttp.ClientSession(auth=auth, headers=headers) as session, session.get(url) as reply:
+        url, headers = self._rest(dialect, call_id)
+        async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as reply:
             body = await reply.json(content_type=None)
-        self._console.print(f"\nGET {url}  {reply.status}", soft_wrap=True)
+        self._console.print(f"\nGET {url}  {reply.status}", soft_wrap=True, markup=False)
         shown = msgspec.json.format(msgspec.json.encode(body), indent=2).decode()
         self._console.print(JSON(shown), soft_wrap=True)
 
-    def _rest(self, dialect: str, call_id: str) -> tuple[str, aiohttp.BasicAuth | None, dict[str, str]]:
+    def _rest(self, dialect: str, call_id: str) -> tuple[str, dict[str, str]]:
+        """The call's URL in the dialect, and the credentials."""
         account, base = self._account, self._server.http_url
         if dialect == "jambonz":
             headers = {"Authorization": f"Bearer {account.token}"}
-            return f"{base}/v1/Accounts/{account.id}/Calls/{call_id}", None, headers
-        auth = aiohttp.BasicAuth(str(account.id), account.token)
+            return f"{base}/v1/Accounts/{account.id}/Calls/{call_id}", headers
+        basic = base64.b64encode(f"{account.id}:{account.token}".encode()).decode()
         prefix = "api/laml/2010-04-01" if dialect == "laml" else "call/2012-04-24"
-        return f"{base}/{prefix}/Accounts/{account.id}/Calls/{call_id}.json", auth, {}
+        url = f"{base}/{prefix}/Accounts/{account.id}/Calls/{call_id}.json"
+        return url, {"Authorization": f"Basic {basic}"}
 
 
 def _judge(watcher: Watcher, result: Result) -> None:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from ringback.cli.ports import next_free
 from ringback.config import SAMPLE_APPLICATION
-from ringback.sip.flow import split_address
+from ringback.sip.flow import join_host_port, split_address
 from ringback.testing.sample_app import build
 
 
@@ -21,7 +21,10 @@ async def sample_application() -> AsyncIterator[str]:
     place = next_free(f"tcp:{SAMPLE_APPLICATION.partition('//')[2]}").partition(":")[2]
     host, port = split_address(place)
     try:
-        await web.TCPSite(runner, host, port).start()
-        yield f"http://{place}"
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError:  # taken since we looked
+            await web.TCPSite(runner, host, 0).start()
+        yield f"http://{join_host_port(*runner.addresses[0][:2])}"
     finally:
         await runner.cleanup()

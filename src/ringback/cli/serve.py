@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -45,8 +47,9 @@ async def _serve(settings: Settings, errors: Console) -> int:
             errors.print(problem, style="red", markup=False)
         return 1
     _spare_collections()
-    tell(server, Console(highlight=False))
-    await until_signal()
+    with stop_signals() as stop:
+        tell(server, Console(highlight=False))
+        await stop.wait()
     await server.stop()
     return 0
 
@@ -63,14 +66,15 @@ def _spare_collections() -> None:
     gc.set_threshold(young, middle, 100)
 
 
-async def until_signal() -> None:
-    """Wait for SIGINT or SIGTERM."""
+@contextlib.contextmanager
+def stop_signals() -> Iterator[asyncio.Event]:
+    """Set by SIGINT or SIGTERM, for the length of a block; a Ctrl-C after it ends everything at once."""
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, asked.set)
     try:
-        await asked.wait()
+        yield asked
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
@@ -86,16 +90,20 @@ def why_not(settings: Settings, error: Exception) -> list[str]:
 
 def tell(server: Server, console: Console) -> None:
     """Say where everything is and how to call it."""
+
+    def say(text: str) -> None:
+        console.print(text, soft_wrap=True, markup=False)
+
     directory = server.directory
     where = f"page and REST at {server.http_url}/, SIP at {', '.join(server.sip)}"
-    console.print(f"Ringback is up: {where}", soft_wrap=True)
+    say(f"Ringback is up: {where}")
     for account in directory.all(Account):
-        console.print(f"  account {account.name}: {account.id}")
+        say(f"  account {account.name}: {account.id}")
         numbers = ", ".join(number.number for number in directory.all(Number, account.id))
         if numbers:
-            console.print(f"    numbers: {numbers}")
+            say(f"    numbers: {numbers}")
         for client in directory.all(Client, account.id):
-            console.print(f"    device: sip:{client.username}@{server.sip[0].partition(':')[2]}")
+            say(f"    device: sip:{client.username}@{server.sip[0].partition(':')[2]}")
     if server.settings.demo:
-        console.print("  without ringback.toml the sample application answers: ringback call +14155550101")
-    console.print("  Ctrl-C stops: running calls get time to end.")
+        say("  without ringback.toml the sample application answers: ringback call +14155550101")
+    say("  Ctrl-C stops: running calls get time to end.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from ringback.calls.rows import from_row
 from ringback.calls.timeline import lines_of
@@ -28,10 +29,13 @@ async def trace(which: str, full: bool, config: Path | None) -> int:
     try:
         row = await _find(store, which)
         if row is None:
-            errors.print(f"[red]there is no call {which} in {settings.server.data_path}")
+            errors.print(
+                f"there is no call {which} in {settings.server.data_path}", style="red", markup=False
+            )
             return 1
         record = from_row(row)
-        console.print(f"[bold]{record.from_} → {record.to}[/]  {record.direction}  {record.status}  {row.id}")
+        who = escape(f"{record.from_} → {record.to}")
+        console.print(f"[bold]{who}[/]  {record.direction}  {record.status}  {row.id}", soft_wrap=True)
         watcher = Watcher(console, full=full)
         for line in await lines_of(store, row.id):
             watcher(line)
@@ -45,7 +49,9 @@ async def _find(store: Store, which: str) -> CallRow | None:
         newest = await store.calls(CallFilter(), limit=1)
         return newest[0] if newest else None
     sid = read_sid(which)
-    if sid is not None:
-        return await store.call(str(sid))
+    row = None if sid is None else await store.call(str(sid))
+    if row is not None:
+        return row
+    # A Call-ID, which may look like a SID.
     found = await store.calls(CallFilter(sip_call_id=which), limit=1)
     return found[0] if found else None

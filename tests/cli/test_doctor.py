@@ -1,0 +1,75 @@
+"""`ringback doctor`: silent praise for a sound set-up, and what to do about one that is not."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from ringback.cli.doctor import Finding, doctor, findings
+from ringback.config import load
+from ringback.testing.kit import RunningServer
+
+
+async def look(config: Path) -> list[Finding]:
+    return [finding async for finding in findings(config)]
+
+
+def words(found: list[Finding], level: str) -> str:
+    return "\n".join(f"{finding.what} {finding.advice}" for finding in found if finding.level == level)
+
+
+async def test_a_sound_set_up(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await doctor(config) == 0
+    said = capsys.readouterr().out
+    for text in ("the configured ports are free", "the built-in voice spoke", "database:"):
+        assert text in said, text
+    assert "only this machine reaches it" in said, "a warning is no failure"
+
+
+async def test_beside_a_running_server(server: RunningServer, config: Path) -> None:
+    found = await look(config)
+    assert words(found, "error") == ""
+    assert f"{server.http_url}/health is well" in words(found, "ok")
+
+
+@pytest.mark.parametrize(
+    ("change", "finding"),
+    [
+        pytest.param(('token = "test-token"', "tokn = 1"), "tokn", id="settings"),
+        pytest.param(("127.0.0.1:20000", "192.0.2.77:20000"), "192.0.2.77 cannot be bound", id="address"),
+        pytest.param(
+            ("[server]", '[server]\ndatabase = "postgresql://nobody@127.0.0.1:9/none"'),
+            "the database cannot be used",
+            id="database",
+        ),
+    ],
+)
+async def test_what_is_wrong(config: Path, change: tuple[str, str], finding: str) -> None:
+    _replace(config, *change)
+    assert finding in words(await look(config), "error")
+    assert await doctor(config) == 1
+
+
+async def test_a_port_that_is_taken(config: Path) -> None:
+    port = int(load(config).server.sip[0].rpartition(":")[2])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
+        holder.bind(("127.0.0.1", port))
+        errors = words(await look(config), "error")
+    assert f"udp:127.0.0.1:{port} is taken by" in errors
+    assert "set another port" in errors
+
+
+async def test_what_is_missing_is_a_warning(tmp_path: Path) -> None:
+    file = tmp_path / "ringback.toml"
+    file.write_text(f'[server]\ndata = "{tmp_path}/data"\n[[account]]\nname = "a"\ntoken = "t"\n')
+    warnings = words(await look(file), "warning")
+    assert "no number is configured" in warnings
+    assert "no trunk is configured" in warnings
+
+
+def _replace(config: Path, old: str, new: str) -> None:
+    text = config.read_text()
+    assert old in text
+    config.write_text(text.replace(old, new))

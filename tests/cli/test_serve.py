@@ -1,0 +1,86 @@
+"""`ringback serve`: starts, says where it is, stops when told; or says in a line why it does not start."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Command
+
+from ringback.cli.ports import holder_of, next_free, taken_ports
+from ringback.config import load
+from ringback.running import running_server
+from ringback.testing.kit import NUMBER
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_it_serves_until_it_is_told_to_stop(config: Path, data: Path, number: signal.Signals) -> None:
+    command = await Command.start("serve", "--config", str(config), cwd=data.parent)
+    await command.says("Ctrl-C stops")
+    assert NUMBER in command.said
+    assert running_server(data) is not None
+    command.process.send_signal(number)
+    assert await command.ends() == 0, command.said
+    assert "Traceback" not in command.said
+    assert running_server(data) is None
+
+
+async def test_without_settings_it_serves_the_sample(tmp_path: Path, free_port: Callable[..., int]) -> None:
+    environment = {
+        "RINGBACK_SERVER__HTTP": f"127.0.0.1:{free_port()}",
+        "RINGBACK_SERVER__SIP": f"udp:127.0.0.1:{free_port('udp')}",
+    }
+    command = await Command.start("serve", cwd=tmp_path, **environment)
+    await command.says("Ctrl-C stops")
+    command.process.terminate()
+    assert await command.ends() == 0, command.said
+    assert "account demo" in command.said
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('[server]\nhtpp = "127.0.0.1:1"\n', "htpp"),
+        ("[[number]]\nnumber = 7\n", "number"),
+        ("[server\n", "ringback.toml"),
+    ],
+)
+async def test_wrong_settings_end_it_with_what_is_wrong(tmp_path: Path, text: str, problem: str) -> None:
+    file = tmp_path / "ringback.toml"
+    file.write_text(text)
+    command = await Command.start("serve", cwd=tmp_path)
+    assert await command.ends() == 2
+    assert problem in command.said
+    assert "Traceback" not in command.said
+
+
+@pytest.mark.parametrize("kind", ["tcp", "udp"])
+async def test_a_taken_port_is_named_with_its_holder(config: Path, data: Path, kind: str) -> None:
+    settings = load(config)
+    port = (
+        settings.server.http_address[1] if kind == "tcp" else int(settings.server.sip[0].rpartition(":")[2])
+    )
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM) as holder:
+        holder.bind(("127.0.0.1", port))
+        if kind == "tcp":
+            holder.listen()
+        assert taken_ports(settings) == [f"{kind}:127.0.0.1:{port}"]
+        assert "pid" in (holder_of(f"{kind}:127.0.0.1:{port}") or "")
+        command = await Command.start("serve", "--config", str(config), cwd=data.parent)
+        assert await command.ends() == 1
+    assert f"{kind}:127.0.0.1:{port} is taken by" in command.said
+    assert "(pid " in command.said
+    assert "Traceback" not in command.said
+
+
+def test_the_next_free_port(free_port: Callable[..., int]) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
+        holder.bind(("127.0.0.1", 0))
+        port = holder.getsockname()[1]
+        free = next_free(f"tcp:127.0.0.1:{port}")
+        assert free.startswith("tcp:127.0.0.1:")
+        assert int(free.rpartition(":")[2]) != port, "a port is for TCP and UDP alike"
+    assert holder_of(f"udp:127.0.0.1:{port}") is None
