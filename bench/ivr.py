@@ -226,7 +226,7 @@ def bench(legs: list[int], seconds: float, runs: int, cores: tuple[int, int]) ->
     with on_core(cores[1]):
         for count in legs:
             for _ in range(runs):
-                floor = asyncio.run(bare(count, 5.0, cores)) if compiled() else None
+                floor = asyncio.run(bare(count, min(5.0, seconds), cores)) if compiled() else None
                 done.append(asyncio.run(measure(count, seconds, cores, floor)))
     return done
 

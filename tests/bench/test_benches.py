@@ -1,0 +1,290 @@
+"""The benches' pieces: command lines, far ends, callers, tables, and one short run of each."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from bench.application import Application, wav
+from bench.callers import Caller
+from bench.load import Echo, LiveEnds, Punctuality
+from bench.parts import Parts, part_at
+from rich.console import Console
+from rich.table import Table
+from typer.testing import CliRunner
+
+import ringback
+from bench import cps, ivr, load, machine
+from ringback.cli import bench as command
+from ringback.cli.app import app
+
+CORES = machine.default_cores()
+QUICK = 2.0
+
+
+def text_of(table: Table) -> str:
+    """A table as it is printed."""
+    out = StringIO()
+    Console(file=out, width=200).print(table)
+    return out.getvalue()
+
+
+def run(**changes: float) -> ivr.Run:
+    """A run's figures, made up."""
+    far = Punctuality(
+        expected=1000,
+        received=1000,
+        punctual=995,
+        silent_legs=0,
+        worst_leg=changes.get("worst", 0.991),
+        largest_deviation_ms=7.5,
+        load_cpu_seconds=0.5,
+    )
+    return ivr.Run(
+        legs=10,
+        answered=int(changes.get("answered", 10)),
+        seconds=2.0,
+        cpu={"control": 0.1, "media": changes.get("media", 0.9)},
+        idle_memory={"control": 80 * 2**20, "media": 30 * 2**20},
+        idle_cpu=0.01,
+        memory_per_leg=100 * 1024,
+        punctuality=far,
+        ticks={"tick_p99_ms": 1.5, "tick_max_ms": 3.0, "overruns": 0},
+        floor=changes.get("floor", 5.0) or None,
+        others=changes.get("others", 0.0),
+    )
+
+
+def step(**changes: float) -> cps.Step:
+    """A rate's figures, made up."""
+    return cps.Step(
+        rate=changes.get("rate", 100.0),
+        calls=1000,
+        failed=int(changes.get("failed", 0)),
+        untold=int(changes.get("untold", 0)),
+        retransmissions=0,
+        setup=(5.0, changes.get("p99", 50.0)),
+        asking=(2.0, 10.0),
+        answering=(3.0, 10.0),
+        telling=(5.0, 20.0),
+        cpu={"control": 4.0, "media": 2.0},
+        core=0.6,
+        load=changes.get("load", 0.1),
+        others=0.0,
+    )
+
+
+# -- what is printed
+
+
+def test_a_run_is_a_line_and_several_have_medians() -> None:
+    one, three = text_of(ivr.table([run()])), text_of(ivr.table([run(), run(), run(media=1.1)]))
+    assert "99.500%" in one
+    assert "99.10%" in one
+    assert "1000.0" in one  # µs: one second in two, ten legs, fifty ticks
+    assert "200.0" in one  # times the bare loop
+    assert "median" not in one
+    assert "median" in three
+
+
+@pytest.mark.parametrize(
+    ("runs", "said"),
+    [
+        ([run()], "quiet: others had 0%"),
+        ([run(others=0.2)], "NOT QUIET: others had 20%"),
+        ([run(worst=0.9)], "NOT REACHED"),
+        ([run(answered=9)], "NOT REACHED"),
+        ([run(floor=0)], "no C compiler"),
+        ([run()], "control 80 MB  media 30 MB"),
+    ],
+)
+def test_what_one_must_know_of_a_run(runs: list[ivr.Run], said: str) -> None:
+    assert said in "\n".join(ivr.remarks(runs))
+
+
+@pytest.mark.parametrize(
+    ("changes", "good"),
+    [({}, True), ({"failed": 1}, False), ({"untold": 1}, False), ({"p99": 201}, False), ({"p99": 200}, True)],
+)
+def test_a_rate_is_held_when_nothing_failed_and_nobody_waited(changes: dict[str, float], good: bool) -> None:
+    assert step(**changes).good is good
+
+
+def test_the_highest_rate_that_was_held() -> None:
+    steps = [step(rate=50), step(rate=100), step(rate=150, p99=900)]
+    assert "100 calls a second" in cps.remarks(steps)[0]
+    assert "none of these" in cps.remarks([step(failed=3)])[0]
+    assert any("LOAD WAS BUSY" in line for line in cps.remarks([step(load=0.9)]))
+    shown = text_of(cps.table(steps))
+    assert "5.0/900.0" in shown
+    assert "6.00" in shown
+
+
+def test_the_parts_of_a_call() -> None:
+    shown = text_of(Parts({"SIP": 1.0}, {"store-writer": 3.0}).table(1000))
+    lines = [line for line in shown.splitlines() if "%" in line]
+    assert "thread store-writer" in lines[0]
+    assert "75%" in lines[0]
+    assert "1.00" in lines[1]
+
+
+def test_a_sample_belongs_to_the_innermost_frame_of_the_product() -> None:
+    assert part_at(sys._getframe()) == "event loop and libraries"
+
+
+# -- command lines
+
+
+@pytest.mark.parametrize("text", ["0", "-5", "20,0", "fast", ""])
+def test_rates_that_are_none(text: str) -> None:
+    with pytest.raises(ValueError, match=r"rates|convert"):
+        cps.rates_of(text)
+
+
+def test_rates_and_defaults() -> None:
+    assert cps.rates_of("20,50.5") == [20.0, 50.5]
+    assert ivr.arguments().parse_args(["--legs", "3", "4"]).legs == [3, 4]
+    assert cps.arguments().parse_args([]).dialect == "laml"
+
+
+@pytest.mark.parametrize(
+    ("given", "passed"),
+    [
+        (["ivr", "--legs", "3"], ("ivr", ("--legs", "3", "--seconds", "20.0", "--runs", "1"))),
+        (
+            ["cps", "--rates", "5", "--parts"],
+            ("cps", ("--rates", "5", "--seconds", "10.0", "--dialect", "laml", "--parts")),
+        ),
+    ],
+)
+def test_the_command_passes_on_what_it_was_given(
+    monkeypatch: pytest.MonkeyPatch, given: list[str], passed: tuple[str, tuple[str, ...]]
+) -> None:
+    asked: list[tuple[str, tuple[str, ...]]] = []
+
+    def note(name: str, arguments: Sequence[str]) -> int:
+        asked.append((name, tuple(arguments)))
+        return 7
+
+    monkeypatch.setattr(command, "bench", note)
+    assert CliRunner().invoke(app, ["bench", *given]).exit_code == 7
+    assert asked == [passed]
+
+
+def test_without_a_name_both_are_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def note(name: str, _: Sequence[str]) -> int:
+        asked.append(name)
+        return 0
+
+    monkeypatch.setattr(command, "bench", note)
+    assert CliRunner().invoke(app, ["bench"]).exit_code == 0
+    assert asked == ["ivr", "cps"]
+
+
+def test_outside_a_checkout_it_says_where_the_benches_are(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ringback, "__file__", str(tmp_path / "a" / "b" / "ringback" / "__init__.py"))
+    monkeypatch.chdir(tmp_path)
+    assert command.bench("ivr", ()) == 2
+    assert "directory bench/ of a source" in capsys.readouterr().err
+
+
+# -- pieces
+
+
+def test_a_call_has_a_number_of_its_own() -> None:
+    assert Caller(7).identity == "+14152000007"
+
+
+def test_percentiles() -> None:
+    assert cps.percentiles([]) == (0.0, 0.0)
+    assert cps.percentiles([number / 1000 for number in range(100)]) == (50.0, 99.0)
+
+
+def test_the_machine_knows_its_own() -> None:
+    usage = machine.Usage.of(os.getpid())
+    assert usage.total_memory > 1_000_000
+    assert sum(usage.since(usage).values()) == 0
+    assert machine.cpu(2**22 + 1) == 0.0
+    assert machine.memory(2**22 + 1) == 0
+
+
+async def test_the_application_answers_and_takes_note() -> None:
+    application = Application({"laml": ("application/xml", "<Response>{url}</Response>")}, 0.1)
+    asked: list[str] = []
+    told: list[tuple[str, str]] = []
+    application.on_asked = asked.append
+    application.on_told = lambda caller, status: told.append((caller, status))
+    await application.start()
+    host, _, port = application.url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    for path, body, expected in (
+        ("/laml/voice", b"From=%2B1415&CallStatus=ringing", b"<Response>" + application.url.encode()),
+        ("/laml/status", b"From=%2B1415&CallStatus=completed", b"204 No Content"),
+        ("/jambonz/status", b'{"from":"1415","call_status":"completed"}', b"204 No Content"),
+        ("/prompt.wav", b"", b"RIFF"),
+    ):
+        writer.write(f"POST {path} HTTP/1.1\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        assert expected in await asyncio.wait_for(reader.read(65536), QUICK)
+    writer.close()
+    await writer.wait_closed()
+    await application.stop()
+    assert asked == ["+1415"]
+    assert told == [("+1415", "completed"), ("1415", "completed")]
+
+
+def test_a_prompt_is_a_wav_file() -> None:
+    assert wav(1.0)[:4] == b"RIFF"
+    assert len(wav(1.0)) == 44 + 16000
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+async def test_far_ends_talk_and_measure(monkeypatch: pytest.MonkeyPatch, compiled: bool) -> None:
+    """Two programs of far ends with each other: one echoes, which keeps to the other's schedule."""
+    if compiled and not load.compiled():
+        pytest.skip("no C compiler")
+    monkeypatch.setattr(load, "compiled", lambda: compiled)
+    echo, live = Echo(CORES[1]), LiveEnds(CORES[1])
+    await echo.start()
+    await live.start()
+    live.add(echo.port)
+    heard = await live.measure(0.5)
+    await echo.stop()
+    assert heard.expected >= 24
+    assert heard.received >= 20
+    assert heard.silent_legs == 0
+    assert heard.punctual > 0
+
+
+# -- the whole
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "said"),
+    [
+        ("ivr", ["--legs", "3", "--seconds", "1"], ["IVR calls", "idle memory (PSS): control"]),
+        ("cps", ["--rates", "5", "--seconds", "1"], ["Calls a second", "highest rate held"]),
+    ],
+)
+def test_a_short_run(module: str, arguments: list[str], said: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", f"bench.{module}", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=Path(command.__file__).resolve().parents[3],
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode in (0, 1), done.stderr
+    assert not done.stderr
+    for words in said:
+        assert words in done.stdout
