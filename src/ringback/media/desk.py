@@ -92,9 +92,9 @@ class Desk:
         """
         for _ in range(len(self._ports) // TRIES + 1):
             self.lend(now)
-            if self._lent:
+            if self._lent == self._settings.lend_ahead:
                 break
-        else:
+        if not self._lent:
             settings = self._settings
             where = f"{settings.rtp_host} from {settings.first_port} to {settings.last_port}"
             raise OSError(f"no pair of RTP ports can be bound on {where}: {self._refusal}")
