@@ -1,0 +1,62 @@
+"""Which address the far end is told: where RTP is bound, or, bound everywhere, ours on the way there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+from tests.server.site import NUMBERS, SPEAKS, Site, loud_seconds, serve_tone, site_settings
+
+from ringback.sip.inbound import InboundCall
+from ringback.sip.sdp import SessionDescription
+from ringback.testing.kit import RunningServer, WebApp
+from ringback.testing.softphone import Softphone
+
+LAML = SPEAKS["laml"]
+
+WAYS = {
+    "bound everywhere": ({"sip": ("udp:0.0.0.0:0",), "rtp": "0.0.0.0:20000-59999"}, "127.0.0.1"),
+    "IPv6": ({"sip": ("udp:[::1]:0",), "rtp": "[::1]:20000-59999"}, "::1"),
+    "advertised": ({"sip": ("udp:127.0.0.1:0",), "advertise": "127.0.0.1"}, "127.0.0.1"),
+}
+
+
+def settings(app: WebApp, data: Path, changes: dict[str, Any]) -> Any:
+    made = site_settings(app, data)
+    return msgspec.structs.replace(made, server=msgspec.structs.replace(made.server, **changes))
+
+
+def reached(server: RunningServer, host: str) -> str:
+    """`host:port` of the server for a phone on this machine."""
+    port = server.sip_address.rpartition(":")[2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+@pytest.mark.parametrize(("changes", "host"), WAYS.values(), ids=WAYS)
+async def test_audio_finds_its_way_in_both_directions(data: Path, changes: dict[str, Any], host: str) -> None:
+    async with (
+        WebApp() as app,
+        RunningServer(settings(app, data, changes)) as server,
+        aiohttp.ClientSession() as rest,
+        Softphone("+14155559999", server=reached(server, host), host=host) as phone,
+    ):
+        site = Site(app, server, rest)
+        tone = serve_tone(app, "/tone.wav", 0.3)
+        site.reply("laml", "voice", LAML.play(tone), LAML.hang_up())
+        inbound = await phone.call(NUMBERS["laml"])
+        await inbound.ended(10)
+        assert loud_seconds(inbound.heard()) > 0.2
+        await site.create("laml", f"sip:bob@{phone.listening.partition(':')[2]}")
+        outbound = await phone.incoming(5)
+        session = outbound.session
+        assert isinstance(session, InboundCall)
+        assert session.offer is not None
+        offered = SessionDescription.parse(session.offer)
+        assert offered.connection_of(offered.media[0]) == host
+        outbound.answer()
+        await outbound.ended(10)
+        assert loud_seconds(outbound.heard()) > 0.2
+        await server.settled()

@@ -1,0 +1,89 @@
+"""Open calls that a start finds, and that no settings or no reader fit any more: they end all the same."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import pytest
+from tests.calls.making import answered_record, one_of_each_event
+from tests.server.site import site_settings
+
+from ringback.calls import events
+from ringback.calls.record import CallRecord
+from ringback.calls.rows import to_row
+from ringback.routing.directory import Account
+from ringback.store.records import Append, CallFilter, CallRow
+from ringback.store.store import Store
+from ringback.testing.kit import RunningServer, WebApp
+
+
+async def left_open(data: Path, call: CallRecord, row: CallRow | None = None) -> None:
+    """Store a call as a server leaves it that was killed in the middle of a verb."""
+    async with await Store.open("sqlite", data) as store:
+        happened = [one_of_each_event()[0], events.CallAnswered(), *one_of_each_event()[6:9]]
+        for sequence, event in enumerate(happened):
+            await store.append(
+                Append(
+                    call_id=str(call.id),
+                    sequence=sequence,
+                    kind=events.kind_of(event),
+                    at=call.created_at.timestamp(),
+                    payload=events.encode(event),
+                    row=(row or to_row(call)) if sequence < 2 else None,
+                )
+            )
+
+
+async def after_a_start(app: WebApp, data: Path) -> tuple[CallRow, list[str]]:
+    """The one call, and the kinds of its events."""
+    async with RunningServer(site_settings(app, data)) as server:
+        [row] = await server.store.calls(CallFilter())
+        return row, [event.kind for event in await server.store.events(row.id)]
+
+
+CASES: dict[str, dict[str, Any]] = {
+    "an account that is not configured": {"account_id": uuid4()},
+    "a dialog that cannot be read": {"dialog": {"call_id": "abc"}},
+    "a dialog that makes no sense": {
+        "dialog": {
+            "call_id": "abc",
+            "local": "",
+            "remote": "<<",
+            "route_set": [],
+            "remote_target": "nowhere",
+            "local_cseq": 1,
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("changes", CASES.values(), ids=CASES)
+async def test_it_ends_all_the_same(
+    data: Path, changes: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with WebApp() as app:
+        account = site_settings(app, data).directory().all(Account)[0].id
+        await left_open(data, answered_record(**{"account_id": account, **changes}))
+        with caplog.at_level(logging.WARNING):
+            row, kinds = await after_a_start(app, data)
+        assert (row.status, row.cause) == ("completed", "the server was restarted")
+        assert kinds.count("call.ended") == 1
+        assert kinds[-1] == "call.ended"
+        assert caplog.records, "somebody is told what was odd"
+
+
+async def test_a_row_that_cannot_be_read_keeps_no_server_from_starting(
+    data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    call = answered_record()
+    row = msgspec.structs.replace(to_row(call), status="teleported")
+    await left_open(data, call, row)
+    async with WebApp() as app:
+        with caplog.at_level(logging.ERROR):
+            stored, _ = await after_a_start(app, data)
+        assert stored.status == "teleported"
+        assert "could not be ended" in caplog.text
