@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import statistics
 import sys
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -96,10 +97,11 @@ async def _measured(
     callers.on_answered = lambda call: far.add(call.port)
     calls = [await _placed(callers, number) for number in range(legs)]
     await asyncio.sleep(SETTLE)
-    usage, others = server.usage(), busy(cores[0])
+    began, usage, others = time.monotonic(), server.usage(), busy(cores[0])
     punctuality = await far.measure(seconds)
     cpu = server.usage().since(usage)
-    others = (busy(cores[0]) - others - sum(cpu.values())) / seconds
+    others = busy(cores[0]) - others - sum(cpu.values())
+    elapsed = time.monotonic() - began
     memory = server.usage().total_memory
     media = (await server.health())["media"][0]
     for call in calls:
@@ -109,7 +111,7 @@ async def _measured(
     return Run(
         legs=legs,
         answered=sum(call.status == 200 for call in calls),
-        seconds=seconds,
+        seconds=elapsed,
         cpu=cpu,
         idle_memory=idle.memory,
         idle_cpu=idle_cpu,
@@ -117,7 +119,7 @@ async def _measured(
         punctuality=punctuality,
         ticks=media,
         floor=floor,
-        others=others,
+        others=others / elapsed,
     )
 
 
