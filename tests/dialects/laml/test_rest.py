@@ -41,6 +41,9 @@ TW = f"/2010-04-01/Accounts/{AC_SID}"
 CALL = {"To": "+14155550123", "From": "+14155550100", "Url": "http://app.test/voice"}
 CA_SID = f"CA{CALL_ID.hex}"
 
+NOBODYS = UUID("00000000-0000-4000-8000-00000000dead")
+"""A SID that nothing has; the same in every process, since names of test cases are made of it."""
+
 
 def settings_of(calls: FakeCalls) -> Settings:
     application = calls.requests[-1].application
@@ -252,7 +255,7 @@ LARGE = 10 * 1024 * 1024 + 1
         ({"MaxPricePerMinute": "cheap"}, 20422, 20422),
         ({"CallReason": "x" * 51}, 20422, 20422),
         ({"ApplicationSid": "nonsense"}, 21218, 21218),
-        ({"ApplicationSid": str(uuid4())}, 21218, 21218),
+        ({"ApplicationSid": str(NOBODYS)}, 21218, 21218),
         ({"ApplicationSid": str(JAMBONZ_APP.id)}, 21218, 21218),
         ({"ApplicationSid": str(OTHERS_APP.id)}, 21218, 21218),
         ({"Url": None, "Twiml": "<Response>"}, 12100, 20422),
@@ -559,7 +562,7 @@ async def test_credentials(api: Api, base: str) -> None:
         (UUID_SID, "wrong"),
         (UUID_SID, OTHER.token),
         (str(OTHER.id), OTHER.token),
-        (str(uuid4()), "secret"),
+        (str(NOBODYS), "secret"),
         ("nobody", "secret"),
     ):
         status, body = await api("GET", f"{base}/Calls", user, password)
@@ -580,11 +583,11 @@ async def test_another_accounts_call_is_unknown(api: Api, calls: FakeCalls) -> N
     [
         "/Nothing",
         "/Calls/not-a-sid",
-        f"/Calls/{uuid4()}",
-        f"/Calls/{uuid4()}/Recordings",
-        f"/Calls/{uuid4()}/Nothing",
-        f"/Calls/{uuid4()}/Recordings/RE1/x",
-        f"/Applications/{uuid4()}",
+        f"/Calls/{NOBODYS}",
+        f"/Calls/{NOBODYS}/Recordings",
+        f"/Calls/{NOBODYS}/Nothing",
+        f"/Calls/{NOBODYS}/Recordings/RE1/x",
+        f"/Applications/{NOBODYS}",
         f"/Applications/{OTHERS_APP.id}",
         f"/Applications/{JAMBONZ_APP.id}",
         f"/IncomingPhoneNumbers/{OTHERS_NUMBER.id}",
