@@ -223,7 +223,9 @@ class Call:
         )
 
     async def hang_up(self, verb: HangUp, by: EndedBy = EndedBy.APPLICATION) -> None:
-        """End the call in whatever state it is."""
+        """End the call in whatever state it is. The application's last word is heard out first."""
+        if by is EndedBy.APPLICATION and self.leg.unheard() > 0:
+            await self.wait_over(self.leg.unheard())
         if self.over:
             return
         record = self.record

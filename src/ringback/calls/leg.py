@@ -21,6 +21,8 @@ from ringback.sip.inbound import InboundCall
 from ringback.sip.outbound import OutboundCall
 from ringback.sip.session import Session
 
+_FAR_BUFFER = 0.1
+"""Seconds: how much a telephone's jitter buffer commonly holds back."""
 HeaderList = Sequence[tuple[str, str]]
 
 
@@ -50,6 +52,7 @@ class Leg:
         self._negotiation: Negotiation | None = None
         self._digits_sent: dict[int, asyncio.Future[None]] = {}
         self._muted = False
+        self._sounded_until = float("-inf")
 
     # -- signalling
 
@@ -149,6 +152,10 @@ class Leg:
         """Stop what plays."""
         if self._media is not None:
             self._media.stop_playback()
+
+    def unheard(self) -> float:
+        """Seconds until the far end has surely heard the end of what was played last."""
+        return self._sounded_until + _FAR_BUFFER - asyncio.get_running_loop().time()
 
     def send_digits(self, digits: str, duration_ms: int) -> asyncio.Future[None] | None:
         """Send keys; the future resolves when the last one is out. None while there is no media."""
@@ -272,6 +279,8 @@ class Leg:
                 sent = self._digits_sent.pop(id, None)
                 if sent is not None and not sent.done():
                     sent.set_result(None)
+            case media.PlaybackDone(reason="completed"):
+                self._sounded_until = asyncio.get_running_loop().time()
             case media.NoRtp(seconds, _, hint):
                 self._owner.leg_silent(seconds, hint)
             case media.RtpResumed():
