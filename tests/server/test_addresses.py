@@ -44,7 +44,7 @@ async def test_audio_finds_its_way_in_both_directions(data: Path, changes: dict[
         Softphone("+14155559999", server=reached(server, host), host=host) as phone,
     ):
         site = Site(app, server, rest)
-        tone = serve_tone(app, "/tone.wav", 0.3)
+        tone = serve_tone(app, "/tone.wav", 0.5)
         site.reply("laml", "voice", LAML.play(tone), LAML.hang_up())
         inbound = await phone.call(NUMBERS["laml"])
         await inbound.ended(10)

@@ -6,11 +6,16 @@ import asyncio
 from typing import Any
 
 import pytest
+from tests.calls.making import FakeApplication
 from tests.server.site import DIALECTS, SPEAKS, Site, loud_seconds
 
+from ringback.calls.control import CallRequest, Target
+from ringback.calls.events import CallEvent
+from ringback.calls.record import CallRecord
 from ringback.sip.inbound import InboundCall
 from ringback.store.records import CallFilter, CallRow
 from ringback.testing.softphone import Softphone
+from ringback.webhooks.delivery import Delivery
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -142,13 +147,28 @@ async def test_nobody_is_there(site: Site, to: str, cause: str) -> None:
     assert (await site.call("laml", sid))["status"] in ("failed", "no-answer")
 
 
+class Silent(FakeApplication):
+    """Wants no callbacks."""
+
+    def deliveries(self, event: CallEvent, call: CallRecord) -> list[Delivery]:
+        return []
+
+
 async def test_header_fields_that_cannot_be_sent_end_the_call(site: Site, phone: Softphone) -> None:
+    """Dialects refuse them before; what slips through must not leave a call queued for ever."""
     async with phone:
-        await site.create("jambonz", address_of(phone), headers={"Call-ID": "mine"})
-        assert (await site.statuses("jambonz"))[-1] == "failed"
-    row = await last_row(site)
-    assert row.status == "failed"
-    assert row.ended_at is not None
+        target = Target(kind="sip", address=address_of(phone), headers=(("Call-ID", "mine"),))
+        request = CallRequest(
+            account=site.account,
+            application=Silent(),
+            to=target,
+            to_shown="bob",
+            from_="+14155550100",
+        )
+        await site.server.switchboard.create(request)
+        row = await last_row(site)
+    assert (row.status, row.ended_by) == ("failed", "server")
+    assert "Call-ID" in row.cause
 
 
 async def test_an_answer_without_anything_usable_ends_the_call(site: Site, phone: Softphone) -> None:
