@@ -50,3 +50,15 @@ async def test_odd_names(database: str, data: Path, request: pytest.FixtureReque
             (listed,) = await rest.get(rest.calls, to=number)
             assert (listed["from"], listed["caller_name"]) == (shown, name)
             assert [each["to"] for each in await rest.get(rest.calls, **{"from": user})] == [number]
+        await refused_for_nul(world)
+
+
+async def refused_for_nul(world: World) -> None:
+    """What an application says is in the cause of the call's end."""
+    number = world.number("jambonz", [{"verb": "sing\0"}])
+    async with world.server.phone() as phone:
+        call = await phone.call(number)
+        assert await call.ended(10.0) == "failed"
+        await world.server.settled()
+    record = await world.record(call)
+    assert (record.status, record.cause) == ("failed", "invalid instruction: sing\ufffd")

@@ -26,7 +26,8 @@ _EXTRA = (
 
 
 def storable(text: str) -> str:
-    """Without NUL, which may be in a SIP user part (RFC 4475 section 3.1.1.5) but in no PostgreSQL text."""
+    """Without NUL, which may be in a SIP user part (RFC 4475 section 3.1.1.5) or what an application says, but
+    in no PostgreSQL text."""
     return text.replace("\0", "\ufffd")
 
 
@@ -52,9 +53,9 @@ def to_row(call: CallRecord) -> CallRow:
         source_ip=host_of(call.source),
         local_address=call.local_address,
         status=call.status,
-        cause=call.cause or "",
+        cause=storable(call.cause or ""),
         sip_status=call.sip_status,
-        sip_reason=call.sip_reason,
+        sip_reason=storable(call.sip_reason),
         created_at=call.created_at.timestamp(),
         ringing_at=_epoch(call.ringing_at),
         answered_at=_epoch(call.answered_at),
