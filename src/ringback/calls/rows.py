@@ -26,8 +26,8 @@ _EXTRA = (
 
 
 def storable(text: str) -> str:
-    """Without NUL, which may be in a SIP user part (RFC 4475 section 3.1.1.5) or what an application says, but
-    in no PostgreSQL text."""
+    """Without NUL, which a SIP user part (RFC 4475 section 3.1.1.5) or an application's words may hold, but
+    no PostgreSQL text."""
     return text.replace("\0", "\ufffd")
 
 
