@@ -12,6 +12,7 @@ import asyncio
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -49,6 +50,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     rate: float
     calls: int
     failed: int
+    refusals: dict[int, int]
+    """How many of the failed got which status; 0 for calls that were not ended in time."""
     untold: int
     """Calls of whose end the application was not told in time."""
     retransmissions: int
@@ -147,10 +150,12 @@ def _step_of(
     calls: list[Caller], *, rate: float, cpu: dict[str, float], core: float, load: float, others: float
 ) -> Step:
     answered = [call for call in calls if call.status == 200 and call.asked]
+    failed = [call for call in calls if not (call.status == 200 and call.ended)]
     return Step(
         rate=rate,
         calls=len(calls),
-        failed=sum(not (call.status == 200 and call.ended) for call in calls),
+        failed=len(failed),
+        refusals=Counter(call.status if call.ended else 0 for call in failed),
         untold=sum(not call.told for call in calls),
         retransmissions=sum(call.retransmissions for call in calls),
         setup=percentiles([call.answered - call.invited for call in answered]),
@@ -247,6 +252,10 @@ def remarks(steps: Sequence[Step]) -> list[str]:
         f"highest rate held (no failure, every callback, p99 ≤ {P99_MS:.0f} ms): "
         + (f"{max(held):g} calls a second" if held else "none of these")
     ]
+    for step in steps:
+        if step.refusals:
+            reasons = ", ".join(f"{status} ({count})" for status, count in sorted(step.refusals.items()))
+            said.append(f"failed at {step.rate:g} calls a second: {reasons}; 0 is a call that did not end")
     if max(step.load for step in steps) > LOAD_LIMIT:
         said.append("THE LOAD WAS BUSY: its own core may have been the limit")
     if not compiled():

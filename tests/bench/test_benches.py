@@ -67,6 +67,7 @@ def step(**changes: float) -> cps.Step:
         rate=changes.get("rate", 100.0),
         calls=1000,
         failed=int(changes.get("failed", 0)),
+        refusals={503: int(changes["failed"])} if changes.get("failed") else {},
         untold=int(changes.get("untold", 0)),
         retransmissions=0,
         setup=(5.0, changes.get("p99", 50.0)),
@@ -120,6 +121,7 @@ def test_the_highest_rate_that_was_held() -> None:
     steps = [step(rate=50), step(rate=100), step(rate=150, p99=900)]
     assert "100 calls a second" in cps.remarks(steps)[0]
     assert "none of these" in cps.remarks([step(failed=3)])[0]
+    assert any("503 (3)" in line for line in cps.remarks([step(failed=3)]))
     assert any("LOAD WAS BUSY" in line for line in cps.remarks([step(load=0.9)]))
     shown = text_of(cps.table(steps))
     assert "5.0/900.0" in shown
