@@ -1,0 +1,83 @@
+"""What shares a commit: writes of one moment, and those that nobody waits for with whatever comes next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy import event as sqlalchemy_event
+from tests.store.making import delivery, event
+
+from ringback.store import Store
+from ringback.store import writer as writing
+
+
+@pytest.fixture
+def commits() -> Iterator[list[object]]:
+    """Grows by one with each commit of any engine."""
+    seen: list[object] = []
+
+    def note(connection: object) -> None:
+        seen.append(connection)
+
+    sqlalchemy_event.listen(Engine, "commit", note)
+    yield seen
+    sqlalchemy_event.remove(Engine, "commit", note)
+
+
+async def test_writes_of_one_moment_share_a_commit(data: Path, commits: list[object]) -> None:
+    async with await Store.open("sqlite", data) as store:
+        commits.clear()
+        await asyncio.gather(*(store.append(event(number)) for number in range(20)))
+        assert len(commits) == 1
+
+
+async def test_what_nobody_waits_for_joins_what_comes_next(
+    data: Path, commits: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "LINGER_SECONDS", 60.0)
+    async with await Store.open("sqlite", data) as store:
+        commits.clear()
+        patient = store.append(event(1, 0, patient=True))
+        await asyncio.sleep(3 * writing.GROUP_SECONDS)
+        assert not patient.done()
+        await store.append(event(1, 1))
+        assert patient.done()
+        assert len(commits) == 1
+        assert [stored.sequence for stored in await store.events(event(1).call_id)] == [0, 1]
+
+
+async def test_it_does_not_wait_for_ever(data: Path) -> None:
+    async with await Store.open("sqlite", data) as store:
+        await asyncio.wait_for(store.append(event(patient=True)), 5.0)
+
+
+async def test_closing_commits_what_waits(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "LINGER_SECONDS", 60.0)
+    async with await Store.open("sqlite", data) as store:
+        patient = store.append(event(patient=True))
+    await asyncio.wait_for(patient, 5.0)
+
+
+async def test_a_group_has_a_limit(
+    data: Path, commits: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "BATCH_LIMIT", 10)
+    async with await Store.open("sqlite", data) as store:
+        commits.clear()
+        await asyncio.gather(*(store.append(event(number)) for number in range(25)))
+        assert len(commits) == 3
+
+
+async def test_a_settled_delivery_can_wait(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "LINGER_SECONDS", 60.0)
+    async with await Store.open("sqlite", data) as store:
+        due = delivery()
+        await store.put_deliveries([due])
+        settled = store.mark_delivered(due.id, attempts=1, http_status=204)
+        await store.put_deliveries([delivery(2)])
+        assert settled.done()
+        assert [waiting.call_id for waiting in await store.pending()] == [delivery(2).call_id]
