@@ -1,12 +1,33 @@
-"""What a far end proves itself with stays between it and us: applications, records and traces go without."""
+"""What someone proves itself with stays between it and us: records, logs, traces and people go without.
+
+Telephones do so with Authorization lines, applications with the credentials in their webhooks' URLs.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from ringback.calls.events import (
+    CallControlled,
+    CallEvent,
+    DocumentAsked,
+    Noted,
+    VerbEnded,
+    VerbStarted,
+)
 
 _CREDENTIALS = frozenset({"authorization", "proxy-authorization"})
 _LINES = re.compile(r"(?im)^((?:proxy-)?authorization[ \t]*:)[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*")
+_USERINFO = re.compile(r"""(://|:\\/\\/)[^\s/?#"'<>]*@""")  # JSON may write its slashes as \/
+_PASSWORD = re.compile(r'("password"\s*:\s*")(?:[^"\\]|\\.)*"')
+_HIDDEN_KEYS = frozenset({"username", "password"})
+
+_OF_APPLICATIONS = CallControlled | DocumentAsked | Noted | VerbEnded | VerbStarted
+"""Events that hold what an application wrote, its URLs among it."""
 
 
 def without_credentials(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
@@ -17,3 +38,32 @@ def without_credentials(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, 
 def redacted(message: str) -> str:
     """A SIP message as text, with the credentials taken out of their lines."""
     return _LINES.sub(r"\1 (removed)", message)
+
+
+def without_userinfo(text: str) -> str:
+    """A URL, or a text with URLs in it, without their `user:password@` (RFC 3986 section 3.2.1)."""
+    return _USERINFO.sub(r"\1", text)
+
+
+def document_shown(text: str) -> str:
+    """A document as people see it: no credentials in its URLs, no passwords in its JSON."""
+    return _PASSWORD.sub(r'\1(removed)"', without_userinfo(text))
+
+
+def shown(value: Any) -> Any:
+    """JSON-like data as people see it: no credentials in URLs, nor those that a hook has beside its URL."""
+    if isinstance(value, str):
+        return without_userinfo(value)
+    if isinstance(value, dict):
+        hides = "url" in value
+        return {key: None if hides and key in _HIDDEN_KEYS else shown(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [shown(item) for item in value]
+    return value
+
+
+def discreet(event: CallEvent) -> CallEvent:
+    """The event as it is logged: nothing ever reads credentials from there."""
+    if not isinstance(event, _OF_APPLICATIONS):
+        return event
+    return msgspec.convert(shown(msgspec.to_builtins(event)), type(event))

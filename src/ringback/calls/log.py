@@ -7,6 +7,7 @@ import logging
 from contextvars import Context
 from typing import TYPE_CHECKING
 
+from ringback.calls.discretion import discreet
 from ringback.calls.events import (
     CallEvent,
     DigitReceived,
@@ -71,12 +72,13 @@ class CallLog:
         self.record = apply(self.record, event, at)
         deliveries = list(application.deliveries(event, self.record)) if application else []
         self._sequence += 1
+        logged = discreet(event)
         append = Append(
             call_id=str(self.record.id),
             sequence=self._sequence,
-            kind=kind_of(event),
+            kind=kind_of(logged),
             at=at.timestamp(),
-            payload=encode(event),
+            payload=encode(logged),
             row=self._row(),
             deliveries=tuple(to_stored(delivery) for delivery in deliveries),
             patient=isinstance(event, _NARRATIVE) and not deliveries,
@@ -84,7 +86,7 @@ class CallLog:
         committed = self._store(append, new_call)
         # An empty context: sending callbacks is no part of whatever the call is doing now.
         committed.add_done_callback(lambda done: self._committed(done, deliveries), context=Context())
-        self._engine.time_line.happened(self.record, event, at)
+        self._engine.time_line.happened(self.record, logged, at)
         if application is not None:
             application.notify(event, self.record)
         return committed

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from ringback.calls.describe import describe
-from ringback.calls.discretion import redacted
+from ringback.calls.discretion import document_shown, redacted, shown, without_userinfo
 from ringback.calls.events import CallEvent, decode
 from ringback.calls.record import CallRecord
 from ringback.net.clock import utcnow
@@ -32,6 +32,7 @@ current_call: ContextVar[str | None] = ContextVar("current_call", default=None)
 
 _CALL_ID = re.compile(rb"^(?:call-id|i)[ \t]*:[ \t]*([^\r\n]+?)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _MAX_BODY = 4096
+_MAX_URL = 2048
 _UNCLAIMED_CALL_IDS = 256
 _UNCLAIMED_MESSAGES = 8
 REFUSED = "refused"
@@ -117,10 +118,12 @@ class TimeLine:
                 call_id=call_id,
                 at=utcnow().timestamp(),
                 kind="webhook",
-                text=f"{exchange.method} {exchange.url}  {result}  {exchange.elapsed_ms:.0f} ms",
+                text=without_userinfo(
+                    f"{exchange.method} {exchange.url}  {result}  {exchange.elapsed_ms:.0f} ms"
+                ),
                 data={
-                    "request": exchange.request_body[:_MAX_BODY].decode("utf-8", "replace"),
-                    "response": exchange.response_body[:_MAX_BODY].decode("utf-8", "replace"),
+                    "request": _body_shown(exchange.request_body),
+                    "response": _body_shown(exchange.response_body),
                 },
             )
         )
@@ -137,8 +140,8 @@ class TimeLine:
                 call_id=delivery.call_id,
                 at=utcnow().timestamp(),
                 kind="callback",
-                text=f"{delivery.method} {delivery.url}  {status}  {result}",
-                data={"fields": fields},
+                text=without_userinfo(f"{delivery.method} {delivery.url}  {status}  {result}"),
+                data={"fields": shown(fields)},
             )
         )
 
@@ -186,6 +189,11 @@ async def lines_of(store: Store, call_id: str) -> list[Line]:
 
 def _line(call_id: str, at: float, kind: str, text: str, event: CallEvent) -> Line:
     return Line(call_id=call_id, at=at, kind=kind, text=text, data=msgspec.to_builtins(event))
+
+
+def _body_shown(body: bytes) -> str:
+    """The beginning; cut after hiding, since half a URL does not show where its credentials end."""
+    return document_shown(body[: _MAX_BODY + _MAX_URL].decode("utf-8", "replace"))[:_MAX_BODY]
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from ringback.calls.discretion import without_userinfo
 from ringback.calls.record import CallRecord
 from ringback.calls.rows import from_row
 from ringback.calls.timeline import lines_of
@@ -113,7 +114,8 @@ class Console:
             for number in directory.all(Number, account.id)
         ]
         applications = [
-            row(app.name, app.dialect, app.voice_url) for app in directory.all(Application, account.id)
+            row(app.name, app.dialect, without_userinfo(app.voice_url))
+            for app in directory.all(Application, account.id)
         ]
         devices = [row(client.username) for client in directory.all(Client, account.id)]
         trunks = [
