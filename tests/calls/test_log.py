@@ -93,3 +93,19 @@ async def test_without_an_application_nobody_is_told(bench: Bench) -> None:
     bench.log.append(ENDED, None)
     [append] = bench.store.appends
     assert append.deliveries == ()
+
+
+@pytest.mark.parametrize("what", ["deliveries", "notify"])
+async def test_an_application_that_breaks_takes_no_event_along(
+    bench: Bench, what: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(bench.application, what, broken)
+    with caplog.at_level(logging.ERROR):
+        bench.append(ENDED)
+    [append] = bench.store.appends
+    assert events.decode(append.payload) == ENDED
+    assert bench.log.record.status is CallStatus.COMPLETED
+    assert "a mistake" in caplog.text

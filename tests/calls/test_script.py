@@ -10,6 +10,7 @@ from tests.calls.making import HOOK, FakeApplication, FakeStore, document, fake_
 
 from ringback.calls import verbs
 from ringback.calls.application import Action, Document, Failed, NewCall, Redirected
+from ringback.calls.ending import Ending
 from ringback.calls.events import CallEnded, DocumentAsked, Noted, VerbEnded, VerbStarted
 from ringback.calls.outcome import EndOfVerb, Outcome
 from ringback.calls.status import CallStatus, EndedBy
@@ -262,3 +263,39 @@ async def test_the_first_end_counts() -> None:
     await run.call.hang_up(verbs.HangUp())
     run.call.leg_failed(486, "Busy Here", "rejected")
     assert (await ended).cause == "the far end hung up"
+
+
+async def test_an_end_that_cannot_be_told_or_recorded_ends_the_call_nonetheless(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = FakeApplication()
+    app.answers = [document(app, HANG_UP)]
+    run = Run(app)
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(run.call.leg, "close", broken)
+    monkeypatch.setattr(run.call.log, "append", broken)
+    with caplog.at_level(logging.ERROR):
+        run.call.end(Ending.failed(486, "Busy Here", "rejected"))
+        await asyncio.wait_for(run.call.closed, 5.0)
+    assert app.closed
+    assert "its end could not be recorded" in caplog.text
+
+
+async def test_media_that_cannot_be_closed_leave_their_figures_out(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = FakeApplication()
+    app.answers = [document(app, HANG_UP)]
+    run = Run(app)
+
+    async def broken() -> None:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(run.call.leg, "close", broken)
+    with caplog.at_level(logging.ERROR):
+        end = await run.to_its_end()
+    assert (end.status, end.media) == (CallStatus.COMPLETED, None)
+    assert [note.message for note in run.notes] == ["the media could not be closed"]

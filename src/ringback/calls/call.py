@@ -315,22 +315,33 @@ class Call:
 
     async def _close(self, ending: Ending) -> None:
         """Free what the call holds, then let its end be known. Runs outside whatever ended the call."""
-        statistics = None
+        try:
+            committed = self.append(ending.event(await self._statistics()))
+            await asyncio.wait({committed})
+            if self._runner is not None:
+                # What was running sees that the call is over and returns; it gets a moment to do so.
+                _, late = await asyncio.wait({self._runner}, timeout=5.0)
+                for task in late:
+                    task.cancel()
+        except Exception:
+            logger.exception("call %s: its end could not be recorded", self.record.id)
+        finally:
+            with contextlib.suppress(Exception):
+                await self.application.close()
+            # Whatever went wrong: the call is over, and who waits for that must hear it.
+            self.closed.set_result(None)
+
+    async def _statistics(self) -> events.MediaStatistics | None:
+        """Free the media; what they counted, where the media plane can say."""
         try:
             async with asyncio.timeout(2.0):
-                statistics = await self.leg.close()
+                return await self.leg.close()
         except TimeoutError:
             self.note("warning", "media", "the media plane gave no statistics in time")
-        committed = self.append(ending.event(statistics))
-        await asyncio.wait({committed})
-        if self._runner is not None:
-            # What was running sees that the call is over and returns; it gets a moment to do so.
-            _, late = await asyncio.wait({self._runner}, timeout=5.0)
-            for task in late:
-                task.cancel()
-        with contextlib.suppress(Exception):
-            await self.application.close()
-        self.closed.set_result(None)
+        except Exception:
+            logger.exception("call %s: its media could not be closed", self.record.id)
+            self.note("error", "internal", "the media could not be closed")
+        return None
 
     # -- what the leg reports (LegOwner)
 

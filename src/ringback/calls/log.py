@@ -25,7 +25,7 @@ from ringback.calls.record import CallRecord, apply
 from ringback.calls.rows import to_row
 from ringback.net.clock import utcnow
 from ringback.store.errors import StoreError
-from ringback.store.records import Append, CallRow
+from ringback.store.records import Append, CallRow, StoredDelivery
 from ringback.webhooks.delivery import Delivery
 from ringback.webhooks.outbox import to_stored
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from ringback.calls.engine import Engine
 
 logger = logging.getLogger(__name__)
+_Due = tuple[Delivery, StoredDelivery]
+"""A callback as it is sent, and as it is stored."""
 
 _NARRATIVE = (
     DigitReceived,
@@ -70,7 +72,7 @@ class CallLog:
         """
         at = utcnow()
         self.record = apply(self.record, event, at)
-        deliveries = list(application.deliveries(event, self.record)) if application else []
+        due = self._due(event, application)
         self._sequence += 1
         logged = discreet(event)
         append = Append(
@@ -80,16 +82,34 @@ class CallLog:
             at=at.timestamp(),
             payload=encode(logged),
             row=self._row(),
-            deliveries=tuple(to_stored(delivery) for delivery in deliveries),
-            patient=isinstance(event, _NARRATIVE) and not deliveries,
+            deliveries=tuple(stored for _, stored in due),
+            patient=isinstance(event, _NARRATIVE) and not due,
         )
         committed = self._store(append, new_call)
         # An empty context: sending callbacks is no part of whatever the call is doing now.
+        deliveries = [delivery for delivery, _ in due]
         committed.add_done_callback(lambda done: self._committed(done, deliveries), context=Context())
         self._engine.time_line.happened(self.record, logged, at)
-        if application is not None:
-            application.notify(event, self.record)
+        self._notify(event, application)
         return committed
+
+    def _due(self, event: CallEvent, application: Application | None) -> list[_Due]:
+        """The callbacks. A fault in rendering costs them, not the event: that has happened all the same."""
+        if application is None:
+            return []
+        try:
+            return [(each, to_stored(each)) for each in application.deliveries(event, self.record)]
+        except Exception:
+            logger.exception("call %s: callbacks for %s were not made", self.record.id, kind_of(event))
+            return []
+
+    def _notify(self, event: CallEvent, application: Application | None) -> None:
+        if application is None:
+            return
+        try:
+            application.notify(event, self.record)
+        except Exception:
+            logger.exception("call %s: the application was not told of %s", self.record.id, kind_of(event))
 
     def _row(self) -> CallRow | None:
         """The row, where it is not what was stored last."""
