@@ -213,6 +213,44 @@ async def test_a_lost_worker_ends_its_legs_and_is_replaced(start: Start, phone: 
     await again.close()
 
 
+async def test_a_faulty_listener_is_its_own_trouble(
+    start: Start, phone: Phone, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(told: MediaEvent) -> None:
+        raise RuntimeError("not prepared for this")
+
+    plane = await start()
+    faulty, sound = plane.open_leg(fail), plane.open_leg(phone.on_event)
+    for leg in (faulty, sound):
+        leg.set_remote(phone.remote())
+    played = [leg.play([Silence(20)]) for leg in (faulty, sound)]
+    for playback in played:
+        assert (await asyncio.wait_for(playback.done, DEADLINE)).reason == "completed"
+    assert await phone.event(PlaybackDone)
+    assert "not prepared for this" in caplog.text
+    os.kill(await worker_pid(plane), signal.SIGKILL)
+    assert await phone.event(LegLost)
+    assert faulty.closed
+
+
+async def test_a_worker_that_cannot_be_understood_is_replaced(
+    start: Start, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost: list[str] = []
+    plane = await start(on_worker_lost=lambda number, cause: lost.append(cause))
+    leg = plane.open_leg(phone.on_event)
+    leg.set_remote(phone.remote())
+    with monkeypatch.context() as patched:
+        patched.setattr(protocol, "message_decoder", msgspec.msgpack.Decoder(protocol.Pulse))
+        leg.play([Silence(20)])
+        told = await phone.event(LegLost)
+    assert isinstance(told, LegLost)
+    assert told.cause.startswith("the media worker could not be understood")
+    assert (await leg.close()).packets_received == 0
+    await until(lambda: plane.available)
+    assert lost == [told.cause]
+
+
 async def until(condition: Callable[[], object]) -> None:
     """Wait for what the plane tells by no event."""
     async with asyncio.timeout(DEADLINE):

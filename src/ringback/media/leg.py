@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ from ringback.media.model import (
 
 if TYPE_CHECKING:
     from ringback.media.link import WorkerLink
+
+log = logging.getLogger(__name__)
 
 DIAL_CHARACTERS = frozenset(DTMF_KEYS + "wW")
 
@@ -164,7 +167,7 @@ class MediaLeg:
             if playback is not None and not playback.done.done():
                 playback.done.set_result(event)
         if not self.closed:
-            self._on_event(event)
+            self._tell(event)
 
     def finish(self, statistics: LegStatistics) -> None:
         """The worker has closed the leg (called by the link)."""
@@ -176,7 +179,14 @@ class MediaLeg:
         lost = not self.closed
         self._end()
         if lost:
-            self._on_event(LegLost(cause))
+            self._tell(LegLost(cause))
+
+    def _tell(self, event: MediaEvent) -> None:
+        try:
+            self._on_event(event)
+        except Exception:
+            # One call's trouble: the other legs of the worker are told through the same task.
+            log.exception("a listener to the leg %d/%d failed on %r", *self._handle, event)
 
     def _end(self) -> None:
         self._ended = True

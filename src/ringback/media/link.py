@@ -147,6 +147,10 @@ class WorkerLink:
                     self._receive(protocol.message_decoder.decode(body))
         except ConnectionError:
             pass
+        except (ValueError, msgspec.MsgspecError) as error:
+            # What follows on the stream means nothing any more; without its worker a leg is told LegLost.
+            self._failure = f"the media worker could not be understood: {error}"
+            self._kill()
         await self._ended()
 
     def _receive(self, message: protocol.Message) -> None:
@@ -186,6 +190,10 @@ class WorkerLink:
         elif not self._stopping:
             self._on_lost(self, cause)
 
+    def _kill(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+
     async def _reap(self) -> str:
         process = self._process
         if process is None:
@@ -196,7 +204,7 @@ class WorkerLink:
             except TimeoutError:
                 # It dropped the connection and lives on: its RTP has stopped, nothing else can be known of
                 # it.
-                process.kill()
+                self._kill()
         code = await process.wait()
         return f"signal {-code}" if code < 0 else f"exit code {code}"
 
