@@ -17,7 +17,7 @@ from ringback.calls.status import CallStatus, Direction
 from ringback.net.clock import utcnow
 from ringback.routing.directory import Account, Directory
 from ringback.routing.inbound import Answering, Device, InviteFacts, Refused, answer, identify
-from ringback.routing.registrar import BindingStore, Registrar, Registration
+from ringback.routing.registrar import BindingStore, Registrar, Registration, parse_contacts
 from ringback.sip.auth import Credentials
 from ringback.sip.auth_server import DigestServer
 from ringback.sip.errors import SipParseError
@@ -144,6 +144,15 @@ class Reception:
 
     def register(self, incoming: IncomingRequest) -> None:
         """A REGISTER: challenged, then the registrar decides."""
+        try:
+            self._register(incoming)
+        except SipParseError as error:
+            incoming.reply(error.status, error.reason)
+        except Exception:
+            logger.exception("a REGISTER from %s could not be taken", incoming.source)
+            incoming.reply(500)
+
+    def _register(self, incoming: IncomingRequest) -> None:
         request = incoming.request
         client = self._directory.client(request.to.uri.user or "")
         username = self._digest_user(request, "Authorization")
@@ -151,15 +160,14 @@ class Reception:
             # Unknown and known users get the same challenge: who exists is nobody's business.
             incoming.reply(401, headers=self._challenges(request, "WWW-Authenticate", "Authorization"))
             return
-        contacts = request.contacts
-        everything = (request.headers.get("Contact") or "").strip() == "*"
+        contacts, everything = parse_contacts(request.headers.get_all("Contact"))
         registered = self._registrar.register(
             Registration(
                 username=client.username,
                 flow=incoming.source,
                 call_id=request.call_id,
                 cseq=request.cseq.number,
-                contacts=() if everything else tuple(contacts),
+                contacts=contacts,
                 everything=everything,
                 expires=request.expires,
                 user_agent=request.headers.get("User-Agent") or "",
