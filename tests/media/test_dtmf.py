@@ -169,11 +169,17 @@ class Events:
     def __init__(self) -> None:
         self.receivers = EventReceivers(1)
         self.now = 10.0
+        self.sequence = 0xFFF0
+        self.ssrc = 7
 
-    def receive(self, timestamp: int, payload: bytes, marker: bool = False, after: float = 0.02) -> bool:
-        self.now += after
+    def receive(self, timestamp: int, payload: bytes, marker: bool = False, *, late_by: int = 0) -> bool:
+        """The next packet, or one that came `late_by` packets after its turn."""
+        self.now += 0.02
+        self.sequence += 0 if late_by else 1
         begun = self.receivers.receive(
             np.array([0]),
+            np.array([self.ssrc]),
+            np.array([(self.sequence - late_by) & 0xFFFF]),
             np.array([timestamp & 0xFFFFFFFF]),
             np.array([marker]),
             np.frombuffer(payload, np.uint8)[None, :],
@@ -228,8 +234,35 @@ def test_late_packets_of_an_old_key_are_ignored() -> None:
     events = Events()
     events.press(1000, 5)
     events.press(5000, 6)
-    assert not events.receive(1000, event(5, 800, end=True))
-    assert not events.receive(5000, event(6, 800, end=True))
+    assert not events.receive(1000, event(5, 800, end=True), late_by=9)
+    assert not events.receive(5000, event(6, 800, end=True), late_by=1)
+    assert events.press(9000, 7) == 1
+
+
+@pytest.mark.parametrize(
+    ("ssrc", "jump"),
+    [
+        pytest.param(7, 0, id="timestamps jump"),
+        pytest.param(7, -2000, id="timestamps and sequence numbers jump"),
+        pytest.param(8, 0, id="another SSRC"),
+        pytest.param(8, -3, id="another SSRC, sequence numbers just behind"),
+    ],
+)
+@pytest.mark.parametrize("timestamp", [0, 500_000, 999_900, 1_000_100])
+def test_keys_are_heard_when_the_senders_time_begins_anew(timestamp: int, ssrc: int, jump: int) -> None:
+    events = Events()
+    assert events.press(1_000_000, 5) == 1
+    events.ssrc = ssrc
+    events.sequence += jump
+    assert events.press(timestamp, 5) == 1
+    assert events.press(timestamp + 4000, 5) == 1
+
+
+def test_the_same_timestamp_of_another_ssrc_is_another_key() -> None:
+    events = Events()
+    assert events.press(0, 5) == 1
+    events.ssrc = 8
+    assert events.press(0, 5) == 1
 
 
 def test_timestamps_that_wrap() -> None:

@@ -313,12 +313,16 @@ def test_a_held_leg_at_no_address_is_sent_nothing() -> None:
 def test_a_new_ssrc_is_the_same_call() -> None:
     rig = Rig()
     rig.remote()
+    started = 1 << 31
     for number in range(10):
-        rig.step((0, packet(number, number * 160, ssrc=1)))
+        rig.step((0, packet(number, started + number * 160, ssrc=1)))
+    rig.step((0, packet(10, started + 1600, event(1, 160), payload_type=101, ssrc=1)))
     for number in range(10):
-        rig.step((0, packet(50_000 + number, 1 << 31 | number * 160, ssrc=2)))
+        rig.step((0, packet(50_000 + number, number * 160, ssrc=2)))
+    rig.step((0, packet(50_010, 1600, event(2, 160), payload_type=101, ssrc=2)))
     statistics = rig.phase.statistics(0, rig.now)
-    assert (statistics.packets_received, statistics.packets_lost) == (20, 0)
+    assert (statistics.packets_received, statistics.packets_lost) == (22, 0)
+    assert [told.key for told in rig.of(Digit) if isinstance(told, Digit)] == ["1", "2"]
     assert statistics.remote_ssrc == 2
     assert statistics.buffer_resyncs == 1
     assert len(rig.of(FirstRtp)) == 1

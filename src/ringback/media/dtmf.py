@@ -14,6 +14,7 @@ from ringback.media.tones import HIGH_GROUP, KEYPAD, LOW_GROUP, RATE
 
 Int64 = npt.NDArray[np.int64]
 Int16 = npt.NDArray[np.int16]
+UInt8 = npt.NDArray[np.uint8]
 Bool = npt.NDArray[np.bool_]
 Float32 = npt.NDArray[np.float32]
 
@@ -25,6 +26,8 @@ DRIFT = 400
 """A timestamp that moves by less, unmarked, within one key belongs to that key: some senders move it by
 mistake.
 """
+BEHIND = 100
+"""Packets by which one may come late; with a sequence number further back another series has begun."""
 
 HALF = RATE // 100
 """Samples in 10 ms: the windows are 20 ms long and overlap by half."""
@@ -46,31 +49,52 @@ class EventReceivers(Rows):
 
     def __init__(self, capacity: int) -> None:
         super().__init__(capacity)
-        self._timestamp = self.column(np.int64, initial=-1)
+        self._ssrc = self.column(np.int64, initial=-1)
+        self._sequence = self.column(np.int64)
+        self._timestamp = self.column(np.int64)
         self._code = self.column(np.int64, initial=-1)
         self._open = self.column(np.bool_)
         self._heard = self.column(np.float64)
 
     def receive(
-        self, rows: Int64, timestamps: Int64, marker: Bool, payload: npt.NDArray[np.uint8], now: float
+        self,
+        rows: Int64,
+        ssrc: Int64,
+        sequence: Int64,
+        timestamps: Int64,
+        marker: Bool,
+        payload: UInt8,
+        now: float,
     ) -> Bool:
         """Event packets, at most one per row, `payload` [packet, 4]. Returns which of them begin a key."""
         code = payload[:, 0].astype(np.int64)
         end = payload[:, 1] & 0x80 != 0
-        before = self._timestamp[rows]
-        step = ((timestamps - before + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
-        held = self._open[rows] & (self._code[rows] == code) & (now - self._heard[rows] <= CLOSED_AFTER)
-        goes_on = held & ~marker & ((step == LONGEST) | ((step > 0) & (step <= DRIFT)))
-        fresh = (before < 0) | (step > 0)
         known = code < len(DTMF_KEYS)
-        current = known & (fresh | (step == 0))
-        rows, kept = rows[current], current
+        same = self._ssrc[rows] == ssrc
+        step = _signed(timestamps - self._timestamp[rows], 32)
+        ahead = _signed(sequence - self._sequence[rows], 16)
+        # A timestamp behind is a late packet of a key before, unless its sequence number is in front of that
+        # key's: then the sender's time began anew.
+        late = same & (step < 0) & (ahead <= 0) & (ahead > -BEHIND)
+        held = same & self._open[rows] & (self._code[rows] == code)
+        held &= now - self._heard[rows] <= CLOSED_AFTER
+        goes_on = held & ~marker & ((step == LONGEST) | (np.abs(step) <= DRIFT))
+        begun: Bool = known & ~late & ~goes_on & ~(same & (step == 0))
+        kept = known & ~late
+        rows = rows[kept]
+        self._ssrc[rows] = ssrc[kept]
+        self._sequence[rows] = sequence[kept]
         self._timestamp[rows] = timestamps[kept]
         self._code[rows] = code[kept]
         self._open[rows] = ~end[kept]
         self._heard[rows] = now
-        begun: Bool = fresh & known & ~goes_on
         return begun
+
+
+def _signed(difference: Int64, bits: int) -> Int64:
+    """The difference of two numbers that wrap, seen from the nearer side."""
+    half = 1 << bits - 1
+    return ((difference + half) & (2 * half - 1)) - half
 
 
 def _bank() -> Float32:

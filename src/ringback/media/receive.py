@@ -144,5 +144,13 @@ class Intake(Rows):
         self.reception.events[rows] += 1
         self.event_at[rows] = now
         self.jitter.expect_nothing(rows)
-        begun = self._events.receive(rows, headers.timestamp[part], headers.marker[part], payload, now)
+        begun = self._events.receive(
+            rows,
+            headers.ssrc[part],
+            headers.sequence[part],
+            headers.timestamp[part],
+            headers.marker[part],
+            payload,
+            now,
+        )
         return list(zip(rows[begun].tolist(), payload[begun, 0].tolist(), strict=True))
