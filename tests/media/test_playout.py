@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 
 from ringback.media.model import PlaybackDone
-from ringback.media.playout import SAMPLES, Arena, Players
+from ringback.media.playout import SAMPLES, Arena, Players, Playlist
 from ringback.media.protocol import Play, Segment
 
 Int16 = npt.NDArray[np.int16]
@@ -44,7 +44,7 @@ class Stage:
 
     def expected(self, segments: list[Segment], loops: int, offset: int) -> Int16:
         one = [
-            self.sources[segment.source][: segment.samples]
+            np.pad(self.sources[segment.source], (0, max(0, SAMPLES - segment.samples)))
             if segment.source > 0
             else np.zeros(segment.samples, np.int16)
             for segment in segments
@@ -65,6 +65,8 @@ class Stage:
         ([1000, 700], 3, 1000),
         ([480], 1, 479),
         ([160, 160], 2, 320),
+        ([20, 30], 9, 320 * 8 + 170),
+        ([1000, -160, 700], 3, 1860 * 2 + 1100),
     ],
 )
 def test_what_is_heard_is_what_was_strung_together(lengths: list[int], loop: int, offset: int) -> None:
@@ -76,7 +78,7 @@ def test_what_is_heard_is_what_was_strung_together(lengths: list[int], loop: int
     heard, ended = stage.hear(frames)
     assert (heard[: len(expected)] == expected).all()
     assert not heard[len(expected) :].any()
-    total = sum(abs(length) for length in lengths)
+    total = len(stage.expected(segments, 1, 0))
     assert ended == [PlaybackDone(1, "completed", len(expected) // 8, total // 8)]
     assert not stage.players.active[0]
 
@@ -104,6 +106,25 @@ def test_nothing_to_play_is_done_at_once(segments: list[Segment], loop: int) -> 
 def test_an_offset_beyond_the_end_is_done_at_once() -> None:
     stage = Stage()
     assert stage.play([stage.source(800)], offset=800) == [PlaybackDone(1, "completed", 0, 100)]
+    assert stage.play([stage.source(800)], 5, 4001, id=2) == [PlaybackDone(2, "completed", 0, 100)]
+
+
+def test_work_in_a_tick_does_not_grow_with_offsets_and_short_clips(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = 0
+    original = Playlist.next_part
+
+    def counted(playlist: Playlist) -> tuple[int, int] | None:
+        nonlocal looked_at
+        looked_at += 1
+        return original(playlist)
+
+    monkeypatch.setattr(Playlist, "next_part", counted)
+    stage = Stage()
+    stage.play([stage.source(2)], loop=0, offset=24 * 3600 * 8000 + 159)
+    stage.hear(100)
+    assert looked_at < 400
+    [done] = stage.players.stop(0, "stopped")
+    assert (done.played_ms, done.offset_ms) == (2000, 19)
 
 
 def test_an_unknown_source_fails() -> None:

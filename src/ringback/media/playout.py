@@ -98,7 +98,11 @@ class Arena:
 
 
 class Playlist:
-    """The segments of one playback and how far it got. Positions are in samples."""
+    """The segments of one playback and how far it got. Positions are in samples.
+
+    A clip shorter than a frame is followed by silence to the frame's end, so that a tick never strings many
+    together.
+    """
 
     def __init__(self, command: Play, arena: Arena) -> None:
         self.id = command.id
@@ -108,14 +112,16 @@ class Playlist:
         self.clips: list[Clip] = []
         self._parts = self._resolve(command.segments, arena)
         self._length = sum(samples for _, samples in self._parts)
-        self._passes = command.loop
         self._start = command.offset
-        self._skip = command.offset
+        whole, self._skip = divmod(command.offset, self._length) if self._length else (0, 0)
+        self._over = self.failed or self._length == 0 or 0 < command.loop <= whole
+        self._passes = command.loop and command.loop - whole
+        """How many are left with this one; 0 for no end."""
         self._next = 0
 
     def next_part(self) -> tuple[int, int] | None:
         """(place in the arena or -1 for silence, samples) of what comes next; None at the end."""
-        if self._length == 0 or self.failed:
+        if self._over:
             return None
         while True:
             if self._next == len(self._parts):
@@ -150,7 +156,10 @@ class Playlist:
                 self.failed = True
                 break
             self.clips.append(clip)
-            parts.append((clip.base, min(segment.samples, clip.samples)))
+            samples = min(segment.samples, clip.samples)
+            parts.append((clip.base, samples))
+            if 0 < samples < SAMPLES:
+                parts.append((-1, SAMPLES - samples))
         return parts
 
 
