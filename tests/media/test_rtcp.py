@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ringback.calls.leg import statistics_of
 from ringback.media import rtcp
+from ringback.media.cold import with_rtcp
+from ringback.media.model import LegStatistics, Spread
 from ringback.media.quality import ReceptionReport
 from ringback.media.rtcp import Reporter
 
@@ -70,7 +73,7 @@ def test_the_round_trip_is_measured() -> None:
         assert them.receive(us.compound(WALL, timestamp=0, packets=1, octets=1, block=None), WALL + trip / 2)
         answer = compound(them, WALL + trip / 2 + 1.5)
         assert us.receive(answer, WALL + trip + 1.5)
-    spread = us.round_trip()
+    spread = us.trips.spread
     assert spread.minimum == pytest.approx(50, abs=0.1)
     assert spread.maximum == pytest.approx(80, abs=0.1)
     assert spread.mean == pytest.approx(65, abs=0.1)
@@ -79,11 +82,22 @@ def test_the_round_trip_is_measured() -> None:
     assert (us.sent, us.received) == (2, 2)
 
 
+def test_jitter_of_what_we_send_is_over_all_reports() -> None:
+    us, them = Reporter(77, "us"), Reporter(88, "them")
+    for jitter in (80, 8, 32):
+        block = ReceptionReport(77, 0, 0, 0, jitter)
+        assert us.receive(them.compound(WALL, timestamp=0, packets=1, octets=1, block=block), WALL)
+    leg = with_rtcp(LegStatistics(), us)
+    assert leg.remote_jitter_ms == Spread(1.0, 10.0, 5.0)
+    kept = statistics_of(leg)
+    assert (kept.jitter_out_min, kept.jitter_out_avg, kept.jitter_out_max) == (1.0, 5.0, 10.0)
+
+
 def test_reports_about_others_say_nothing_of_us() -> None:
     us = Reporter(1, "us")
     assert us.receive(compound(Reporter(2, "them")), WALL)
     assert us.last_block is None
-    assert us.round_trip().mean is None
+    assert us.trips.spread.mean is None
 
 
 def test_a_goodbye_is_noticed() -> None:

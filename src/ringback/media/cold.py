@@ -36,10 +36,10 @@ def with_rtcp(statistics: LegStatistics, reporter: Reporter) -> LegStatistics:
     block = reporter.last_block
     return msgspec.structs.replace(
         statistics,
-        round_trip_ms=reporter.round_trip(),
+        round_trip_ms=reporter.trips.spread,
         remote_packets_lost=block.lost if block else None,
         remote_fraction_lost=block.fraction_lost / 256 if block else None,
-        remote_jitter_ms=block.jitter / 8 if block else None,
+        remote_jitter_ms=reporter.jitter.spread,
         rtcp_received=reporter.received,
         rtcp_sent=reporter.sent,
     )

@@ -134,7 +134,8 @@ class LegStatistics(msgspec.Struct, frozen=True, kw_only=True):
     remote_packets_lost: int | None = None
     """Of what we sent, as the peer's RTCP reports it; None when it never did."""
     remote_fraction_lost: float | None = None
-    remote_jitter_ms: float | None = None
+    remote_jitter_ms: Spread = Spread()
+    """Over all of the peer's reports."""
     rtcp_received: int = 0
     rtcp_sent: int = 0
     local_ssrc: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import struct
 from typing import NamedTuple
@@ -83,6 +84,28 @@ def ntp(wall: float) -> int:
     return int((wall + NTP_EPOCH) * (1 << 32)) & 0xFFFFFFFFFFFFFFFF
 
 
+class Gathered:
+    """Smallest, largest and mean of the values so far."""
+
+    def __init__(self) -> None:
+        self._smallest = math.inf
+        self._largest = -math.inf
+        self._sum = 0.0
+        self._count = 0
+
+    def add(self, value: float) -> None:
+        self._smallest = min(self._smallest, value)
+        self._largest = max(self._largest, value)
+        self._sum += value
+        self._count += 1
+
+    @property
+    def spread(self) -> Spread:
+        if not self._count:
+            return Spread()
+        return Spread(self._smallest, self._largest, self._sum / self._count)
+
+
 class Reporter:
     """The RTCP side of one leg. `wall` is seconds since 1970, `now` any steady clock."""
 
@@ -93,11 +116,12 @@ class Reporter:
         self.left = False
         """The peer said BYE."""
         self.last_block: ReportBlock | None = None
+        self.trips = Gathered()
+        """Round-trip times, in ms."""
+        self.jitter = Gathered()
+        """What the peer's reports say of the jitter of our packets, in ms."""
         self._cname = cname.encode()
         self._heard: tuple[int, float] | None = None
-        self._trips: list[float] = []
-        self._trip_sum = 0.0
-        self._trip_count = 0
 
     def compound(
         self,
@@ -140,14 +164,9 @@ class Reporter:
         for block in message.blocks:
             if block.ssrc == self.ssrc:
                 self.last_block = block
+                self.jitter.add(block.jitter * 1000 / CLOCK)
                 self._measure(block, wall)
         return True
-
-    def round_trip(self) -> Spread:
-        """Round-trip times so far, in ms."""
-        if not self._trips:
-            return Spread()
-        return Spread(self._trips[0], self._trips[1], self._trip_sum / self._trip_count)
 
     def _measure(self, block: ReportBlock, wall: float) -> None:
         if not block.last_report:
@@ -157,10 +176,7 @@ class Reporter:
             trip = 0  # clocks of coarse grain on the way; a trip cannot be negative
         elif trip > 60 << 16:
             return
-        ms = trip * 1000 / 65536
-        self._trips = [min(self._trips[0], ms), max(self._trips[1], ms)] if self._trips else [ms, ms]
-        self._trip_sum += ms
-        self._trip_count += 1
+        self.trips.add(trip * 1000 / 65536)
 
     def _block(self, report: ReceptionReport | None, wall: float) -> bytes:
         if report is None:
