@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from weakref import WeakValueDictionary
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
@@ -14,6 +15,9 @@ from ringback.net.guard import AddressPolicy
 
 AddressInfo = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[Any, ...]]
 Lookup = Callable[[str, int, socket.AddressFamily], list[AddressInfo]]
+
+_THREADS = 128
+_THREADS_PER_DOMAIN = 8
 
 
 class ResolutionFailed(OSError):
@@ -30,6 +34,8 @@ def system_lookup(host: str, port: int, family: socket.AddressFamily) -> list[Ad
 class GuardedResolver(AbstractResolver):
     """Resolves in threads of its own (a dead name server must not block other work) and checks every answer.
 
+    The system cannot be told to give up, so a name that nobody answers for holds its thread long after its
+    caller has gone. Names under one domain get a few threads only: whoever names dead ones waits alone.
     Raises `ResolutionFailed` (an `OSError`) or `ringback.net.guard.AddressRefused`.
     """
 
@@ -39,15 +45,16 @@ class GuardedResolver(AbstractResolver):
         self._policy = policy
         self._lookup = lookup
         self._timeout = timeout
-        self._threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="resolver")
+        self._threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="resolver")
+        self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._asked: set[asyncio.Future[list[AddressInfo]]] = set()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._timeout):
-                found = await loop.run_in_executor(self._threads, self._lookup, host, port, family)
+                found = await self._ask(host, port, family)
         except TimeoutError as error:
             raise ResolutionFailed(f"no answer for {host} within {self._timeout:g} s") from error
         except (OSError, UnicodeError) as error:
@@ -58,8 +65,31 @@ class GuardedResolver(AbstractResolver):
         self._policy.check_host(host, port, [result["host"] for result in results])
         return results
 
+    async def _ask(self, host: str, port: int, family: socket.AddressFamily) -> list[AddressInfo]:
+        places = self._places.setdefault(_domain(host), asyncio.Semaphore(_THREADS_PER_DOMAIN))
+        await places.acquire()
+        loop = asyncio.get_running_loop()
+        asked = loop.run_in_executor(self._threads, self._lookup, host, port, family)
+        self._asked.add(asked)
+
+        def answered(done: asyncio.Future[list[AddressInfo]]) -> None:
+            places.release()
+            self._asked.discard(done)
+            if not done.cancelled():
+                done.exception()  # whoever asked may have left
+
+        asked.add_done_callback(answered)
+        return await asyncio.shield(asked)  # the thread works on, whoever waits for it
+
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
+        for asked in list(self._asked):
+            asked.cancel()
+
+
+def _domain(host: str) -> str:
+    """The part of a name that commonly has one owner."""
+    return ".".join(host.lower().rstrip(".").rsplit(".", 2)[-2:])
 
 
 def _result(host: str, port: int, info: AddressInfo) -> ResolveResult:
