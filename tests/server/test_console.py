@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import aiohttp
+import msgspec
 import pytest
-from tests.server.site import NUMBERS, OTHER_TOKEN, SPEAKS, Site, basic
+from tests.server.site import NUMBERS, OTHER_TOKEN, SPEAKS, Site, basic, site_settings
 
+from ringback.config import Settings
 from ringback.store.records import CallFilter
-from ringback.testing.kit import TOKEN
+from ringback.testing.kit import TOKEN, RunningServer, WebApp
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -68,6 +72,35 @@ async def test_under_another_name_credentials_are_asked_for(site: Site) -> None:
     assert status == 401
     assert headers["WWW-Authenticate"].startswith("Basic")
     assert "alice" not in page
+
+
+async def test_who_comes_through_a_proxy_on_this_machine_is_asked_for_credentials(site: Site) -> None:
+    here = {"Host": "localhost"}
+    assert (await get(site, "/", **here))[0] == 200
+    assert (await get(site, "/", **here, **{"X-Forwarded-For": "198.51.100.7"}))[0] == 401
+
+
+@pytest.mark.parametrize(("https", "status"), [("127.0.0.1:0", 200), ("0.0.0.0:0", 401)])
+async def test_https_that_others_reach_closes_the_page_on_both(data: Path, https: str, status: int) -> None:
+    """Whoever reaches it can ask under the name `localhost`."""
+    async with (
+        WebApp() as app,
+        RunningServer(over_https(site_settings(app, data), https)) as server,
+        aiohttp.ClientSession() as rest,
+    ):
+        assert server.web.secure_url is not None
+        port = server.web.secure_url.rpartition(":")[2]
+        for url in (f"https://127.0.0.1:{port}", server.http_url):
+            async with rest.get(url, headers={"Host": "localhost"}, ssl=False) as reply:
+                assert reply.status == status, url
+                assert (NUMBERS["laml"] in await reply.text()) is (status == 200)
+            known = {"Host": "localhost", **basic("test", TOKEN)}
+            async with rest.get(url, headers=known, ssl=False) as reply:
+                assert reply.status == 200, url
+
+
+def over_https(settings: Settings, https: str) -> Settings:
+    return msgspec.structs.replace(settings, server=msgspec.structs.replace(settings.server, https=https))
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 import msgspec
 
 from ringback.config.seeding import seed
@@ -21,6 +19,7 @@ from ringback.config.tables import (
     WebhooksSection,
 )
 from ringback.net.guard import AddressPolicy, origin_of
+from ringback.net.own import is_loopback
 from ringback.routing.directory import Directory
 
 
@@ -42,11 +41,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     client: tuple[ClientTable, ...] = ()
 
     @property
+    def local_only(self) -> bool:
+        """Whether nobody but this machine reaches REST and the page: each listener is bound to loopback."""
+        listeners = (self.server.http_address, self.server.https_address)
+        return all(is_loopback(address[0]) for address in listeners if address is not None)
+
+    @property
     def allow_private(self) -> bool:
         """Whether webhooks, audio and SIP targets may lead to private addresses."""
         if self.webhooks.allow_private is not None:
             return self.webhooks.allow_private
-        return _is_loopback(self.server.http_address[0])
+        return self.local_only
 
     def address_policy(self) -> AddressPolicy:
         """The guard over everything that applications name; what this file names is always allowed."""
@@ -68,10 +73,3 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return Directory(
             seed(self.source, self.account, self.application, self.number, self.trunk, self.client)
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -1,13 +1,12 @@
 """`/` and `/health`: accounts, numbers, the last calls and their time lines, as plain HTML.
 
-Served to everyone while HTTP is bound to loopback (and asked for under a loopback name, so that no web page
-elsewhere can read it through a name of its own); otherwise an account's SID and token are asked for, and only
-that account is shown.
+Served to everyone on this machine while HTTP and HTTPS are bound to loopback (and asked for under a loopback
+name, so that no web page elsewhere can read it through a name of its own); otherwise an account's SID and
+token are asked for, and only that account is shown.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -24,6 +23,7 @@ from ringback.calls.timeline import lines_of
 from ringback.console.html import Markup, document, escape, join, row, table
 from ringback.dialects.http import basic_credentials, same_secret
 from ringback.dialects.spelling import read_sid
+from ringback.net.own import is_loopback
 from ringback.routing.directory import Account, Application, Client, Number, Trunk
 from ringback.store.records import CallFilter
 
@@ -86,9 +86,7 @@ class Console:
 
     def _visible(self, request: Request) -> tuple[Account, ...] | None:
         accounts = tuple(self._server.directory.all(Account))
-        if _is_loopback(self._server.settings.server.http_address[0]) and _is_loopback(
-            request.url.hostname or ""
-        ):
+        if self._server.settings.local_only and _is_local(request):
             return accounts
         given = basic_credentials(request)
         if given is None:
@@ -164,8 +162,7 @@ def _call_row(id: str, call: CallRecord) -> Markup:
     return row(when, call.from_, call.to, call.direction, call.status, str(seconds))
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _is_local(request: Request) -> bool:
+    """Asked from this machine, not through a proxy on it for somebody else, under a name of this machine."""
+    client = request.client.host if request.client else ""
+    return is_loopback(client) and is_loopback(request.url.hostname or "")

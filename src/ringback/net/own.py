@@ -1,7 +1,8 @@
-"""This machine's own address."""
+"""This machine's own addresses."""
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 
 _ELSEWHERE = "192.0.2.1"  # TEST-NET-1 (RFC 5737) stands for any address out there; nothing is sent
@@ -16,3 +17,11 @@ def own_address(towards: str = _ELSEWHERE) -> str:
         except OSError:
             return "::1" if family is socket.AF_INET6 else "127.0.0.1"
         return str(probe.getsockname()[0])
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, an address (IPv6 also in brackets) or a name, is this machine seen from itself."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
