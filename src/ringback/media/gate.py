@@ -31,7 +31,8 @@ class Gate(Rows):
         self.wrong = self.column(np.int64)
         """Packets from elsewhere since the remote was set."""
         self.wrong_total = self.column(np.int64)
-        self._seen = self.column(np.int64)
+        self._taken = self.column(np.int64)
+        """Packets admitted since the remote was set."""
 
     def set_remote(self, row: int, remote: RemoteMedia) -> bool:
         """Take a peer's address. Returns whether it differs from before, which opens the latch again."""
@@ -43,7 +44,7 @@ class Gate(Rows):
         self.known[row] = True
         self.latched[row] = False
         self.wrong[row] = 0
-        self._seen[row] = 0
+        self._taken[row] = 0
         return True
 
     def reset(self, row: int) -> None:
@@ -54,22 +55,23 @@ class Gate(Rows):
         """Which packets come from where they should."""
         known = self.known[rows]
         admitted: Bool = known & (self.remote[rows] == sources).all(axis=1)
-        foreign = np.nonzero(known & ~admitted)[0]
-        for index in foreign[:JUDGED].tolist():
-            admitted[index] = self._judge(int(rows[index]), sources[index])
-        if len(foreign):
-            np.add.at(self.wrong, rows[known & ~admitted], 1)
-            np.add.at(self.wrong_total, rows[known & ~admitted], 1)
-        self.latched[rows[admitted]] = True
-        np.add.at(self._seen, rows[known], 1)
+        foreign = known & ~admitted
+        if foreign.any():
+            # Rows that learn no more are not looked at: a flood on them must not delay others' learning.
+            for index in np.nonzero(foreign & (self._taken[rows] < WINDOW))[0][:JUDGED].tolist():
+                admitted[index] = self._judge(int(rows[index]), sources[index])
+            refused = rows[foreign & ~admitted]
+            np.add.at(self.wrong, refused, 1)
+            np.add.at(self.wrong_total, refused, 1)
+        taken = rows[admitted]
+        self.latched[taken] = True
+        np.add.at(self._taken, taken, 1)
         return admitted
 
     def _judge(self, row: int, source: UInt64) -> bool:
         """A packet from another address than the row's: learn it, or not."""
         if (self.remote[row] == source).all():
             return True  # learnt from a packet before it in this tick
-        if self._seen[row] >= WINDOW:
-            return False
         peer = self._peers[row]
         if (addresses.pack(peer.host, peer.port, self._family) == source).all():
             self.remote[row] = source  # what was signalled wins over what came before it from elsewhere

@@ -4,17 +4,18 @@ A peer behind NAT sends from another address than its SDP says, so the first pac
 That is also how strangers steal calls ("RTP bleed": a spray of packets over the port range), so a leg learns
 only
 
-* once per remote: what has been learnt stays until `set_remote` brings a changed remote, or a packet comes
-  from the very address that was signalled (the other was left over from a call that had the port before),
-* within the first `WINDOW` packets after that,
+* once per remote: what has been learnt stays until `set_remote` brings a changed remote; except that within
+  the first `WINDOW` packets taken, one from the very address that was signalled wins (the other was left over
+  from a call that had the port before),
 * from the signalled address itself, or its neighbourhood: the same /24 (IPv6: /64), as of a NAT or a media
-farm, * when the signalled address is private (RFC 1918 and the like) and the source is public, that is, the
-peer is behind
-  NAT and did not notice: from the neighbourhood of the address its signalling comes from; if that is unknown
-  or private too, from anywhere public,
+  farm,
+* when the signalled address is private (RFC 1918 and the like) and the source is public, that is, the peer is
+  behind NAT and did not notice: from the neighbourhood of the address its signalling comes from; if that is
+  unknown or private too, from anywhere public,
 * from anywhere when the leg is marked `nat_open`.
 
-Any other packet is counted and ignored. It never ends a call.
+Any other packet is counted and ignored: it ends no call, and brings the window no nearer to its end, so that
+strangers cannot keep the peer out either.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import ipaddress
 from ringback.media.addresses import Address, parse_host
 
 WINDOW = 50
-"""Packets after a new remote during which its source may be learnt: a second of media."""
+"""Packets taken from a new remote during which its source may still change: a second of media."""
 
 
 def may_latch(signalled: str, source: str, signalling: str | None = None, nat_open: bool = False) -> bool:
