@@ -3,12 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import socket
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 import soundfile
 from tests.cli.conftest import Command
 
+from ringback.cli.hints import own_command
+from ringback.config import DEMONSTRATION, SAMPLE_APPLICATION
+from ringback.running import exclusive
 from ringback.testing.kit import WebApp
+
+
+@pytest.fixture
+def sample_port_taken() -> Iterator[None]:
+    """Something listens where the sample application is usually served, if nothing did before."""
+    host, _, port = SAMPLE_APPLICATION.removeprefix("http://").partition(":")
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            held.bind((host, int(port)))
+            held.listen()
+        except OSError:
+            pass  # taken already
+        yield
 
 
 async def test_two_at_once_go_as_they_should(tmp_path: Path, app: WebApp) -> None:
@@ -40,3 +62,62 @@ async def test_an_application_that_fails_is_a_failure(tmp_path: Path, app: WebAp
     command = await Command.start("demo", "--app", f"{app.url}/nowhere", cwd=tmp_path)
     assert await command.ends() == 1
     assert "✗ laml: not answered" in command.said
+    assert "heard:" not in command.said
+    assert not list((tmp_path / "demo-out").glob("*.wav"))
+
+
+@pytest.mark.parametrize(
+    ("dialect", "url"),
+    [
+        ("laml", "notaurl"),
+        ("laml", "localhost:3000/voice"),
+        ("laml", "ws://127.0.0.1/"),
+        ("jambonz", "/hook"),
+    ],
+)
+async def test_an_application_that_is_no_url(dialect: str, url: str, tmp_path: Path) -> None:
+    command = await Command.start("demo", "--app", url, "--dialect", dialect, cwd=tmp_path)
+    assert await command.ends() == 2
+    assert "expected a URL (http, https" in command.said
+    assert f'got "{url}", at --app' in command.said
+    assert "Traceback" not in command.said
+
+
+@pytest.mark.usefixtures("sample_port_taken")
+async def test_what_is_to_be_pasted_comes_to_this_server(tmp_path: Path, app: WebApp) -> None:
+    """Also where the usual data directory is another server's, and the application speaks another dialect."""
+    app.reply("/mine", "<Response><Say>Mine</Say><Hangup/></Response>")
+    with exclusive(tmp_path / "ringback-data"):
+        demo = await Command.start(
+            "demo", "--stay", "--app", f"{app.url}/mine", "--dialect", "callapi", cwd=tmp_path
+        )
+        await demo.says("Ctrl-C")
+        assert f"{SAMPLE_APPLICATION} is taken: the sample application is at http://127.0.0.1:" in demo.said
+        (call,) = re.findall(r"or from here: (.* call .*)", demo.said)
+        assert DEMONSTRATION["callapi"][1] in call
+        assert "200 OK" in await pasted(call, tmp_path)
+        (trace,) = re.findall(r"and with (.* trace last)", demo.said)
+        assert f"{app.url}/mine" in await pasted(trace, tmp_path)
+        demo.process.terminate()
+        assert await demo.ends() == 0
+    assert len([asked for asked in app.asked if asked.path == "/mine"]) == 2
+
+
+async def pasted(line: str, cwd: Path) -> str:
+    """What a line says that is pasted into a shell beside the server."""
+    shell = await asyncio.create_subprocess_shell(line, cwd=cwd, stdout=asyncio.subprocess.PIPE)
+    said, _ = await asyncio.wait_for(shell.communicate(), 30.0)
+    return said.decode()
+
+
+def test_the_command_is_one_that_the_shell_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "my venv" / "ringback"
+    program.parent.mkdir()
+    program.touch(0o755)
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(sys, "argv", [str(program)])
+    assert own_command() == f"'{program}'"
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert own_command() == "ringback"
+    monkeypatch.setattr(sys, "argv", ["/somewhere/ringback/__main__.py"])
+    assert own_command() == f"{sys.executable} -m ringback"

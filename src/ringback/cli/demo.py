@@ -17,7 +17,9 @@ from ringback.cli.rehearsal import Rehearsal, Result
 from ringback.cli.sample import sample_application
 from ringback.cli.serve import stop_signals, why_not
 from ringback.config import DEMONSTRATION, ConfigError, Settings, demonstration
-from ringback.config.tables import WebhooksSection
+from ringback.config.checks import check_applications
+from ringback.config.reading import Reader
+from ringback.config.tables import ApplicationTable, WebhooksSection
 from ringback.media.model import MediaUnavailable
 from ringback.net.own import own_address
 from ringback.running import DataInUse, exclusive
@@ -50,7 +52,7 @@ async def demo(choices: Choices) -> int:
         console.print(f"[red]expected a dialect of {', '.join(DEMONSTRATION)}, got {choices.dialect!r}")
         return 2
     async with contextlib.AsyncExitStack() as stack:
-        sample = await stack.enter_async_context(sample_application())
+        sample = await stack.enter_async_context(sample_application(console))
         try:
             server = await _started(choices, sample, console)
         except ConfigError as error:
@@ -66,7 +68,7 @@ async def demo(choices: Choices) -> int:
         failed = _verdict(results, console)
         if choices.stay:
             with stop_signals() as stop:
-                for line in hints(server, choices.out, lan=choices.lan):
+                for line in hints(server, choices.out, dialect=choices.dialect, lan=choices.lan):
                     console.print(line, soft_wrap=True)
                 await stop.wait()
     return 1 if failed else 0
@@ -103,8 +105,8 @@ def _verdict(results: list[Result], console: Console) -> bool:
     for result in results:
         mark = "[red]✗" if result.problems else "[green]✓"
         problems = escape("; ".join(result.problems)) or "went as it should"
-        heard = escape(str(result.recording))
-        console.print(f"{mark}[/] {result.dialect}: {problems}   heard: {heard}", soft_wrap=True)
+        heard = f"   heard: {escape(str(result.recording))}" if result.recording else ""
+        console.print(f"{mark}[/] {result.dialect}: {problems}{heard}", soft_wrap=True)
     return any(result.problems for result in results)
 
 
@@ -125,13 +127,20 @@ def _settings(choices: Choices, sample: str, console: Console) -> Settings:
     if choices.lan:
         changes["webhooks"] = WebhooksSection(allow_private=True)
     if choices.application:
-        changes["application"] = tuple(
-            msgspec.structs.replace(table, voice_url=choices.application, status_callback="")
-            if table.name == choices.dialect
-            else table
-            for table in settings.application
-        )
+        changes["application"] = tuple(_own(table, choices) for table in settings.application)
     return msgspec.structs.replace(settings, **changes)
+
+
+def _own(table: ApplicationTable, choices: Choices) -> ApplicationTable:
+    """The application of the command line in place of the sample's. Raises ConfigError."""
+    if table.name != choices.dialect:
+        return table
+    own = msgspec.structs.replace(table, voice_url=choices.application, status_callback="")
+    reader = Reader("--app")
+    check_applications(reader, [own])
+    if reader.problems:
+        raise ConfigError(reader.problems)
+    return own
 
 
 def _data(console: Console) -> dict[str, str]:

@@ -27,7 +27,7 @@ class Result:
     """How the call went; no problems: as it should."""
 
     dialect: str
-    recording: Path
+    recording: Path | None = None  # where something was heard
     problems: list[str] = field(default_factory=list)
 
 
@@ -44,7 +44,7 @@ class Rehearsal:
         """Call a number, press keys after the first prompt, listen to the end. `own`: not the sample."""
         self._console.rule(f"[bold]{dialect}[/]: {DEVICE} calls {number}")
         self._out.mkdir(parents=True, exist_ok=True)
-        result = Result(dialect, self._out / f"{dialect}.wav")
+        result = Result(dialect)
         watcher = Watcher(self._console)
         with self._server.time_line.listening(watcher):
             await self._converse(number, result, own)
@@ -78,6 +78,7 @@ class Rehearsal:
 
     def _keep(self, call: PhoneCall, result: Result) -> None:
         if call.audio.packets_heard:
+            result.recording = self._out / f"{result.dialect}.wav"
             call.save(result.recording)
         else:
             result.problems.append("nothing was heard")

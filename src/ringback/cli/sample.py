@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from aiohttp import web
+from rich.console import Console
 
 from ringback.cli.ports import next_free
 from ringback.config import SAMPLE_APPLICATION
@@ -14,8 +15,8 @@ from ringback.testing.sample_app import build
 
 
 @contextlib.asynccontextmanager
-async def sample_application() -> AsyncIterator[str]:
-    """Serve it on its usual port or the next free one, for the length of a block; its URL."""
+async def sample_application(console: Console) -> AsyncIterator[str]:
+    """Serve it for a block, on its usual port or (it says so on the console) the next free one; its URL."""
     runner = web.AppRunner(build(), access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     place = next_free(f"tcp:{SAMPLE_APPLICATION.partition('//')[2]}").partition(":")[2]
@@ -25,6 +26,9 @@ async def sample_application() -> AsyncIterator[str]:
             await web.TCPSite(runner, host, port).start()
         except OSError:  # taken since we looked
             await web.TCPSite(runner, host, 0).start()
-        yield f"http://{join_host_port(*runner.addresses[0][:2])}"
+        url = f"http://{join_host_port(*runner.addresses[0][:2])}"
+        if url != SAMPLE_APPLICATION:
+            console.print(f"[yellow]{SAMPLE_APPLICATION} is taken: the sample application is at {url}")
+        yield url
     finally:
         await runner.cleanup()

@@ -33,7 +33,7 @@ async def serve(config: Path | None) -> int:
     open_log(settings.log)
     if not settings.demo:
         return await _serve(settings, errors)
-    async with sample_application() as url:
+    async with sample_application(Console(highlight=False)) as url:
         return await _serve(load(config, sample_application=url), errors)
 
 
