@@ -29,6 +29,7 @@ _VOICES: dict[str, Gender] = {
     "verse": "male",
 }
 _BY_GENDER: dict[Gender, str] = {"female": "nova", "male": "onyx", "": "alloy"}
+_MODEL = "tts-1"
 _RAW_RATE = 24000  # what response_format "pcm" means: s16le, 24 kHz, mono
 _LIMITS = HttpLimits(connect_timeout=5.0, read_timeout=20.0, total_timeout=30.0, max_body=32 * 1024 * 1024)
 
@@ -37,7 +38,8 @@ class OpenAiSpeech:
     """Speaks over HTTP. `base_url` ends before `/audio/speech`, usually in `/v1`.
 
     `voice_names` maps what applications say (a voice, or "man" and "woman") to the server's voices, and
-    comes before the built-in choice. SSML is taken off: the interface has none.
+    comes before the built-in choice. No `model` means OpenAI's own, `tts-1`. SSML is taken off: the interface
+    has none.
     """
 
     name = "openai"
@@ -48,7 +50,7 @@ class OpenAiSpeech:
         *,
         base_url: str,
         api_key: str = "",
-        model: str = "tts-1",
+        model: str = "",
         voice: str = "",
         voice_names: Mapping[str, str] | None = None,
         limits: HttpLimits = _LIMITS,
@@ -58,7 +60,7 @@ class OpenAiSpeech:
         self._headers = [("Content-Type", "application/json")]
         if api_key:
             self._headers.append(("Authorization", f"Bearer {api_key}"))
-        self._model = model
+        self._model = model or _MODEL
         self._default = voice
         self._names = {key.lower(): value for key, value in (voice_names or {}).items()}
         self._limits = limits
