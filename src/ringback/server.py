@@ -40,7 +40,7 @@ from ringback.running import Running, exclusive
 from ringback.serving import WebListeners
 from ringback.sip.auth_server import DigestServer
 from ringback.sip.endpoint import SipEndpoint
-from ringback.sip.flow import join_host_port, parse_listen, split_address
+from ringback.sip.flow import join_host_port, parse_listen
 from ringback.sip.inbound import InboundCall
 from ringback.sip.incoming import IncomingRequest
 from ringback.sip.uri import NameAddr, Uri
@@ -237,11 +237,10 @@ class Server:
         """At the carriers that want to know where we are; who we are there is the trunk's user name."""
         for trunk in self.directory.all(Trunk):
             if trunk.register:
-                host, port = split_address(trunk.host, 0)
-                address = Uri(user=trunk.username, host=host)
+                registrar = trunk.uri()
                 registration = self.endpoint.register(
-                    Uri(host=host, port=port or None),
-                    aor=NameAddr(address),
+                    registrar,
+                    aor=NameAddr(Uri(user=trunk.username, host=registrar.host)),
                     credentials=(trunk.username, trunk.password),
                 )
                 self._stack.callback(registration.unregister)

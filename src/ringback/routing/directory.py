@@ -15,6 +15,9 @@ from uuid import UUID
 import msgspec
 
 from ringback.routing.numbers import canonical, compile_pattern, is_pattern, specificity
+from ringback.sip.flow import split_address
+from ringback.sip.grammar import NO_PARAMS, Params
+from ringback.sip.uri import Uri
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +89,12 @@ class Trunk(msgspec.Struct, frozen=True, kw_only=True):
     password: str = ""
     register: bool = False
     inbound_from: tuple[str, ...] = ()  # addresses and networks, "192.0.2.0/24"
+
+    def uri(self, user: str | None = None) -> Uri:
+        """The carrier itself, or somebody there, by the transport that it wants."""
+        host, port = split_address(self.host, 0)
+        params = NO_PARAMS if self.transport == "udp" else Params({"transport": self.transport})
+        return Uri(user=user, host=host, port=port or None, params=params)
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,8 +11,8 @@ from ringback.routing.directory import Client, Directory, Trunk
 from ringback.routing.numbers import is_telephone_number
 from ringback.routing.registrar import Binding
 from ringback.sip.errors import SipParseError
-from ringback.sip.flow import join_host_port, split_address
-from ringback.sip.grammar import NO_PARAMS, Params
+from ringback.sip.flow import join_host_port
+from ringback.sip.grammar import NO_PARAMS
 from ringback.sip.uri import NameAddr, Uri
 
 _CLIENT_PREFIXES = ("client:", "user:")
@@ -119,16 +119,13 @@ def _to_number(
 
 
 def _over_trunk(trunk: Trunk, number: str, wanted: Destination) -> Route:
-    host, port = split_address(trunk.host, 0)
-    params = NO_PARAMS if trunk.transport == "udp" else Params({"transport": trunk.transport})
-    user = "".join(char for char in number if char not in " ().-")
-    target = Uri(user=user, host=host, port=port or None, params=params)
+    target = trunk.uri("".join(char for char in number if char not in " ().-"))
     return _route(
         wanted,
         target,
         to=target.with_(params=NO_PARAMS),
         # A carrier that authenticates us knows us under its own domain.
-        from_domain=host if trunk.username else "",
+        from_domain=target.host if trunk.username else "",
         credentials=(trunk.username, trunk.password) if trunk.username else None,
         trunk=trunk,
     )
