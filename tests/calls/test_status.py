@@ -40,6 +40,7 @@ def test_the_status_of_a_final_response(code: int, status: CallStatus) -> None:
         ("timeout", "no response came"),
         ("transport", "no address of the target could be reached"),
         ("unresolved", "the target's name has no address"),
+        ("refused", "the target's address is refused: it is not public"),
     ],
 )
 def test_what_the_network_did_is_a_failure_whatever_its_code(cause: str, words: str) -> None:

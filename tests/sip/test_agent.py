@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
+from ringback.sip.dialog import DialogState
 from ringback.sip.events import Ended
 from ringback.sip.flow import Flow
 from ringback.sip.incoming import IncomingRequest
@@ -234,6 +236,42 @@ def test_an_orphan_behind_nat_is_ended_where_it_was_seen(network: Network, node:
     network.node("192.0.2.1").agent.bye_orphan(state)
     network.run(0.05)
     assert str(peer.requests("BYE")[0].uri) == "sip:peer@10.0.0.7"
+
+
+def test_a_caller_at_a_private_address_is_hung_up_on(
+    network: Network, peer: Peer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The policy judges where applications want to go, not where a call came from; nor after a restart."""
+    node = network.node("192.0.2.1", allowed=lambda address, name, known: False)
+    node.on_call = lambda call: call.answer(SDP)
+    peer.send(peer.request("INVITE", node, body=SDP), node)
+    network.run(0.05)
+    peer.send(peer.within("ACK", node, peer.responses(200)[0]), node)
+    network.run(0.05)
+    (call,) = node.calls
+    state = call.dialog_state()
+    assert state is not None
+    state = msgspec.json.decode(msgspec.json.encode(state), type=DialogState)
+    call.bye()
+    network.run(0.05)
+    peer.respond(peer.requests("BYE")[0], 200)
+    network.run(0.05)
+    reborn = network.node("192.0.2.1", allowed=lambda address, name, known: False)
+    reborn.agent.bye_orphan(state)
+    network.run(0.05)
+    assert len(peer.requests("BYE")) == 2
+    assert not caplog.records
+    network.run(40)  # nobody answers it
+    assert caplog.messages == ["the BYE of call call-1 did not get through: no response came"]
+
+
+def test_a_bye_that_leads_nowhere_is_noted(network: Network, caplog: pytest.LogCaptureFixture) -> None:
+    """Dialogs stored without the far end's address know the Contact alone."""
+    node = network.node("192.0.2.1", allowed=lambda address, name, known: False)
+    state = DialogState("call-9", "<sip:us@a>;tag=1", "<sip:them@b>;tag=2", (), "sip:them@10.0.0.7", 1)
+    assert node.agent.bye_orphan(state).value is not None
+    network.run(0.05)
+    assert caplog.messages == ["the BYE of call call-9 did not get through: its next hop may not be reached"]
 
 
 def test_calls_are_found_by_their_tags(network: Network, node: Node, peer: Peer) -> None:

@@ -292,11 +292,53 @@ def test_a_name_that_leads_nowhere(network: Network, node: Node, peer: Peer) -> 
 
 
 def test_addresses_may_be_forbidden(network: Network, peer: Peer) -> None:
-    node = network.node("192.0.2.1", allowed=lambda host: host != peer.host)
+    node = network.node("192.0.2.1", allowed=lambda address, name, known: address != peer.host)
     node.call(peer)
     network.run()
-    assert node.event(Failed).cause == "unresolved"
+    assert (node.event(Failed).cause, node.event(Failed).status) == ("refused", 403)
     assert peer.inbox == []
+
+
+def test_addresses_are_judged_with_the_name_that_led_there(network: Network, peer: Peer) -> None:
+    asked: list[tuple[str, str, str]] = []
+
+    def allowed(address: str, name: str, known: str) -> bool:
+        asked.append((address, name, known))
+        return name == "trunk.example"
+
+    node = network.node("192.0.2.1", allowed=allowed)
+    for name in ("trunk.example", "other.example"):
+        node.lookups[name] = [Flow("udp", peer.host, 5060)]
+        node.call(peer, uri=Uri.parse(f"sip:bob@{name}"))
+    node.call(peer, uri=Uri.parse(f"sip:bob@trunk.example;maddr={peer.host}"))
+    network.run(0.05)
+    assert len(peer.requests("INVITE")) == 1
+    names = {"trunk.example", "other.example", peer.host}  # maddr is where the request goes: it is the name
+    assert set(asked) == {(peer.host, name, "") for name in names}
+
+
+def test_a_forbidden_contact_gets_neither_ack_nor_bye(network: Network, peer: Peer) -> None:
+    """Both go to where the 2xx came from: the call must not stay up."""
+    victim = network.peer("192.0.2.77")
+    node = network.node("192.0.2.1", allowed=lambda address, name, known: address == peer.host)
+    call = node.call(peer)
+    response = peer.response(invite_of(network, peer), 200, body=SDP)
+    response.headers.set("Contact", f"<{victim.uri()}>")
+    peer.send(response, node)
+    network.run(0.05)
+    call.bye()
+    network.run(0.05)
+    assert victim.inbox == []
+    assert peer.names == ["INVITE", "ACK", "BYE"]
+
+
+def test_large_requests_try_tcp_once(network: Network, node: Node, peer: Peer) -> None:
+    """A peer that takes the connection and answers nothing on it is asked by UDP."""
+    node.call(peer, headers=(("X-Long", "x" * 1400),))
+    network.run(200)
+    assert list(dict.fromkeys(line for line in network.log)) == ["tcp INVITE", "udp INVITE"]
+    assert network.log.count("tcp INVITE") == 1
+    assert node.event(Failed).cause == "timeout"
 
 
 def test_a_large_request_goes_by_tcp_then_udp(network: Network, node: Node, peer: Peer) -> None:

@@ -28,6 +28,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
             "timeout": "no response came",
             "transport": "no address of the target could be reached",
             "unresolved": "the target's name has no address",
+            "refused": "the target's address is refused: it is not public",
         }
         # Only what the far end itself said counts as its word: a 408 of ours is a failure of the network.
         status = status_of_failure(sip_status) if cause == "rejected" else CallStatus.FAILED

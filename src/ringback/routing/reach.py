@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 import time
+from collections.abc import Iterator
 
 from ringback.net.guard import AddressPolicy, refusal
-from ringback.routing.directory import Directory, Trunk
+from ringback.routing.directory import Directory, Trunk, trunk_networks
 from ringback.routing.registrar import Registrar
 from ringback.sip.flow import split_address
+
+_WIDEST = 7
+"""The shortest prefix of a network that says where a carrier is (fc00::/7; 10.0.0.0/8). A wider one says only
+that calls may come from everywhere."""
 
 
 class Reach:
@@ -26,17 +31,35 @@ class Reach:
         except ValueError:
             return None
         why = refusal(address, allow_private=self._policy.allow_private)
-        return None if why is None or address in self._trusted() else why
+        return None if why is None or self._is_trunk(address) or self._is_device(address) else why
 
-    def allows(self, host: str) -> bool:
-        """Whether a request may go to this address."""
-        return self.refusal(host) is None
+    def allows(self, address: str, name: str = "", peer: str = "") -> bool:
+        """Whether a request may go to this address, which was found for `name`; `peer` is the address of the
+        dialog's far end, when the request is part of one."""
+        return self.refusal(address) is None or self._is_trunk(name) or self._is_beside(address, peer)
 
-    def _trusted(self) -> set[str]:
+    def _is_trunk(self, host: str) -> bool:
+        """A configured trunk, by name or address."""
+        return host.lower() in self._trunk_hosts()
+
+    def _trunk_hosts(self) -> Iterator[str]:
+        for trunk in self._directory.all(Trunk):
+            if trunk.host:
+                yield split_address(trunk.host)[0].lower()
+
+    def _is_device(self, address: str) -> bool:
         now = time.time()
-        devices = {
-            binding.flow.host
+        return any(
+            binding.flow.host == address
             for name in self._registrar.usernames(now)
             for binding in self._registrar.lookup(name, now)
-        }
-        return devices | {split_address(trunk.host)[0] for trunk in self._directory.all(Trunk) if trunk.host}
+        )
+
+    def _is_beside(self, address: str, peer: str) -> bool:
+        """The carrier that the peer belongs to is there, too."""
+        networks = (
+            network for trunk in self._directory.trunks_from(peer) for network in trunk_networks(trunk)
+        )
+        return any(
+            network.prefixlen >= _WIDEST and ipaddress.ip_address(address) in network for network in networks
+        )

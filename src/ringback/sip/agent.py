@@ -12,7 +12,17 @@ from collections.abc import Callable, Sequence
 
 from ringback.sip.authorizer import Authorizer
 from ringback.sip.body import SDP, check_body
-from ringback.sip.core import ALLOW, Core, HeaderList, Lookup, Settings, add_headers, new_call_id, new_tag
+from ringback.sip.core import (
+    ALLOW,
+    AddressAllowed,
+    Core,
+    HeaderList,
+    Lookup,
+    Settings,
+    add_headers,
+    new_call_id,
+    new_tag,
+)
 from ringback.sip.dialog import Dialog, DialogState
 from ringback.sip.errors import SipParseError
 from ringback.sip.exchange import Exchange, local_response
@@ -25,7 +35,7 @@ from ringback.sip.message import Message, Request, Response
 from ringback.sip.outbound import Invitation, OutboundCall
 from ringback.sip.parse import classify, parse_message
 from ringback.sip.pending import Pending
-from ringback.sip.session import Session
+from ringback.sip.session import Session, note_lost_bye
 from ringback.sip.timers import Clock
 from ringback.sip.transaction import ServerTransaction
 from ringback.sip.uri import NameAddr, Uri
@@ -48,7 +58,7 @@ class UserAgent:
         clock: Clock,
         local_for: Callable[[Flow], Local],
         *,
-        address_allowed: Callable[[str], bool] | None = None,
+        address_allowed: AddressAllowed | None = None,
     ) -> None:
         self.core = Core(settings, clock, local_for, address_allowed)
         self.on_invitation: Callable[[InboundCall], None] | None = None
@@ -311,14 +321,14 @@ class UserAgent:
             request.headers.add("User-Agent", self.core.settings.user_agent)
             return request
 
-        return self._finish(build, None, dialog.next_hop, dialog.observed)
+        return self._finish(build, None, dialog.next_hop, dialog)
 
     def _finish(
         self,
         build: Callable[[Flow], Request],
         authorizer: Authorizer | None,
         next_hop: Uri,
-        observed: Flow | None = None,
+        dialog: Dialog | None = None,
     ) -> Pending[Response]:
         pending: Pending[Response] = Pending()
 
@@ -327,9 +337,11 @@ class UserAgent:
                 pending.resolve(response)
 
         def on_failure(_: Exchange, cause: str) -> None:
+            if dialog is not None:
+                note_lost_bye(dialog.call_id, cause)
             pending.resolve(local_response(cause))
 
-        Exchange(self.core, build, authorizer, on_response, on_failure).start(next_hop, observed)
+        Exchange(self.core, build, authorizer, on_response, on_failure).start(next_hop, dialog)
         return pending
 
     def find_call(self, call_id: str, local_tag: str, remote_tag: str) -> Session | None:

@@ -24,6 +24,9 @@ from ringback.sip.uri import Uri
 HeaderList = Iterable[tuple[str, str]]
 DialogKey = tuple[str, str, str]
 """Call-ID, our tag, the peer's tag."""
+AddressAllowed = Callable[[str, str, str], bool]
+"""Whether a request may go to an address: the address, the name that it was found for, and, inside a dialog,
+the address of its peer (else empty)."""
 
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY, MESSAGE, SUBSCRIBE, REGISTER"
 TCP_AVOIDED_FOR = 600.0
@@ -90,7 +93,7 @@ class Core:
         settings: Settings,
         clock: Clock,
         local_for: Callable[[Flow], Local],
-        address_allowed: Callable[[str], bool] | None = None,
+        address_allowed: AddressAllowed | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -180,9 +183,18 @@ class Core:
         headers.add("Allow", ALLOW)
         headers.add("Supported", self.settings.option_tags)
 
-    def allowed(self, flow: Flow) -> bool:
-        """True where a new request may go to that address."""
-        return self.address_allowed is None or self.address_allowed(flow.host)
+    def permitted(self, uri: Uri, flows: list[Flow], peer: Flow | None = None) -> list[Flow]:
+        """Those of the addresses found for a URI to which a request may go.
+
+        Inside a dialog its ``peer`` may be answered in any case, and where nothing else is left it stands in:
+        a call must not stay up because its Contact leads nowhere.
+        """
+        name, known = target_host(uri), peer.host if peer is not None else ""
+        judge = self.address_allowed
+        found = [
+            flow for flow in flows if judge is None or flow.host == known or judge(flow.host, name, known)
+        ]
+        return found or ([peer] if peer is not None else [])
 
     def prefers_tcp(self, flow: Flow) -> bool:
         """True unless the peer refused TCP lately."""
@@ -291,9 +303,14 @@ def is_private(host: str) -> bool:
     return any(address in network for network in _PRIVATE)
 
 
+def target_host(uri: Uri) -> str:
+    """The name or address that requests to a URI go to: ``maddr``, else its host."""
+    return uri.params.get("maddr") or uri.host
+
+
 def literal_flow(uri: Uri) -> Flow | None:
-    """The way to a URI whose host (or ``maddr``) is an address; None for names."""
-    host = uri.params.get("maddr") or uri.host
+    """The way to a URI whose target is an address; None for names."""
+    host = target_host(uri)
     if not is_literal(host):
         return None
     # TLS is never replaced by less: the transport, which does not speak it, says that it cannot send.

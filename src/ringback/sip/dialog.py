@@ -16,7 +16,8 @@ AFTER_RESTART = 10_000
 
 class DialogState(msgspec.Struct, frozen=True):
     """A dialog on paper: enough to send a BYE in it after a restart. Everything as it is written on the wire;
-    ``transport``, ``host`` and ``port`` are the next hop, empty when the route or target says it."""
+    ``transport``, ``host`` and ``port`` are the next hop, empty when the route or target says it; ``peer`` is
+    where the far end was heard first."""
 
     call_id: str
     local: str
@@ -27,10 +28,12 @@ class DialogState(msgspec.Struct, frozen=True):
     transport: str = ""
     host: str = ""
     port: int = 0
+    peer: Flow | None = None
 
 
 class Dialog:
-    """One dialog, early or confirmed. ``local`` and ``remote`` carry the tags."""
+    """One dialog, early or confirmed. ``local`` and ``remote`` carry the tags; ``peer`` is the way that the
+    message which made it came, or went."""
 
     __slots__ = (
         "call_id",
@@ -38,6 +41,7 @@ class Dialog:
         "local",
         "local_cseq",
         "observed",
+        "peer",
         "remote",
         "remote_cseq",
         "remote_rseq",
@@ -64,6 +68,7 @@ class Dialog:
         self.remote_cseq = remote_cseq
         self.remote_rseq: int | None = None
         self.observed: Flow | None = None
+        self.peer: Flow | None = None
         self.confirmed = False
 
     @classmethod
@@ -78,6 +83,7 @@ class Dialog:
             request.record_routes,
             remote_cseq=request.cseq.number,
         )
+        dialog.peer = flow
         dialog.note_request_source(request, flow)
         return dialog
 
@@ -89,6 +95,7 @@ class Dialog:
         routes = list(reversed(response.record_routes))
         number = request.cseq.number
         dialog = cls(request.call_id, request.from_, response.to, target, routes, local_cseq=number)
+        dialog.peer = flow
         dialog.note_peer(flow)
         return dialog
 
@@ -104,13 +111,14 @@ class Dialog:
             local_cseq=state.local_cseq + AFTER_RESTART,
         )
         dialog.confirmed = True
+        dialog.peer = state.peer
         if state.host:
             dialog.observed = Flow(state.transport, state.host, state.port)
         return dialog
 
     def state(self) -> DialogState:
         """The dialog on paper."""
-        hop = self.observed
+        hop, peer = self.observed, self.peer
         return DialogState(
             self.call_id,
             str(self.local),
@@ -121,6 +129,7 @@ class Dialog:
             hop.transport if hop else "",
             hop.host if hop else "",
             hop.port if hop else 0,
+            Flow(peer.transport, peer.host, peer.port) if peer else None,
         )
 
     @property

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from ringback.sip.agent import Credentials, UserAgent
 from ringback.sip.authorizer import Authorizer
-from ringback.sip.core import HeaderList, Lookup, Settings, literal_flow
+from ringback.sip.core import AddressAllowed, HeaderList, Lookup, Settings, literal_flow
 from ringback.sip.dialog import DialogState
 from ringback.sip.errors import SipParseError
 from ringback.sip.events import SessionEvent
@@ -45,14 +45,15 @@ class SipEndpoint:
         on_trace: Callable[[Trace], None] | None = None,
         supported: Sequence[str] = (),
         session_expires: int = 1800,
-        address_allowed: Callable[[str], bool] | None = None,
+        address_allowed: AddressAllowed | None = None,
         locator: Locator | None = None,
     ) -> None:
         """``on_invitation`` sets ``call.on_event`` and rings, answers or rejects, then or later; without it
         calls get 480. ``on_register`` answers REGISTER, ``on_request`` other requests outside a dialog
         (MESSAGE, SUBSCRIBE …); without them 405. ``supported``: further option tags that the application
         handles (``replaces``). ``session_expires``: seconds, 0 turns our own session timers off.
-        ``address_allowed`` is asked for every literal address before a new request goes there.
+        ``address_allowed`` is asked for every address before a request goes there, but for the peer's own
+        inside a dialog.
         """
         settings = Settings(user_agent, tuple(supported), session_expires)
         self._trace = Tracer(on_trace)

@@ -35,7 +35,7 @@ class Failed(msgspec.Struct, frozen=True):
 
     ``cause``: ``"rejected"`` (a final response), ``"cancelled"`` (we gave up), ``"timeout"`` (nothing came:
     status 408), ``"transport"`` (no address could be reached: 503), ``"unresolved"`` (no address for the
-    name: 502).
+    name: 502), ``"refused"`` (by the address policy: 403).
     """
 
     status: int

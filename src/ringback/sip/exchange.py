@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from ringback.sip.authorizer import Authorizer
 from ringback.sip.core import Core
+from ringback.sip.dialog import Dialog
 from ringback.sip.flow import Flow
 from ringback.sip.message import Request, Response
 from ringback.sip.transaction import ClientTransaction, State
@@ -18,7 +19,7 @@ from ringback.sip.uri import Uri
 VIA_SIZE = 130
 """Octets, at most, that our Via and the start line add to the rest of a request."""
 
-LOCAL_STATUS = {"timeout": 408, "transport": 503, "unresolved": 502, "cancelled": 487}
+LOCAL_STATUS = {"timeout": 408, "transport": 503, "unresolved": 502, "refused": 403, "cancelled": 487}
 """The response that a local failure is treated as (RFC 3261 section 8.1.3.1)."""
 
 Build = Callable[[Flow], Request]
@@ -29,7 +30,8 @@ class Exchange:
 
     ``build`` makes the request anew for every attempt (each with its own CSeq). ``on_response`` gets every
     response that is not dealt with here, 2xx of an INVITE again and again; ``on_failure`` gets ``"timeout"``,
-    ``"transport"`` or ``"unresolved"``. Exactly one final outcome is reported, but for repeated 2xx.
+    ``"transport"``, ``"unresolved"`` or ``"refused"`` (by the address policy). Exactly one final outcome is
+    reported, but for repeated 2xx.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Exchange:
         self._on_failure = on_failure
         self._flows: list[Flow] = []
         self._upgraded: Flow | None = None
+        self._next_best: Flow | None = None
         self._tries = 0
         self._stopped = False
         self.transaction: ClientTransaction | None = None
@@ -58,25 +61,29 @@ class Exchange:
         assert self.transaction is not None
         return self.transaction.request
 
-    def start(self, next_hop: Uri, observed: Flow | None = None) -> Exchange:
-        """Sends to the observed address of the peer, else to where the URI leads."""
-        if observed is not None:
-            self._flows = [observed]
-            if observed.connection:
-                self._core.locate(next_hop, lambda flows: self._flows.extend(flows))
-            self._next()
-        else:
-            self._core.locate(next_hop, self._located)
+    def start(self, next_hop: Uri, dialog: Dialog | None = None) -> Exchange:
+        """Sends to where the URI leads; inside a dialog to the observed address of the peer, if there is one,
+        and where its connection is gone to the URI after all."""
+        core = self._core
+        peer = dialog.peer if dialog is not None else None
+        observed = dialog.observed if dialog is not None else None
+        if observed is None:
+            core.locate(next_hop, lambda flows: self._located(flows, core.permitted(next_hop, flows, peer)))
+            return self
+        self._flows = [observed]
+        if observed.reliable:
+            core.locate(next_hop, lambda flows: self._flows.extend(core.permitted(next_hop, flows, peer)))
+        self._next()
         return self
 
     def stop(self) -> None:
         """No further attempt; the one that is under way still reports."""
         self._stopped = True
 
-    def _located(self, flows: list[Flow]) -> None:
-        self._flows = [flow for flow in flows if self._core.allowed(flow)]
-        if self._stopped or not self._flows:
-            self._on_failure(self, "unresolved")
+    def _located(self, found: list[Flow], permitted: list[Flow]) -> None:
+        self._flows = permitted
+        if self._stopped or not permitted:
+            self._on_failure(self, "refused" if found and not permitted else "unresolved")
             return
         self._next()
 
@@ -86,7 +93,9 @@ class Exchange:
         if self._authorizer is not None:
             self._authorizer.authorize(request)
         core = self._core
-        if not flow.reliable and _size(request) > core.settings.udp_limit and core.prefers_tcp(flow):
+        large = not flow.reliable and _size(request) > core.settings.udp_limit
+        if large and flow is not self._next_best and core.prefers_tcp(flow):
+            self._next_best = flow
             self._flows.insert(0, flow)
             flow = self._upgraded = Flow("tcp", flow.host, flow.port, flow.local_host)
         self.flow = flow

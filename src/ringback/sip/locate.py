@@ -12,7 +12,7 @@ import dns.exception
 import dns.resolver
 import msgspec
 
-from ringback.sip.core import literal_flow
+from ringback.sip.core import literal_flow, target_host
 from ringback.sip.flow import Flow
 from ringback.sip.uri import Uri
 
@@ -109,7 +109,7 @@ class Locator:
         literal = literal_flow(uri)
         if literal is not None:
             return [literal]
-        host = uri.params.get("maddr") or uri.host
+        host = target_host(uri)
         transport = uri.transport
         if not host or uri.scheme != "sip" or transport not in (None, "udp", "tcp"):
             return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from ringback.sip.authorizer import Authorizer
@@ -20,9 +21,18 @@ from ringback.sip.refresh import SessionTimer
 from ringback.sip.transaction import ServerTransaction
 from ringback.sip.uri import NameAddr
 
+log = logging.getLogger(__name__)
+
 Fill = Callable[[Request, Flow], None]
 ExchangeResponse = Callable[[Exchange, Response], None]
 ExchangeFailure = Callable[[Exchange, str], None]
+
+_WHY_LOST = {
+    "timeout": "no response came",
+    "transport": "no address could be reached",
+    "unresolved": "its next hop has no address",
+    "refused": "its next hop may not be reached",
+}
 
 
 class SessionStateError(RuntimeError):
@@ -176,7 +186,7 @@ class Session:
             return request
 
         exchange = Exchange(self.core, build, self._authorizer, on_response, on_failure)
-        return exchange.start(dialog.next_hop, dialog.observed)
+        return exchange.start(dialog.next_hop, dialog)
 
     def transact(self, dialog: Dialog, method: str, fill: Fill) -> Pending[Response]:
         """The same for anything but INVITE, as one awaitable."""
@@ -192,6 +202,8 @@ class Session:
                 finish(response)
 
         def on_failure(_: Exchange, cause: str) -> None:
+            if method == "BYE":
+                note_lost_bye(self.call_id, cause)
             finish(local_response(cause))
 
         self.exchange(dialog, method, fill, on_response, on_failure)
@@ -219,7 +231,7 @@ class Session:
         request.headers.copy_from(invite.headers, "Authorization", "Proxy-Authorization")
         request.headers.add("User-Agent", self.core.settings.user_agent)
         set_body(request, sdp)
-        other_way = literal_flow(dialog.next_hop) if flow.connection else None
+        other_way = self._contact_way(dialog) if flow.connection else None
         sent = self._acks[key] = Outgoing(flow, request.encode(), "", other_way)
         self.core.send(sent)
 
@@ -227,7 +239,20 @@ class Session:
         if dialog.observed is not None:
             then(dialog.observed)
         else:
-            self.core.locate(dialog.next_hop, lambda flows: then(flows[0]) if flows else None)
+            hop = dialog.next_hop
+            core = self.core
+
+            def located(flows: list[Flow]) -> None:
+                for flow in core.permitted(hop, flows, dialog.peer)[:1]:
+                    then(flow)
+
+            core.locate(hop, located)
+
+    def _contact_way(self, dialog: Dialog) -> Flow | None:
+        """Where else than to its connection the peer can be sent something at once."""
+        literal = literal_flow(dialog.next_hop)
+        flows = [literal] if literal is not None else []
+        return next(iter(self.core.permitted(dialog.next_hop, flows, dialog.peer)), None)
 
     # Requests of the peer's
 
@@ -340,6 +365,11 @@ class Session:
 
     def _expire(self) -> None:
         self._abandon("timer", "session expired")
+
+
+def note_lost_bye(call_id: str, cause: str) -> None:
+    """Says that a far end may not know that its call is over."""
+    log.warning("the BYE of call %s did not get through: %s", call_id, _WHY_LOST.get(cause, cause))
 
 
 def resolved(cause: str) -> Pending[Response]:
