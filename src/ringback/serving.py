@@ -12,6 +12,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from ringback.config.tables import ServerSection
+from ringback.connection import Connection
 from ringback.net.authority import local_certificate
 from ringback.sip.flow import join_host_port
 
@@ -62,6 +63,7 @@ class WebListeners:
     ) -> None:
         config = uvicorn.Config(
             application,
+            http=Connection,
             log_config=None,
             access_log=False,
             lifespan="off",

@@ -23,6 +23,9 @@ Config = Annotated[
 
 def run(work: Coroutine[Any, Any, int]) -> None:
     """Run a command's coroutine on uvloop, and end with its exit code."""
+    from ringback.connection import allow_more_files
+
+    allow_more_files()
     try:
         import uvloop
     except ImportError:
