@@ -361,17 +361,32 @@ async def test_sources_of_any_rate_and_length_are_played(start: Start, phone: Ph
     assert (await asyncio.wait_for(replaced.done, DEADLINE)).reason == "replaced"
 
 
-async def test_the_least_recently_played_sources_make_room(start: Start, phone: Phone) -> None:
+async def test_playbacks_keep_their_order_while_a_long_source_is_on_its_way(
+    start: Start, phone: Phone
+) -> None:
     plane = await start()
-    leg = plane.open_leg(phone.on_event)
-    link = leg.link
-    link.settings = msgspec.structs.replace(link.settings, arena_bytes=200_000)
-    for key in "abcdabce":
-        link.segments([Source(key, bytes(30_000))])
-    assert "d" not in link._sources
-    assert "e" in link._sources
-    with pytest.raises(ValueError, match="keeps at most"):
-        leg.play([Source("huge", bytes(100_002))])
+    one, other = plane.open_leg(phone.on_event), plane.open_leg(phone.on_event)
+    for leg in (one, other):
+        leg.set_remote(phone.remote())
+    hours = Source("hours", bytes(40 << 20))
+    stopped, replaced = one.play([hours]), other.play([hours, Tone((440.0,), 20)])
+    one.stop_playback()
+    last = other.play([Silence(20)])
+    await plane.open_leg(phone.on_event).close()
+    assert not any(playback.done.done() for playback in (stopped, replaced, last))
+    played = [asyncio.wait_for(playback.done, DEADLINE) for playback in (stopped, replaced, last)]
+    assert [done.reason for done in await asyncio.gather(*played)] == ["stopped", "replaced", "completed"]
+
+
+async def test_what_is_lost_or_closed_meanwhile_ends(start: Start, phone: Phone) -> None:
+    plane = await start()
+    closed, lost = plane.open_leg(phone.on_event), plane.open_leg(phone.on_event)
+    hours = Source("hours", bytes(40 << 20))
+    playbacks = [leg.play([hours]) for leg in (closed, lost)]
+    await closed.close()
+    assert (await playbacks[0].done).reason == "closed"
+    os.kill(await worker_pid(plane), signal.SIGKILL)
+    assert (await asyncio.wait_for(playbacks[1].done, DEADLINE)).reason == "closed"
 
 
 async def test_what_cannot_be_done_is_refused(start: Start, phone: Phone) -> None:
@@ -381,6 +396,8 @@ async def test_what_cannot_be_done_is_refused(start: Start, phone: Phone) -> Non
         leg.send_digits("12x")
     with pytest.raises(ValueError, match="held"):
         leg.send_digits("1", duration_ms=5)
+    with pytest.raises(ValueError, match="keeps at most"):
+        leg.play([Source("huge", bytes(leg.link.settings.arena_bytes // 2 + 2))])
     with pytest.raises(ValueError, match="zero or more"):
         leg.play([], loop=-1)
     with pytest.raises(ValueError, match="cannot share"):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from ringback.media import addresses, protocol
 from ringback.media.model import (
@@ -54,6 +57,7 @@ class MediaLeg:
         self._loop = asyncio.get_running_loop()
         self._next_id = 0
         self._playbacks: dict[int, Playback] = {}
+        self._turns: deque[tuple[Sequence[Playable], protocol.Play | protocol.StopPlayback]] = deque()
         self._last = LegStatistics()
         self._closing: asyncio.Future[LegStatistics] | None = None
         self._ended = False
@@ -102,18 +106,18 @@ class MediaLeg:
         if self.closed:
             playback.done.set_result(PlaybackDone(playback.id, "closed", 0, offset_ms))
             return playback
-        segments = self.link.segments(sources)
+        self.link.stock.supply(sources)
         stop = stop_on or StopOn()
-        message = protocol.Play(
-            *self._handle, playback.id, segments, loop, offset_ms * 8, key_mask(stop.digits), stop.speech
+        command = protocol.Play(
+            *self._handle, playback.id, [], loop, offset_ms * 8, key_mask(stop.digits), stop.speech
         )
         self._playbacks[playback.id] = playback
-        self._send(message)
+        self._in_turn(sources, command)
         return playback
 
     def stop_playback(self) -> None:
         """Stop what is playing, if anything; it ends with `stopped`."""
-        self._send(protocol.StopPlayback(*self._handle))
+        self._in_turn((), protocol.StopPlayback(*self._handle))
 
     def send_digits(self, digits: str, duration_ms: int = 100, gap_ms: int = 100) -> int:
         """Press keys: RFC 4733 when negotiated, else tones in the audio. `w` waits 0.5 s, `W` 1 s.
@@ -157,6 +161,25 @@ class MediaLeg:
     def _send(self, command: protocol.Command) -> None:
         if not self.closed:
             self.link.send(command)
+
+    def _in_turn(self, sources: Sequence[Playable], command: protocol.Play | protocol.StopPlayback) -> None:
+        """What concerns playback goes out in order, each command once the worker has its sources."""
+        self._turns.append((sources, command))
+        if len(self._turns) == 1:
+            self._take_turns()
+
+    def _take_turns(self) -> None:
+        stock = self.link.stock
+        while self._turns and not self.closed:
+            sources, command = self._turns[0]
+            missing = stock.supply(sources)
+            if missing is not None:
+                missing.add_done_callback(lambda _: self._take_turns())
+                return
+            if isinstance(command, protocol.Play):
+                command = msgspec.structs.replace(command, segments=stock.segments(sources))
+            self._send(command)
+            self._turns.popleft()
 
     def deliver(self, event: MediaEvent) -> None:
         """An event from the worker (called by the link)."""

@@ -1,26 +1,24 @@
-"""One worker process seen from the control side: its start, its socket, its lent ports, its sources."""
+"""One worker process seen from the control side: its start, its socket, its lent ports."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import os
 import socket
 import sys
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 
-from ringback.media import protocol, tones
+from ringback.media import protocol
 from ringback.media.leg import MediaLeg
-from ringback.media.model import MediaEvent, MediaUnavailable, Playable, Silence, TickStatistics, Tone
-from ringback.media.source import Source
+from ringback.media.model import MediaEvent, MediaUnavailable, TickStatistics
+from ringback.media.stock import Stock
 
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 3.0
-CHUNK = 64 << 10
-"""Octets of a source per frame: small enough that commands behind it wait well under a tick."""
 
 
 class WorkerLink:
@@ -32,12 +30,10 @@ class WorkerLink:
     def __init__(self, settings: protocol.Settings, on_lost: Callable[[WorkerLink, str], None]) -> None:
         self.settings = settings
         self.statistics = TickStatistics(worker=settings.worker)
+        self.stock = Stock(settings.arena_bytes // 2, self.send, self._give_way)
         self._on_lost = on_lost
         self._offers: list[tuple[int, protocol.Offer]] = []
         self._legs: dict[tuple[int, int], MediaLeg] = {}
-        self._sources: OrderedDict[str, tuple[int, int]] = OrderedDict()
-        self._source_bytes = 0
-        self._next_source = 0
         self._process: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -104,40 +100,12 @@ class WorkerLink:
         if writer is not None and not writer.is_closing():
             writer.write(protocol.frame(command))
 
-    def segments(self, playables: Sequence[Playable]) -> list[protocol.Segment]:
-        """The playables as the worker knows them, sending it what it has not got."""
-        pinned: set[str] = set()
-        return [self._segment(playable, pinned) for playable in playables]
-
-    def _segment(self, playable: Playable, pinned: set[str]) -> protocol.Segment:
-        if isinstance(playable, Silence):
-            return protocol.Segment(-1, max(0, playable.milliseconds) * 8)
-        source = tones.source(playable) if isinstance(playable, Tone) else playable
-        pinned.add(source.key)
-        known = self._sources.get(source.key)
-        if known is None:
-            known = self._upload(source, pinned)
-        else:
-            self._sources.move_to_end(source.key)
-        return protocol.Segment(known[0], known[1] // 2)
-
-    def _upload(self, source: Source, pinned: set[str]) -> tuple[int, int]:
-        pcm = at_8khz(source)
-        budget = self.settings.arena_bytes // 2
-        if len(pcm) > budget:
-            raise ValueError(f"source {source.key!r} has {len(pcm)} octets; a worker keeps at most {budget}")
-        evictable = [key for key in self._sources if key not in pinned]
-        while self._source_bytes + len(pcm) > budget and evictable:
-            number, size = self._sources.pop(evictable.pop(0))
-            self._source_bytes -= size
-            self.send(protocol.Forget(number))
-        self._next_source += 1
-        number, total = self._next_source, len(pcm)
-        for offset in range(0, total, CHUNK):
-            self.send(protocol.Upload(number, total, offset, pcm[offset : offset + CHUNK]))
-        self._sources[source.key] = number, total
-        self._source_bytes += total
-        return number, total
+    async def _give_way(self) -> None:
+        """Until the connection takes more, and whatever else the loop has to do had its turn."""
+        if self._writer is not None:
+            with contextlib.suppress(ConnectionError):  # the reader learns of it, too
+                await self._writer.drain()
+        await asyncio.sleep(0)
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         deframer = protocol.Deframer()
@@ -177,6 +145,7 @@ class WorkerLink:
         """The connection is gone, and with it the worker."""
         if self._writer is not None:
             self._writer.close()
+        self.stock.close()
         code = await self._reap()
         cause = self._failure or f"the media worker ended ({code})"
         if self._stopping:
@@ -207,17 +176,6 @@ class WorkerLink:
                 self._kill()
         code = await process.wait()
         return f"signal {-code}" if code < 0 else f"exit code {code}"
-
-
-def at_8khz(source: Source) -> bytes:
-    """The source's samples at the rate of G.711."""
-    if source.rate == 8000:
-        return source.pcm
-    import numpy as np
-    import soxr
-
-    samples = soxr.resample(np.frombuffer(source.pcm, "<i2"), source.rate, 8000)
-    return bytes(samples.astype("<i2").tobytes())
 
 
 def _environment() -> dict[str, str]:
