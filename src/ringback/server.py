@@ -187,13 +187,13 @@ class Server:
             deliverer=self.deliverer,
             audio=audio,
             time_line=self.time_line,
-            advertise=self.settings.server.advertise,
+            advertise=self.settings.server.advertised[0],
             max_call_seconds=self.settings.calls.max_call_seconds,
         )
 
     def _open_calls(self, engine: Engine, http: HttpPool, data: Path) -> Sequence[Laml | Jambonz | CallApi]:
         settings = self.settings
-        host, port = _sip_address(self.sip, settings.server.advertise)
+        host, port = _sip_address(self.sip, settings.server.advertised)
         around = Surroundings(
             registered=lambda name: self._registrar.lookup(name, utcnow().timestamp()),
             may_reach=lambda uri: self._reach.refusal(uri.host),
@@ -308,8 +308,8 @@ def _local_hosts(listening: Sequence[str], host: str, advertised: bool) -> froze
     return frozenset(points | own | ({host} if advertised else set()))
 
 
-def _sip_address(listening: Sequence[str], advertise: str) -> tuple[str, int]:
-    """The host that our URIs name, and the port of the first listening point."""
+def _sip_address(listening: Sequence[str], advertised: tuple[str, int]) -> tuple[str, int]:
+    """The host that our URIs name, and the port: as advertised, or of the first listening point."""
     first = parse_listen(listening[0])
-    host = advertise or first.local_host
-    return own_address() if host in ("0.0.0.0", "::") else host, first.local_port
+    host, port = advertised[0] or first.local_host, advertised[1] or first.local_port
+    return own_address() if host in ("0.0.0.0", "::") else host, port

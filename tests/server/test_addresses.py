@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,15 @@ def reached(server: RunningServer, host: str) -> str:
 
 @pytest.mark.parametrize(("changes", "host"), WAYS.values(), ids=WAYS)
 async def test_audio_finds_its_way_in_both_directions(data: Path, changes: dict[str, Any], host: str) -> None:
+    await finds_its_way(data, changes, host)
+
+
+async def test_a_port_may_be_advertised_beside_the_address(data: Path, free_port: Callable[..., int]) -> None:
+    point = f"127.0.0.1:{free_port('udp')}"
+    await finds_its_way(data, {"sip": (f"udp:{point}",), "advertise": point}, "127.0.0.1")
+
+
+async def finds_its_way(data: Path, changes: dict[str, Any], host: str) -> None:
     async with (
         WebApp() as app,
         RunningServer(settings(app, data, changes)) as server,

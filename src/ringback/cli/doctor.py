@@ -91,7 +91,7 @@ def _addresses(settings: Settings) -> list[Finding]:
     found = [_bindable(server.rtp_range[0], "server.rtp")]
     hosts = {parse_listen(text).local_host for text in server.sip}
     for host in sorted(hosts):
-        told = server.advertise or host
+        told = server.advertised[0] or host
         if host in ("0.0.0.0", "::") and not server.advertise:
             found.append(Finding("ok", f"SIP on {host}: each peer is told the address it reaches"))
         elif refusal(told, allow_private=False) == "loopback":

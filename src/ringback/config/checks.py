@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
@@ -30,9 +31,13 @@ def check_server(reader: Reader, server: ServerSection) -> None:
         _url(reader, server.public_url, _HTTP, "server.public_url")
     if server.media_workers < 1:
         reader.expected("at least 1", server.media_workers, "server.media_workers")
+    if not server.sip:
+        reader.expected("at least one udp:HOST:PORT or tcp:HOST:PORT", None, "server.sip")
     if server.database != "sqlite" and not server.database.startswith(("postgresql://", "postgres://")):
         reader.expected("sqlite or postgresql://…", server.database, "server.database")
 
+    if server.advertise and not _holds(lambda: _advertised(server)):
+        reader.expected("ADDRESS or ADDRESS:PORT that others reach", server.advertise, "server.advertise")
 
 def check_speech(reader: Reader, speech: SpeechSection) -> None:
     """`[speech]`."""
@@ -93,3 +98,10 @@ def _holds(check: Callable[..., object], *arguments: str) -> bool:
     except ValueError:
         return False
     return True
+def _advertised(server: ServerSection) -> None:
+    """It is written into session descriptions, and not every telephone looks up a name there."""
+    host, port = server.advertised
+    if ipaddress.ip_address(host).is_unspecified or not 0 <= port <= 65535:
+        raise ValueError(server.advertise)
+
+

@@ -25,7 +25,7 @@ class ServerSection(msgspec.Struct, frozen=True, kw_only=True):
     sip: tuple[str, ...] = ("udp:127.0.0.1:5060", "tcp:127.0.0.1:5060")
     rtp: str = "127.0.0.1:20000-29999"
     digest: Literal["MD5", "SHA-256", "both"] = "MD5"  # the challenges that devices get
-    advertise: str = ""
+    advertise: str = ""  # ADDRESS or ADDRESS:PORT; empty: ours on the way to each peer
     public_url: str = ""  # default: made of `http`
     data: str = "ringback-data"
     database: str = "sqlite"
@@ -40,6 +40,11 @@ class ServerSection(msgspec.Struct, frozen=True, kw_only=True):
     def https_address(self) -> tuple[str, int] | None:
         """Host and port of the HTTPS listener, if there is to be one."""
         return split_address(self.https, 8443) if self.https else None
+
+    @property
+    def advertised(self) -> tuple[str, int]:
+        """The address that peers are told in SIP and SDP, and the port in SIP; "" and 0: our own."""
+        return split_address(self.advertise, 0) if self.advertise else ("", 0)
 
     @property
     def rtp_range(self) -> tuple[str, int, int]:
