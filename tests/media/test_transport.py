@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import itertools
 import socket
+import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -50,7 +52,7 @@ class Wire:
         """The next packets, by row, until `count` are there; loopback delivers before `send` returns."""
         got: list[tuple[int, bytes, tuple[str, int]]] = []
         for _ in range(1000):
-            batch: Batch | None = self.transport.receive(0, 1.0)
+            batch: Batch | None = self.transport.receive(0)
             if batch is not None:
                 for index, row in enumerate(batch.rows.tolist()):
                     data = batch.data[batch.slots[index], : batch.lengths[index]].tobytes()
@@ -149,9 +151,26 @@ def test_a_peer_that_is_gone_does_no_harm(wire: Callable[..., Wire], kind: str) 
     packets = np.zeros((8, 512), np.uint8)
     for _ in range(3):
         line.transport.send(0, Outgoing(np.array([0]), packets, np.array([172])), remotes)
-        line.transport.receive(0, 1.0)
+        line.transport.receive(0)
     line.peer.sendto(b"still here", ("127.0.0.1", line.ports[0]))
     assert [data for _, data, _ in line.receive(1)] == [b"still here"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_arrival_is_when_a_packet_came_not_when_it_was_fetched(wire: Callable[..., Wire], kind: str) -> None:
+    line = wire(kind, rows=1)
+    sent = []
+    for _ in range(5):
+        line.peer.sendto(b"on its way", ("127.0.0.1", line.ports[0]))
+        sent.append(time.time())
+        time.sleep(0.003)
+    arrivals: list[float] = []
+    while len(arrivals) < len(sent):
+        batch = line.transport.receive(0)
+        arrivals += [] if batch is None else batch.arrivals.tolist()
+    # The packet is there before `sendto` returns, however long this process then had to wait.
+    assert all(arrival <= after for arrival, after in zip(arrivals, sent, strict=True))
+    assert all(later - sooner > 0.0029 for sooner, later in itertools.pairwise(arrivals))
 
 
 @pytest.mark.parametrize("kind", KINDS)

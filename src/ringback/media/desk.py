@@ -139,7 +139,7 @@ class Desk:
         if not phase.count:
             self._send_reports(now)
             return
-        batch = self._transport.receive(number, now)
+        batch = self._transport.receive(number)
         if batch is not None:
             self._received += len(batch.rows)
             phase.receive(batch, now)

@@ -15,6 +15,9 @@ from ringback.media.addresses import family_of
 EXPEDITED = 0xB8
 """DSCP EF in the traffic class octet (RFC 4594): voice."""
 
+SO_TIMESTAMPNS = 35
+"""Not named by the socket module: with each packet comes the kernel's time of its arrival."""
+
 
 class Ports:
     """Sans-IO: which port is next. `first` is even."""

@@ -22,8 +22,8 @@ class Batch(NamedTuple):
     """Packets as they came from the sockets of one phase.
 
     `data` is [slot, octet]; packet i lies in `data[slots[i], :lengths[i]]`, came to row `rows[i]` from the
-    socket address `sources[i]` (see `ringback.media.addresses`) at `arrivals[i]` seconds of the monotonic
-    clock.
+    socket address `sources[i]` (see `ringback.media.addresses`) at `arrivals[i]` seconds, as the
+    kernel's clock saw it come.
     """
 
     data: UInt8

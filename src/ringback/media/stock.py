@@ -34,8 +34,8 @@ class _Item:
 class Stock:
     """The control side's book of one worker's sources.
 
-    `send` passes a command on; `give_way` returns when the connection takes more and others had their turn. At
-    most `budget` octets are kept; the least recently played make room.
+    `send` passes a command on; `give_way` returns when the connection takes more and others had a turn.
+    At most `budget` octets are kept; the least recently played make room.
     """
 
     def __init__(

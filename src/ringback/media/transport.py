@@ -5,15 +5,18 @@ Here with one system call a packet, for any Linux.
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
+import struct
+import time
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from ringback.media import addresses, uring
-from ringback.media.ports import drain
+from ringback.media.ports import SO_TIMESTAMPNS, drain
 from ringback.media.rtp import Batch
 from ringback.media.send import Outgoing
 
@@ -25,6 +28,10 @@ BATCH = 2048
 """Packets taken in a tick at most; more wait in their sockets."""
 ROUNDS = 4
 """How often a phase's sockets are asked again in a tick, for rows with several packets."""
+
+STAMP = struct.Struct("@ll")
+"""The time of arrival (struct timespec)."""
+STAMP_SPACE = socket.CMSG_SPACE(STAMP.size)
 
 
 class Transport(Protocol):
@@ -42,7 +49,7 @@ class Transport(Protocol):
     def detach(self, phase: int, row: int) -> None:
         """Stop receiving for a row and close its socket."""
 
-    def receive(self, phase: int, now: float) -> Batch | None:
+    def receive(self, phase: int) -> Batch | None:
         """What has come to the phase's sockets. The batch is valid until the phase's next."""
 
     def send(self, phase: int, outgoing: Outgoing, remotes: UInt64) -> None:
@@ -53,7 +60,7 @@ class Transport(Protocol):
 
 
 class SocketTransport:
-    """`recvfrom_into` and `sendto`."""
+    """`recvmsg_into` and `sendto`."""
 
     name = "sockets"
 
@@ -67,6 +74,8 @@ class SocketTransport:
         return self._refused
 
     def attach(self, phase: int, row: int, rtp: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # some sandboxes know no such thing
+            rtp.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         drain(rtp)
         lane = self._lanes[phase]
         lane.sockets[row] = rtp
@@ -80,7 +89,7 @@ class SocketTransport:
         del lane.rows[rtp.fileno()]
         rtp.close()
 
-    def receive(self, phase: int, now: float) -> Batch | None:
+    def receive(self, phase: int) -> Batch | None:
         lane = self._lanes[phase]
         filled = 0
         for _ in range(ROUNDS):
@@ -94,14 +103,13 @@ class SocketTransport:
         if not filled:
             return None
         part = slice(0, filled)
-        arrivals = np.full(filled, now)
         return Batch(
             lane.slots,
             np.arange(filled),
             lane.batch_rows[part],
             lane.lengths[part],
             lane.sources[part],
-            arrivals,
+            lane.arrivals[part],
         )
 
     def send(self, phase: int, outgoing: Outgoing, remotes: UInt64) -> None:
@@ -126,7 +134,7 @@ class SocketTransport:
 
     def _take(self, lane: _Lane, row: int, index: int) -> int:
         try:
-            length, source = lane.sockets[row].recvfrom_into(lane.views[index])
+            length, control, _, source = lane.sockets[row].recvmsg_into(lane.views[index], STAMP_SPACE)
         except OSError:
             return 0  # nothing there, or an ICMP error to be taken off the socket
         words = lane.packed.get(source)
@@ -135,6 +143,8 @@ class SocketTransport:
                 lane.packed.clear()
             words = lane.packed[source] = addresses.pack(source[0], source[1], self._family)
         lane.sources[index] = words
+        seconds, nanoseconds = STAMP.unpack(control[0][2]) if control else (time.time(), 0)
+        lane.arrivals[index] = seconds + nanoseconds * 1e-9
         lane.lengths[index] = length
         lane.batch_rows[index] = row
         return 1
@@ -157,9 +167,10 @@ class _Lane:
         self.packed: dict[tuple[str, int], UInt64] = {}
         self.known = np.zeros((capacity, addresses.WORDS), np.uint64)
         self.slots = np.zeros((BATCH, SLOT), np.uint8)
-        self.views = [memoryview(slot) for slot in self.slots]  # type: ignore[arg-type]
+        self.views = [[memoryview(slot)] for slot in self.slots]  # type: ignore[arg-type]
         self.sources = np.zeros((BATCH, addresses.WORDS), np.uint64)
         self.lengths = np.zeros(BATCH, np.int64)
+        self.arrivals = np.zeros(BATCH, np.float64)
         self.batch_rows = np.zeros(BATCH, np.int64)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ringback.media import addresses
-from ringback.media.ports import drain
+from ringback.media.ports import SO_TIMESTAMPNS, drain
 from ringback.media.ring import BUFFER, ENTRY, Ring
 from ringback.media.rtp import Batch
 from ringback.media.send import Outgoing
@@ -30,8 +30,6 @@ BUFFER_SELECT, SKIP_SUCCESS = 1 << 5, 1 << 6
 RECEIVE_AGAIN = 1 << 1
 """IORING_RECV_MULTISHOT."""
 HAS_BUFFER, MORE = 1 << 0, 1 << 1
-SO_TIMESTAMPNS = 35
-"""Not named by the socket module; the kernel's arrival time comes as a control message of this kind."""
 
 SLOTS = 1024
 """Packets of a phase that may be waiting or in work; more wait in their sockets."""
@@ -61,8 +59,8 @@ class UringTransport:
     def detach(self, phase: int, row: int) -> None:
         self._lanes[phase].detach(row)
 
-    def receive(self, phase: int, now: float) -> Batch | None:
-        return self._lanes[phase].receive(now)
+    def receive(self, phase: int) -> Batch | None:
+        return self._lanes[phase].receive()
 
     def send(self, phase: int, outgoing: Outgoing, remotes: UInt64) -> None:
         self._lanes[phase].send(outgoing, remotes)
@@ -125,7 +123,7 @@ class _Lane:
         self._ended.discard(row)
         self._sockets.pop(row).close()
 
-    def receive(self, now: float) -> Batch | None:
+    def receive(self) -> Batch | None:
         self._recycle()
         self._rearm()
         done = self._ring.completions()
@@ -142,7 +140,7 @@ class _Lane:
         # They begin again when the slots of this batch are free.
         self._ended.update(rows[current & ((flags & MORE) == 0)].tolist())
         good = current & filled & (done["res"] >= PAYLOAD_AT)
-        return self._batch(slots[good], rows[good], now)
+        return self._batch(slots[good], rows[good])
 
     def send(self, outgoing: Outgoing, remotes: UInt64) -> None:
         base = outgoing.packets.ctypes.data
@@ -160,7 +158,7 @@ class _Lane:
         for rtp in self._sockets.values():
             rtp.close()
 
-    def _batch(self, slots: Int64, rows: Int64, now: float) -> Batch | None:
+    def _batch(self, slots: Int64, rows: Int64) -> Batch | None:
         if not len(slots):
             return None
         head = self._slots[slots, :PAYLOAD_AT]
@@ -214,7 +212,7 @@ def works(family: int) -> bool:
         lane.send(Outgoing(np.zeros(1, np.int64), packet, np.full(1, 172)), remote)
         end = time.monotonic() + 0.5
         while time.monotonic() < end:
-            batch = lane.receive(0.0)
+            batch = lane.receive()
             if batch is not None:
                 got = batch.data[batch.slots[0], : batch.lengths[0]]
                 return got.tobytes() == packet[0, :172].tobytes() and bool((batch.sources == remote).all())
