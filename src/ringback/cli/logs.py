@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from ringback.cli.printable import printable
 from ringback.config.tables import LogSection
 
 _TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -27,10 +28,20 @@ class JsonLines(logging.Formatter):
         return msgspec.json.encode(entry).decode()
 
 
+class TextLines(logging.Formatter):
+    """One line a message, whatever a peer put into it; a traceback follows on lines of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(_TEXT)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's own name)
+        return printable(super().formatMessage(record))
+
+
 def open_log(settings: LogSection) -> None:
     """Log as configured, from now on."""
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines() if settings.format == "json" else logging.Formatter(_TEXT))
+    handler.setFormatter(JsonLines() if settings.format == "json" else TextLines())
     logging.basicConfig(level=settings.level.upper(), handlers=[handler], force=True)
     for chatty in ("uvicorn", "alembic"):  # starting and stopping is ours to tell
         logging.getLogger(chatty).setLevel(logging.WARNING)

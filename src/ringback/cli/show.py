@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ringback.calls.timeline import Line
+from ringback.cli.printable import printable
 
 _STYLES = {
     "call": "bold",
@@ -34,7 +35,7 @@ class Watcher:
         began = self._began.setdefault(line.call_id, line.at)
         text = Text(f"  {line.at - began:7.3f}  ", style="dim")
         text.append(f"{line.kind:<8} ", style=_STYLES.get(line.kind, ""))
-        text.append(line.text)
+        text.append(printable(line.text))
         self._console.print(text, soft_wrap=True)
         if self._full:
             self._details(line)
@@ -43,9 +44,10 @@ class Watcher:
         for name in ("message", "request", "response"):
             content = str(line.data.get(name, "")).strip()
             if content:
-                indented = "\n".join(f"             │ {row}" for row in content.splitlines())
+                indented = "\n".join(f"             │ {printable(row)}" for row in content.splitlines())
                 self._console.print(Text(indented, style="dim"), soft_wrap=True)
         fields = line.data.get("fields")
         if isinstance(fields, dict):
             for name, value in fields.items():
-                self._console.print(Text(f"             │ {name} = {value}", style="dim"), soft_wrap=True)
+                shown = printable(f"{name} = {value}")
+                self._console.print(Text(f"             │ {shown}", style="dim"), soft_wrap=True)

@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from ringback.calls.rows import from_row
 from ringback.calls.timeline import lines_of
+from ringback.cli.printable import printable
 from ringback.cli.show import Watcher
 from ringback.config import ConfigError, load
 from ringback.dialects.spelling import read_sid
@@ -34,7 +35,7 @@ async def trace(which: str, full: bool, config: Path | None) -> int:
             )
             return 1
         record = from_row(row)
-        who = escape(f"{record.from_} → {record.to}")
+        who = escape(printable(f"{record.from_} → {record.to}"))
         console.print(f"[bold]{who}[/]  {record.direction}  {record.status}  {row.id}", soft_wrap=True)
         watcher = Watcher(console, full=full)
         for line in await lines_of(store, row.id):
