@@ -273,7 +273,13 @@ voice_url = 5
         ),
         (
             '[server]\nrtp = "127.0.0.1:20000"',
-            'expected HOST:FIRST-LAST with at least two ports, got "127.0.0.1:20000", at t.toml:server.rtp',
+            "expected HOST:FIRST-LAST with an even port and the next for each media worker, "
+            'got "127.0.0.1:20000", at t.toml:server.rtp',
+        ),
+        (
+            '[server]\nrtp = "127.0.0.1:20001-20004"\nmedia_workers = 2',
+            "expected HOST:FIRST-LAST with an even port and the next for each media worker, "
+            'got "127.0.0.1:20001-20004", at t.toml:server.rtp',
         ),
         (
             '[server]\npublic_url = "voice.example"',
@@ -299,6 +305,23 @@ voice_url = 5
         (
             ACCOUNT + '[[trunk]]\nname = "t"\nregister = true',
             "expected host and username for a trunk that registers, got nothing, at t.toml:trunk[0].register",
+        ),
+        (
+            ACCOUNT + '[[trunk]]\nname = "t"\nhost = "h"\ntransport = "tls"',
+            'expected udp or tcp, got "tls", at t.toml:trunk[0].transport',
+        ),
+        ("[calls]\nmax_call_seconds = -1", "expected at least 1, got -1, at t.toml:calls.max_call_seconds"),
+        ("[calls]\nshutdown_seconds = -1", "expected at least 0, got -1, at t.toml:calls.shutdown_seconds"),
+        ("[store]\nkeep_calls_days = -1", "expected at least 0, got -1, at t.toml:store.keep_calls_days"),
+        ("[store]\ntrace_megabytes = -1", "expected at least 0, got -1, at t.toml:store.trace_megabytes"),
+        ('[[account]]\nname = "a"\ntoken = ""', 'expected a token, got "", at t.toml:account[0].token'),
+        (
+            ACCOUNT + '[[client]]\nusername = "u"\npassword = ""',
+            'expected a password, got "", at t.toml:client[0].password',
+        ),
+        (
+            ACCOUNT + '[[client]]\nusername = ""\npassword = "p"',
+            'expected a username, got "", at t.toml:client[0].username',
         ),
         (
             ACCOUNT + '[[trunk]]\nname = "t"\nhost = "sip:h"',

@@ -1,4 +1,4 @@
-"""What types alone cannot say about a value: addresses, port ranges, URLs."""
+"""What types alone cannot say about a value: addresses, port ranges, URLs, limits, secrets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from ringback.config.reading import Reader
-from ringback.config.tables import ApplicationTable, ServerSection, SpeechSection, TrunkTable
+from ringback.config.tables import (
+    AccountTable,
+    ApplicationTable,
+    CallsSection,
+    ClientTable,
+    ServerSection,
+    SpeechSection,
+    StoreSection,
+    TrunkTable,
+)
 from ringback.sip.flow import parse_listen, split_address
 
 _HTTP = ("http", "https")
@@ -22,22 +31,22 @@ def check_server(reader: Reader, server: ServerSection) -> None:
         if bool(server.tls_certificate) != bool(server.tls_key):
             missing = "tls_key" if server.tls_certificate else "tls_certificate"
             reader.expected("tls_certificate and tls_key, or neither", None, f"server.{missing}")
+    if not server.sip:
+        reader.expected("at least one udp:HOST:PORT or tcp:HOST:PORT", None, "server.sip")
     for index, text in enumerate(server.sip):
         if not _holds(parse_listen, text):
             reader.expected("udp:HOST:PORT or tcp:HOST:PORT", text, f"server.sip[{index}]")
+    if server.advertise and not _holds(lambda: _advertised(server)):
+        reader.expected("ADDRESS or ADDRESS:PORT that others reach", server.advertise, "server.advertise")
     if not _holds(lambda: _port_range(server)):
-        reader.expected("HOST:FIRST-LAST with at least two ports", server.rtp, "server.rtp")
+        wanted = "HOST:FIRST-LAST with an even port and the next for each media worker"
+        reader.expected(wanted, server.rtp, "server.rtp")
     if server.public_url:
         _url(reader, server.public_url, _HTTP, "server.public_url")
-    if server.media_workers < 1:
-        reader.expected("at least 1", server.media_workers, "server.media_workers")
-    if not server.sip:
-        reader.expected("at least one udp:HOST:PORT or tcp:HOST:PORT", None, "server.sip")
+    _at_least(reader, 1, server.media_workers, "server.media_workers")
     if server.database != "sqlite" and not server.database.startswith(("postgresql://", "postgres://")):
         reader.expected("sqlite or postgresql://…", server.database, "server.database")
 
-    if server.advertise and not _holds(lambda: _advertised(server)):
-        reader.expected("ADDRESS or ADDRESS:PORT that others reach", server.advertise, "server.advertise")
 
 def check_speech(reader: Reader, speech: SpeechSection) -> None:
     """`[speech]`."""
@@ -45,6 +54,29 @@ def check_speech(reader: Reader, speech: SpeechSection) -> None:
         _url(reader, speech.base_url, _HTTP, "speech.base_url")
     elif speech.provider == "openai":
         reader.expected("the address of the provider", "", "speech.base_url")
+
+
+def check_calls(reader: Reader, calls: CallsSection) -> None:
+    """`[calls]`."""
+    _at_least(reader, 1, calls.max_call_seconds, "calls.max_call_seconds")
+    _at_least(reader, 0, calls.shutdown_seconds, "calls.shutdown_seconds")
+
+
+def check_store(reader: Reader, store: StoreSection) -> None:
+    """`[store]`."""
+    _at_least(reader, 0, store.keep_calls_days, "store.keep_calls_days")
+    _at_least(reader, 0, store.trace_megabytes, "store.trace_megabytes")
+
+
+def check_secrets(reader: Reader, accounts: Sequence[AccountTable], clients: Sequence[ClientTable]) -> None:
+    """What lets somebody in must be something: an empty token or password would let in everybody."""
+    for index, account in enumerate(accounts):
+        if not account.token:
+            reader.expected("a token", account.token, f"account[{index}].token")
+    for index, client in enumerate(clients):
+        for key in ("username", "password"):
+            if not getattr(client, key):
+                reader.expected(f"a {key}", "", f"client[{index}].{key}")
 
 
 def check_applications(reader: Reader, applications: Sequence[ApplicationTable]) -> None:
@@ -66,6 +98,11 @@ def check_trunks(reader: Reader, trunks: Sequence[TrunkTable]) -> None:
             reader.expected("host and username for a trunk that registers", None, f"trunk[{index}].register")
 
 
+def _at_least(reader: Reader, least: int, value: int, where: str) -> None:
+    if value < least:
+        reader.expected(f"at least {least}", value, where)
+
+
 def _address(reader: Reader, text: str, where: str) -> None:
     def parsed() -> None:
         host, port = split_address(text, 1)
@@ -74,6 +111,13 @@ def _address(reader: Reader, text: str, where: str) -> None:
 
     if not _holds(parsed):
         reader.expected("HOST:PORT", text, where)
+
+
+def _advertised(server: ServerSection) -> None:
+    """It is written into session descriptions, and not every telephone looks up a name there."""
+    host, port = server.advertised
+    if ipaddress.ip_address(host).is_unspecified or not 0 <= port <= 65535:
+        raise ValueError(server.advertise)
 
 
 def _url(reader: Reader, text: str, schemes: tuple[str, ...], where: str) -> None:
@@ -88,7 +132,8 @@ def _url(reader: Reader, text: str, schemes: tuple[str, ...], where: str) -> Non
 
 def _port_range(server: ServerSection) -> None:
     host, first, last = server.rtp_range
-    if not host or not 0 < first < last <= 65535:
+    pairs = range(first + first % 2, last, 2)
+    if not host or not 0 < first < last <= 65535 or len(pairs) < server.media_workers:
         raise ValueError(server.rtp)
 
 
@@ -98,10 +143,3 @@ def _holds(check: Callable[..., object], *arguments: str) -> bool:
     except ValueError:
         return False
     return True
-def _advertised(server: ServerSection) -> None:
-    """It is written into session descriptions, and not every telephone looks up a name there."""
-    host, port = server.advertised
-    if ipaddress.ip_address(host).is_unspecified or not 0 <= port <= 65535:
-        raise ValueError(server.advertise)
-
-

@@ -11,7 +11,15 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ringback.config.checks import check_applications, check_server, check_speech, check_trunks
+from ringback.config.checks import (
+    check_applications,
+    check_calls,
+    check_secrets,
+    check_server,
+    check_speech,
+    check_store,
+    check_trunks,
+)
 from ringback.config.reading import PREFIX, ConfigError, Overrides, Reader, slug
 from ringback.config.seeding import account_id
 from ringback.config.settings import Settings
@@ -135,8 +143,11 @@ def _entries(
 def _check(reader: Reader, values: Mapping[str, Any]) -> None:
     check_server(reader, values["server"])
     check_speech(reader, values["speech"])
+    check_calls(reader, values["calls"])
+    check_store(reader, values["store"])
     check_applications(reader, values["application"])
     check_trunks(reader, values["trunk"])
+    check_secrets(reader, values["account"], values["client"])
 
 
 def _demonstration(data: Path, sample_application: str) -> dict[str, Any]:

@@ -76,7 +76,7 @@ class ServerSection(msgspec.Struct, frozen=True, kw_only=True):
 class WebhooksSection(msgspec.Struct, frozen=True, kw_only=True):
     """`[webhooks]`."""
 
-    allow_private: bool | None = None  # default: true while http is bound to loopback, else false
+    allow_private: bool | None = None  # default: true while http and https are bound to loopback
 
 
 class SpeechSection(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,7 +164,7 @@ class TrunkTable(msgspec.Struct, frozen=True, kw_only=True):
     account: str = ""
     sid: UUID | None = None
     host: str = ""
-    transport: Literal["udp", "tcp", "tls"] = "udp"
+    transport: Literal["udp", "tcp"] = "udp"
     username: str = ""
     password: str = ""
     register: bool = False
