@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import secrets
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -57,23 +59,42 @@ async def test_wrong_settings_end_it_with_what_is_wrong(tmp_path: Path, text: st
     assert "Traceback" not in command.said
 
 
-@pytest.mark.parametrize("kind", ["tcp", "udp"])
-async def test_a_taken_port_is_named_with_its_holder(config: Path, data: Path, kind: str) -> None:
-    settings = load(config)
-    port = (
-        settings.server.http_address[1] if kind == "tcp" else int(settings.server.sip[0].rpartition(":")[2])
-    )
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM) as holder:
-        holder.bind(("127.0.0.1", port))
-        if kind == "tcp":
-            holder.listen()
-        assert taken_ports(settings) == [f"{kind}:127.0.0.1:{port}"]
+@pytest.mark.parametrize(
+    ("kind", "key", "value"),
+    [
+        pytest.param("tcp", "HTTP", "127.0.0.1:{port}", id="http"),
+        pytest.param("tcp", "HTTPS", "127.0.0.1:{port}", id="https"),
+        pytest.param("udp", "SIP", "udp:127.0.0.1:{port}", id="sip"),
+        pytest.param("udp", "RTP", "127.0.0.1:{port}-{next}", id="rtp"),
+    ],
+)
+async def test_a_taken_port_is_named_with_its_holder(
+    config: Path, data: Path, kind: str, key: str, value: str
+) -> None:
+    with _held(kind) as port:
+        environment = {f"RINGBACK_SERVER__{key}": value.format(port=port, next=port + 1)}
+        assert taken_ports(load(config, environment)) == [f"{kind}:127.0.0.1:{port}"]
         assert "pid" in (holder_of(f"{kind}:127.0.0.1:{port}") or "")
-        command = await Command.start("serve", "--config", str(config), cwd=data.parent)
+        command = await Command.start("serve", "--config", str(config), cwd=data.parent, **environment)
         assert await command.ends() == 1
     assert f"{kind}:127.0.0.1:{port} is taken by" in command.said
     assert "(pid " in command.said
     assert "Traceback" not in command.said
+
+
+def test_rtp_ports_are_taken_only_when_each_pair_is(config: Path) -> None:
+    with _held("udp") as port:
+        wide = load(config, {"RINGBACK_SERVER__RTP": f"127.0.0.1:{port}-{port + 63}"})
+        assert taken_ports(wide) == []
+
+
+async def test_an_address_of_another_machine_is_not_called_taken(config: Path, data: Path) -> None:
+    environment = {"RINGBACK_SERVER__HTTP": "192.0.2.77:8080"}
+    assert taken_ports(load(config, environment)) == []
+    command = await Command.start("serve", "--config", str(config), cwd=data.parent, **environment)
+    assert await command.ends() == 1
+    assert "cannot start" in command.said
+    assert "taken" not in command.said
 
 
 def test_the_next_free_port(free_port: Callable[..., int]) -> None:
@@ -84,3 +105,23 @@ def test_the_next_free_port(free_port: Callable[..., int]) -> None:
         assert free.startswith("tcp:127.0.0.1:")
         assert int(free.rpartition(":")[2]) != port, "a port is for TCP and UDP alike"
     assert holder_of(f"udp:127.0.0.1:{port}") is None
+
+
+@contextlib.contextmanager
+def _held(kind: str) -> Iterator[int]:
+    """An even port that this process holds."""
+    stream = kind == "tcp"
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM if stream else socket.SOCK_DGRAM) as holder:
+        port = _bound_to_an_even_port(holder)
+        if stream:
+            holder.listen()
+        yield port
+
+
+def _bound_to_an_even_port(holder: socket.socket) -> int:
+    """The system itself prefers odd ones."""
+    for port in range(20_000 + 2 * secrets.randbelow(5_000), 32_000, 2):
+        with contextlib.suppress(OSError):
+            holder.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no even port is free")

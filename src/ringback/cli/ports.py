@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 from pathlib import Path
@@ -15,10 +16,14 @@ _TCP_LISTEN = "0A"
 
 
 def taken_ports(settings: Settings) -> list[str]:
-    """The configured ports that cannot be bound now, as `tcp:127.0.0.1:8080`."""
-    host, port = settings.server.http_address
-    wanted = [f"tcp:{join_host_port(host, port)}", *settings.server.sip]
-    return [text for text in wanted if not _is_free(text)]
+    """The configured ports that somebody holds now, as `tcp:127.0.0.1:8080`.
+
+    RTP needs one pair of its range: only where each pair is taken does the first one's port stand here.
+    """
+    server = settings.server
+    web = [address for address in (server.http_address, server.https_address) if address is not None]
+    wanted = [*(f"tcp:{join_host_port(host, port)}" for host, port in web), *server.sip]
+    return [text for text in wanted if _is_taken(text)] + _taken_rtp(*server.rtp_range)
 
 
 def next_free(text: str, *, tries: int = 200) -> str:
@@ -26,7 +31,7 @@ def next_free(text: str, *, tries: int = 200) -> str:
     flow = parse_listen(text)
     for port in range(flow.local_port, min(flow.local_port + tries, 65536)):
         places = [f"{kind}:{join_host_port(flow.local_host, port)}" for kind in ("tcp", "udp")]
-        if all(_is_free(place) for place in places):
+        if all(_refusal(place) is None for place in places):
             return f"{flow.transport}:{join_host_port(flow.local_host, port)}"
     return f"{flow.transport}:{join_host_port(flow.local_host, 0)}"
 
@@ -46,7 +51,23 @@ def holder_of(text: str) -> str | None:
     return None
 
 
-def _is_free(text: str) -> bool:
+def _taken_rtp(host: str, first: int, last: int) -> list[str]:
+    found: list[str] = []
+    for port in range(first + first % 2, last, 2):
+        pair = (f"udp:{join_host_port(host, each)}" for each in (port, port + 1))
+        taken = [text for text in pair if _is_taken(text)]
+        if not taken:
+            return []
+        found += taken
+    return found[:1]
+
+
+def _is_taken(text: str) -> bool:
+    return _refusal(text) == errno.EADDRINUSE
+
+
+def _refusal(text: str) -> int | None:
+    """Why the port cannot be bound, as an error number; None when it can be."""
     flow = parse_listen(text)
     family = socket.AF_INET6 if ":" in flow.local_host else socket.AF_INET
     kind = socket.SOCK_STREAM if flow.transport == "tcp" else socket.SOCK_DGRAM
@@ -55,9 +76,9 @@ def _is_free(text: str) -> bool:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((flow.local_host, flow.local_port))
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            return error.errno
+    return None
 
 
 def _inodes(table: str, port: int, transport: str) -> list[str]:

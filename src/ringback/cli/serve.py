@@ -82,10 +82,9 @@ def stop_signals() -> Iterator[asyncio.Event]:
 
 def why_not(settings: Settings, error: Exception) -> list[str]:
     """Why the server could not start, with the holder of each port that is taken."""
-    taken = taken_ports(settings)
-    if isinstance(error, OSError) and taken:
-        return [f"{what} is taken by {holder_of(what) or 'another program'}" for what in taken]
-    return [f"cannot start: {error}"]
+    taken = [] if isinstance(error, StoreError) else taken_ports(settings)
+    held = [f"{what} is taken by {holder_of(what) or 'another program'}" for what in taken]
+    return held if held and isinstance(error, OSError) else [f"cannot start: {error}", *held]
 
 
 def tell(server: Server, console: Console) -> None:
