@@ -162,6 +162,17 @@ async def test_calls_that_cannot_be_placed(rest: Any, calls: Any, unroutable: Ex
     assert (reply.status, reply.text, reply.headers["retry-after"]) == (503, "shutting down", "1")
 
 
+@pytest.mark.parametrize("path", ["Calls.json", "Calls"])
+async def test_a_fault_of_ours_is_a_500(
+    rest: Any, calls: Any, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls.fail = RuntimeError("broken")
+    reply = await rest("POST", path, NEW)
+    assert (reply.status, reply.text) == (500, "Internal Server Error")
+    assert reply.headers["content-type"] == "text/plain; charset=utf-8"
+    assert "broken" in caplog.text
+
+
 async def test_bodies_that_cannot_be_used(rest: Any) -> None:
     too_large = await rest("POST", "Calls.json", headers={"content-length": "10000001"})
     assert too_large.status == 413

@@ -5,6 +5,7 @@ Any path segment may end in `.json`, which asks for JSON, as does `Accept`; else
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
@@ -12,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from ringback.calls.control import NoSuchCall, Overloaded, Unroutable
+from ringback.calls.control import CallerNotOwned, NoSuchCall, Overloaded, Unroutable
 from ringback.calls.events import Noted, decode
 from ringback.calls.record import CallRecord
 from ringback.calls.services import Services
@@ -33,6 +34,8 @@ from ringback.dialects.http import (
 )
 from ringback.dialects.spelling import read_sid
 from ringback.routing.directory import Account
+
+log = logging.getLogger(__name__)
 
 PREFIXES = ("/call", "/restcomm", "")
 """The last makes the `uri` members, which start at the version, links that work."""
@@ -67,6 +70,9 @@ class Surface:
             return _refused(refusal, json=as_json)
         except BadBody as problem:
             return _refused(Refusal(problem.status, problem.message), json=as_json)
+        except Exception:
+            log.exception("%s %s failed", request.method, request.url.path)
+            return _refused(Refusal(500, "Internal Server Error"), json=as_json)
 
     async def _answer(self, request: Request, segments: list[str]) -> Resource | Listing:
         if len(segments) < 2 or segments[0] != "Accounts":
@@ -132,6 +138,8 @@ class Surface:
         request = read_request(self._services, account, parameters)
         try:
             return self._call(await self._services.calls.create(request))
+        except CallerNotOwned as problem:
+            raise Refusal(400, problem.message) from None
         except Unroutable as problem:
             raise Refusal(500, problem.message) from None
         except Overloaded as problem:

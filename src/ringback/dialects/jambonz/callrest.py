@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from ringback.calls.control import (
+    CallerNotOwned,
     CallFilter,
     CallIsOver,
     CallRequest,
@@ -74,7 +75,7 @@ class CallResource:
         )
         try:
             call = await services.calls.create(call_request)
-        except Unroutable as error:
+        except (Unroutable, CallerNotOwned) as error:
             raise ApiError(422, error.message) from error
         except Overloaded as error:
             raise ApiError(480, "no available feature servers at this time") from error
