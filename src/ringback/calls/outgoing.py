@@ -12,7 +12,7 @@ from ringback.calls.control import CallerNotOwned, CallRequest, Overloaded, Targ
 from ringback.calls.ending import Ending
 from ringback.calls.engine import Engine
 from ringback.calls.events import CallInitiated, CallRequested
-from ringback.calls.perform import send_digits
+from ringback.calls.pressing import send_digits
 from ringback.calls.record import CallRecord
 from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.calls.timeline import current_call

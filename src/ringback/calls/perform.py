@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ringback.calls.events import CallTagged
 from ringback.calls.gather import gather
 from ringback.calls.outcome import EndOfVerb, Outcome
+from ringback.calls.pressing import send_digits
 from ringback.calls.prompt import play, say
 from ringback.calls.verbs import (
     Answer,
@@ -24,7 +25,6 @@ from ringback.calls.verbs import (
     Unbuilt,
     Verb,
 )
-from ringback.calls.waiting import first_of
 
 if TYPE_CHECKING:
     from ringback.calls.call import Call
@@ -72,15 +72,3 @@ async def perform(call: Call, verb: Verb) -> Outcome:
 async def pause(call: Call, verb: Pause) -> Outcome:
     """Wait, until the time is over or the call is."""
     return HUNG_UP if await call.wait_over(verb.seconds) else DONE
-
-
-async def send_digits(call: Call, verb: SendDigits) -> Outcome:
-    """Send the keys and wait until the last one has gone out."""
-    try:
-        sent = call.leg.send_digits(verb.digits, verb.duration_ms)
-    except ValueError as error:
-        return Outcome(end=EndOfVerb.FAILED, error=str(error))
-    if sent is None:
-        return Outcome(end=EndOfVerb.FAILED, error="there is no media to send digits on")
-    await first_of(sent, call.over_future)
-    return HUNG_UP if call.over else DONE

@@ -124,7 +124,8 @@ class Switchboard:
         record = await self.get(account_id, call_id)
         if not record.status.final or call_id in self._live:
             raise CallIsLive(f"call {call_id} is {record.status}")
-        await self.engine.store.delete_call(str(call_id))
+        if not await self.engine.store.delete_call(str(call_id)):
+            raise NoSuchCall(f"no call {call_id}")
 
     # -- changing
 
