@@ -148,3 +148,11 @@ async def test_lists_count_and_delete(site: Site) -> None:
     assert await calls.count(Wanted(account_id=account, statuses=frozenset())) == 0
     assert (await site.request("DELETE", "laml", f"Calls/{sid}"))[0] == 204
     assert await calls.count(Wanted(account_id=account)) == before - 1
+
+
+async def test_of_several_who_delete_a_call_one_has_done_it(site: Site) -> None:
+    async with up(site, "laml") as (call, sid):
+        call.hang_up()
+    await site.server.settled()
+    deleted = await asyncio.gather(*(site.request("DELETE", "laml", f"Calls/{sid}") for _ in range(5)))
+    assert sorted(status for status, _ in deleted) == [204, 404, 404, 404, 404]
