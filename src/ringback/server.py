@@ -87,6 +87,11 @@ class Server:
         return self.web.url
 
     @property
+    def https_url(self) -> str | None:
+        """Where HTTPS is really served, if it is."""
+        return self.web.secure_url
+
+    @property
     def sip(self) -> list[str]:
         """Where SIP is really spoken, such as `udp:127.0.0.1:5060`."""
         return self.endpoint.listening
@@ -95,7 +100,8 @@ class Server:
         """Open everything; HTTP last, when SIP and media can take a call.
 
         Raises:
-            OSError: a configured port is taken, or the data directory is in use (DataInUse).
+            OSError: a configured port is taken, the data directory is in use (DataInUse), or the certificate
+                cannot be used.
             MediaUnavailable, ringback.store.errors.StoreError
         """
         settings = self.settings
@@ -211,6 +217,7 @@ class Server:
             calls=self.switchboard,
             instance=uuid5(NAMESPACE, str(data.resolve())).hex,
             sip_address=join_host_port(host, port),
+            on_message=self.time_line.messaged,
         )
         return Laml(services), Jambonz(services), CallApi(services)
 

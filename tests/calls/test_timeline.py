@@ -10,7 +10,7 @@ from tests.calls.making import ACCOUNT, CALL, NOON, FakeStore, record
 
 from ringback.calls import events
 from ringback.calls.rows import to_row
-from ringback.calls.timeline import REFUSED, Line, TimeLine, current_call, lines_of
+from ringback.calls.timeline import REFUSED, Line, SocketMessage, TimeLine, current_call, lines_of
 from ringback.net.http import Exchange
 from ringback.sip.flow import Trace
 from ringback.store.records import Append
@@ -136,6 +136,33 @@ async def test_a_callback_names_the_status_it_tells(
     with watched.time_line.listening(watched.lines.append):
         watched.time_line.delivered(made, Outcome(attempts=1, delivered=True, status=204))
     assert watched.texts == [("the call", text)]
+
+
+async def test_messages_over_a_socket_are_webhooks_and_callbacks(watched: Watched) -> None:
+    """With what was said, but no credentials, neither in the URL nor beside it."""
+    url = "wss://u:secret@app.example/ivr"
+    hook = {"url": "https://u:secret@app.example", "username": "u", "password": "secret"}
+    with watched.time_line.listening(watched.lines.append):
+        watched.time_line.messaged(
+            SocketMessage(
+                call_id="the call", url=url, kind="webhook", name="verb:hook /menu",
+                data={"digits": "1"}, result="ack",
+                elapsed_ms=12.3, answer=[{"verb": "play", "url": "x" * 9000, "actionHook": hook}],
+            )
+        )  # fmt: skip
+        watched.time_line.messaged(
+            SocketMessage(
+                call_id="the call", url=url, kind="callback", name="call:status",
+                data={"call_status": "ringing", "hook": hook}, result="sent",
+            )
+        )  # fmt: skip
+    asked, told = watched.lines
+    assert (asked.kind, asked.text) == ("webhook", "WS verb:hook /menu wss://app.example/ivr  ack  12 ms")
+    assert asked.data["request"] == '{"digits":"1"}'
+    assert len(asked.data["response"]) == 4096
+    assert (told.kind, told.text) == ("callback", "WS call:status wss://app.example/ivr  ringing  sent")
+    assert told.data["fields"]["call_status"] == "ringing"
+    assert "secret" not in repr(watched.lines)
 
 
 async def test_a_refused_call_leaves_a_line(watched: Watched) -> None:

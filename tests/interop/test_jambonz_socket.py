@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.interop.socket_app import PROTOCOL, Conversation, Message, SocketApp
 
+from ringback.calls.timeline import lines_of
 from ringback.config.tables import ApplicationTable
 from ringback.testing.kit import NUMBER, RunningServer, settings_for
 from ringback.testing.softphone import Softphone
@@ -77,6 +78,18 @@ async def test_a_call_from_its_beginning_to_its_end(
     assert (last["call_sid"], last["call_termination_by"]) == (opening["call_sid"], "jambonz")
     assert last["duration"] >= 0
     await server.settled()
+
+    lines = await lines_of(server.store, opening["call_sid"])
+    seen = [(line.kind, line.text.split()) for line in lines if line.text.startswith("WS ")]
+    assert [(kind, words[:4]) for kind, words in seen if kind == "callback"] == [
+        ("callback", ["WS", "call:status", app.url, status["call_status"]]) for status in talk.statuses
+    ]
+    asked = sorted(words[1:] for kind, words in seen if kind == "webhook")
+    assert [words[:-2] for words in asked[1:]] == [  # without the milliseconds
+        ["session:new", app.url, "ack"],
+        ["verb:hook", "/gathered", app.url, "ack"],
+    ]
+    assert asked[0] == ["command", "redirect", app.url]
 
 
 async def test_a_caller_who_hangs_up(app: SocketApp, server: RunningServer, phone: Softphone) -> None:

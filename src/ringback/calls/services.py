@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ringback.calls.control import Calls
+    from ringback.calls.timeline import SocketMessage
     from ringback.net.http import HttpPool
     from ringback.routing.directory import Directory
     from ringback.store.store import Store
@@ -26,3 +28,5 @@ class Services:
     """This server's own id: 32 hex digits, the same after every restart."""
     sip_address: str = ""
     """`host:port` we speak SIP from, as advertised."""
+    on_message: Callable[[SocketMessage], None] | None = None
+    """Told of every message over an application's socket, for the call's time line."""

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -47,6 +47,22 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     text: str
     data: dict[str, Any] = {}
+
+
+class SocketMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message between us and an application over its WebSocket, and what came of it.
+
+    `webhook` is what the application answers or orders, `callback` what it is only told.
+    """
+
+    call_id: str
+    kind: Literal["webhook", "callback"]
+    name: str
+    url: str
+    data: Any
+    result: str = ""
+    elapsed_ms: float | None = None
+    answer: Any = None
 
 
 _decode_line = msgspec.json.Decoder(Line).decode
@@ -142,6 +158,27 @@ class TimeLine:
                 kind="callback",
                 text=without_userinfo(f"{delivery.method} {delivery.url}  {status}  {result}"),
                 data={"fields": shown(fields)},
+            )
+        )
+
+    def messaged(self, message: SocketMessage) -> None:
+        """A message went over an application's socket, or could not."""
+        parts = [f"WS {message.name} {message.url}", message.result]
+        if message.elapsed_ms is not None:
+            parts.append(f"{message.elapsed_ms:.0f} ms")
+        if message.kind == "callback":
+            parts.insert(1, message.data.get("call_status", ""))
+            data = {"fields": shown(message.data)}
+        else:
+            bodies = {"request": message.data, "response": message.answer}
+            data = {name: _body_shown(msgspec.json.encode(body)) for name, body in bodies.items() if body}
+        self._keep(
+            Line(
+                call_id=message.call_id,
+                at=utcnow().timestamp(),
+                kind=message.kind,
+                text=without_userinfo("  ".join(part for part in parts if part)),
+                data=data,
             )
         )
 

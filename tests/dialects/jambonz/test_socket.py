@@ -10,6 +10,8 @@ import pytest
 from ringback.calls.events import CallAnswered, Noted, VerbEnded, VerbStarted
 from ringback.calls.outcome import Outcome
 from ringback.calls.record import apply
+from ringback.calls.services import Services
+from ringback.calls.timeline import SocketMessage
 from ringback.calls.verbs import HangUp, Hook, Note, Reject, Say
 
 from .conftest import CALL, CREATED, ENDED, QUICK, SAY, MemoryCalls, SocketApp, WebApp, done, record
@@ -258,6 +260,55 @@ async def test_verb_events_are_not_told_by_default(phones: Any, socket_app: Sock
     phone.tell(VerbStarted(verb=document.verbs[0]))
     phone.tell(Noted(note=Note(level="error", code="tts-failure", message="no voice")))
     assert (await socket.next())["type"] == "jambonz:error"
+
+
+# -- the time line
+
+
+def reported(messages: list[SocketMessage]) -> list[tuple[str, str, str]]:
+    return [(message.kind, message.name, message.result) for message in messages]
+
+
+async def test_every_message_is_reported_with_what_came_of_it(
+    phones: Any, socket_app: SocketApp, services: Services, calls: MemoryCalls
+) -> None:
+    seen: list[SocketMessage] = []
+    services.on_message = seen.append
+    phone = phones(socket_app.url, QUICK)
+    socket, _ = await phone.open(socket_app, [SAY])
+    phone.tell(CallAnswered())
+    await socket.next("call:status")
+    acting = phone.act("/menu")
+    await socket.next("verb:hook")
+    assert (await acting).goes_on
+    await socket.command("redirect", [SAY])
+    await done(calls)
+    await socket.ws.close(code=1011)
+    again = await socket_app.connection()
+    await again.next("session:reconnect")
+    assert reported(seen) == [
+        ("webhook", "session:new", "ack"),
+        ("callback", "call:status", "sent"),
+        ("webhook", "verb:hook /menu", "no ack to verb:hook within 0.3 s"),
+        ("webhook", "command redirect", ""),
+        ("webhook", "session:reconnect", "sent"),
+    ]
+    assert {(message.call_id, message.url) for message in seen} == {(str(CALL), socket_app.url)}
+    assert (seen[0].answer, seen[1].data["call_status"]) == ([SAY], "in-progress")
+    assert [message.elapsed_ms is not None for message in seen] == [True, False, True, False, False]
+
+
+async def test_a_status_socket_that_is_not_there_is_reported(
+    phones: Any, socket_app: SocketApp, app: WebApp, services: Services
+) -> None:
+    seen: list[SocketMessage] = []
+    services.on_message = seen.append
+    phone = phones(f"{app.url}/start", QUICK, status_callback="ws://127.0.0.1:9/#rc=0")
+    phone.tell(CallAnswered())
+    await phone.application.close()
+    [(kind, name, result)] = reported(seen)
+    assert (kind, name) == ("callback", "call:status")
+    assert "127.0.0.1:9" in result
 
 
 # -- drops

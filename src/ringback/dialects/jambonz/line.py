@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal, NamedTuple
 
 from aiohttp import ClientWebSocketResponse, WSMsgType
 
+from ringback.calls.timeline import SocketMessage
 from ringback.calls.verbs import Hook
 from ringback.dialects.jambonz.dialler import Dialler, Timing
 from ringback.dialects.jambonz.errors import WEBHOOK_FAILURE, HookFailed
@@ -36,12 +38,19 @@ UNSUPPORTED = 1003
 _MOST_WAITING = 500
 
 
+class _Waiting(NamedTuple):
+    """A message to be sent; `told` is its kind and data where no ack will report of it."""
+
+    text: str
+    told: tuple[str, dict[str, Any]] | None = None
+
+
 class Line:
     """One application's socket.
 
     `on_command` is called in order for what it asks to be done; `on_end` once, when the socket is gone for
-    good without our doing: with None after the application closed it in peace (1000), else with the reason.
-    Neither may block.
+    good without our doing: with None after the application closed it in peace (1000), else with the reason;
+    `on_message` for every message, once it is known what came of it. None of them may block.
     """
 
     def __init__(
@@ -52,6 +61,7 @@ class Line:
         *,
         on_command: Callable[[Command], None],
         on_end: Callable[[str | None], None],
+        on_message: Callable[[SocketMessage], None] | None = None,
         timing: Timing | None = None,
     ) -> None:
         self.hook = hook
@@ -59,8 +69,9 @@ class Line:
         self._call_sid = call_sid
         self._on_command = on_command
         self._on_end = on_end
+        self._on_message = on_message
         self._timing = self._dialler.timing
-        self._waiting: deque[str] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._work = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -89,6 +100,9 @@ class Line:
         Raises:
             HookFailed: no connection after the retries of the URL's fragment, no ack in time, closed instead.
         """
+        return await self._watched(self._open(kind, data, hook), kind, data, hook)
+
+    async def _open(self, kind: str, data: dict[str, Any], hook: str | None) -> Any:
         self._opening = (kind, data, hook)
         socket = await self._dialler.first()
         self._opened = asyncio.get_running_loop().create_future()
@@ -101,6 +115,9 @@ class Line:
         Raises:
             HookFailed: no ack in time, or the socket is gone.
         """
+        return await self._watched(self._ask(kind, data, hook), kind, data, hook)
+
+    async def _ask(self, kind: str, data: dict[str, Any], hook: str | None) -> Any:
         if self.ended:
             raise self._failed("the socket is closed")
         msgid = new_msgid()
@@ -108,7 +125,7 @@ class Line:
         self._acks[msgid] = answer
         try:
             await self._until_live()
-            self._put(write_message(kind, msgid, self._call_sid, data, hook))
+            self._put(_Waiting(write_message(kind, msgid, self._call_sid, data, hook)))
             async with asyncio.timeout(self._timing.ack):
                 return await answer
         except TimeoutError:
@@ -121,7 +138,7 @@ class Line:
 
     def tell(self, kind: str, data: dict[str, Any]) -> None:
         """Send a message that wants no ack; it waits where it must, and is dropped when too much waits."""
-        self._put(write_message(kind, new_msgid(), self._call_sid, data))
+        self._put(_Waiting(write_message(kind, new_msgid(), self._call_sid, data), (kind, data)))
 
     def start(self) -> None:
         """Connect without an opening message: a line on which things are only told."""
@@ -162,7 +179,8 @@ class Line:
             socket = await self._dialler.first()
         except HookFailed as failure:
             log.info("call %s: no status socket: %s", self._call_sid, failure.message)
-            self._waiting.clear()
+            while self._waiting:
+                self._report_told(self._waiting.popleft(), failure.message)
             self._idle.set()
             return
         await self._serve(socket)
@@ -205,6 +223,8 @@ class Line:
             kind = kind if first else "session:reconnect"
             hook = hook if first else None
             await socket.send_str(write_message(kind, self._opening_id, self._call_sid, data, hook))
+            if not first:
+                self._report("webhook", kind, data, result="sent")
         if first or self._opening is None:
             self._live.set()
 
@@ -240,6 +260,7 @@ class Line:
         if isinstance(message, Malformed):
             self.tell("jambonz:error", message.error())
         elif isinstance(message, Command):
+            self._report("webhook", f"command {message.name[:60]}", message.data)
             self._on_command(message)
         elif message.msgid == self._opening_id:
             self._acknowledged(message)
@@ -255,7 +276,7 @@ class Line:
         elif isinstance(ack.data, list) and ack.data:
             self._on_command(Command(name="redirect", data=ack.data))
 
-    def _put(self, message: str) -> None:
+    def _put(self, message: _Waiting) -> None:
         if len(self._waiting) >= _MOST_WAITING:
             log.warning(
                 "call %s: the application does not read its socket; a message is dropped", self._call_sid
@@ -270,10 +291,10 @@ class Line:
             await self._live.wait()
             while self._waiting:
                 try:
-                    await socket.send_str(self._waiting[0])
+                    await socket.send_str(self._waiting[0].text)
                 except ConnectionError:
                     return  # the reader sees the drop too; this message goes out on the next connection
-                self._waiting.popleft()
+                self._report_told(self._waiting.popleft(), "sent")
             self._idle.set()
             self._work.clear()
             await self._work.wait()
@@ -288,6 +309,37 @@ class Line:
             live.cancel()
         if not self._live.is_set():
             raise self._failed("the socket is closed")
+
+    # -- reports
+
+    async def _watched(self, asking: Awaitable[Any], kind: str, data: Any, hook: str | None) -> Any:
+        """What the application answers, reported."""
+        name = kind if hook is None else f"{kind} {hook}"
+        began = time.monotonic()
+        try:
+            answer = await asking
+        except HookFailed as failure:
+            elapsed = (time.monotonic() - began) * 1000
+            self._report("webhook", name, data, result=failure.message, elapsed_ms=elapsed)
+            raise
+        elapsed = (time.monotonic() - began) * 1000
+        self._report("webhook", name, data, result="ack", elapsed_ms=elapsed, answer=answer)
+        return answer
+
+    def _report_told(self, message: _Waiting, result: str) -> None:
+        if message.told is not None:
+            name, data = message.told
+            self._report("callback", name, data, result=result)
+
+    def _report(self, kind: Literal["webhook", "callback"], name: str, data: Any, **result: Any) -> None:
+        if self._on_message is not None:
+            url = self.hook.url
+            message = SocketMessage(
+                call_id=self._call_sid, kind=kind, name=name, url=url, data=data, **result
+            )
+            self._on_message(message)
+
+    # -- the end
 
     def _over(self, why: str | None) -> None:
         self._fail_all(why or "the application closed the socket")

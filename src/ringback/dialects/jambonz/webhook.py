@@ -209,6 +209,7 @@ class JambonzApplication:
             spell(call.id),
             on_command=orders.take,
             on_end=orders.end,
+            on_message=self._services.on_message,
             timing=self._timing,
         )
 
@@ -220,6 +221,7 @@ class JambonzApplication:
             spell(call.id),
             on_command=lambda _: None,
             on_end=lambda _: None,
+            on_message=self._services.on_message,
             timing=self._timing,
         )
         line.start()
