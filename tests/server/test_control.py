@@ -51,6 +51,30 @@ async def test_a_redirect_takes_over_at_once(site: Site, dialect: str) -> None:
     assert loud_seconds(call.heard()) > 0.2
 
 
+@pytest.mark.parametrize(
+    ("dialect", "status", "said"),
+    [("laml", 400, "21220"), ("twilio", 400, "21220"), ("callapi", 409, "ringing"), ("jambonz", 202, "")],
+)
+async def test_a_redirect_of_an_incoming_call_that_still_rings(
+    site: Site, dialect: str, status: int, said: str
+) -> None:
+    """jambonz runs it; the others redirect only what is answered, and the call goes on as it was."""
+    site.reply(dialect, "voice", SPEAKS[dialect].pause(60))
+    site.reply(dialect, "other", SPEAKS[dialect].reject_busy())
+    async with site.caller() as phone:
+        call = await phone.call(NUMBERS[dialect])
+        asked = await site.app.request(f"/{dialect}/voice")
+        sid = str(asked.fields["call_sid" if dialect == "jambonz" else "CallSid"])
+        got, body = await change(site, dialect, sid, **redirect_to(site, dialect))
+        assert got == status, body
+        assert said in str(body)
+        if status == 202:
+            await site.app.request(f"/{dialect}/other")
+        call.hang_up()
+    await site.server.settled()
+    assert status == 202 or f"/{dialect}/other" not in [asked.path for asked in site.app.asked]
+
+
 END = {
     "laml": {"Status": "completed"},
     "twilio": {"Status": "completed"},

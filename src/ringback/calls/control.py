@@ -161,11 +161,12 @@ class Calls(Protocol):
         document: Document | None = None,
         application: Application | None = None,
         status_hook: Hook | None = None,
+        while_ringing: bool = False,
     ) -> CallRecord:
         """Stop what the call does and run another document, fetched from `hook` or given.
 
         `application` answers from then on; without it the call's present one does. `status_hook`, with
-        `hook`, is where it reports from then on.
+        `hook`, is where it reports from then on. `while_ringing`: also an incoming call that is not answered.
 
         Raises:
             NoSuchCall, CallIsOver, WrongState (not answered yet)

@@ -138,10 +138,12 @@ class Switchboard:
         document: Document | None = None,
         application: Application | None = None,
         status_hook: Hook | None = None,
+        while_ringing: bool = False,
     ) -> CallRecord:
         """Run another document. See `Calls.redirect`."""
         async with self._changing(account_id, call_id) as call:
-            if not call.is_answered and call.record.direction is not Direction.INBOUND:
+            has_script = call.record.direction is Direction.INBOUND and while_ringing
+            if not (call.is_answered or has_script):
                 raise WrongState(f"call {call_id} is {call.record.status}")
             if application is not None:
                 call.application = application

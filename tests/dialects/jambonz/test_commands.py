@@ -43,7 +43,7 @@ async def test_a_redirect_may_wait_its_turn(phones: Any, socket_app: SocketApp, 
 async def test_a_redirect_may_name_a_hook(phones: Any, socket_app: SocketApp, calls: MemoryCalls) -> None:
     socket, _ = await phones(socket_app.url).open(socket_app)
     await socket.command("redirect", {"call_hook": "/other"})
-    assert await done(calls) == ("redirect", {"hook": Hook(url="/other")})
+    assert await done(calls) == ("redirect", {"hook": Hook(url="/other"), "while_ringing": True})
 
 
 async def test_config_changes_the_session(phones: Any, socket_app: SocketApp, calls: MemoryCalls) -> None:

@@ -211,7 +211,12 @@ async def test_counts(rest: Ask, path: str) -> None:
             {"call_hook": "/other"},
             (
                 "redirect",
-                {"hook": Hook(url="https://app.example/other"), "application": None, "status_hook": None},
+                {
+                    "hook": Hook(url="https://app.example/other"),
+                    "application": None,
+                    "status_hook": None,
+                    "while_ringing": True,
+                },
             ),
         ),
         (
@@ -225,6 +230,7 @@ async def test_counts(rest: Ask, path: str) -> None:
                     "hook": Hook(url="https://b.example/", method="GET"),
                     "application": None,
                     "status_hook": Hook(url="https://b.example/s"),
+                    "while_ringing": True,
                 },
             ),
         ),

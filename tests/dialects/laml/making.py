@@ -200,6 +200,7 @@ class FakeCalls:
         document: Document | None = None,
         application: OnCall | None = None,
         status_hook: Hook | None = None,
+        while_ringing: bool = False,
     ) -> CallRecord:
         call = await self._live(account_id, call_id)
         if call.status is not CallStatus.IN_PROGRESS:

@@ -179,7 +179,12 @@ class CallResource:
             setup = Setup(call_hook=hook, status_hook=status_hook)
             application = JambonzApplication(self._services, account, setup)
         await self._services.calls.redirect(
-            account.id, call.id, hook=hook, application=application, status_hook=status_hook
+            account.id,
+            call.id,
+            hook=hook,
+            application=application,
+            status_hook=status_hook,
+            while_ringing=True,
         )
 
     async def _call(self, request: Request, account: Account) -> CallRecord:

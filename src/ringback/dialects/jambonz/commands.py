@@ -79,7 +79,7 @@ class _Work:
         data = command.data
         if isinstance(data, dict) and data.get("call_hook"):
             hook = read_hook(_hook_value(data["call_hook"]), self._application.session, "redirect")
-            await self._calls.redirect(self._account_id, self._call_id, hook=hook)
+            await self._calls.redirect(self._account_id, self._call_id, hook=hook, while_ringing=True)
             return
         if isinstance(data, dict):
             data = data.get("parent_call")
@@ -90,7 +90,7 @@ class _Work:
         if command.queue:
             await self._calls.append(self._account_id, self._call_id, parsed.verbs)
             return
-        await self._calls.redirect(self._account_id, self._call_id, document=document)
+        await self._calls.redirect(self._account_id, self._call_id, document=document, while_ringing=True)
 
     async def call_status(self, command: Command) -> None:
         status = _value(command.data, "call_status")
