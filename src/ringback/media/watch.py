@@ -1,4 +1,8 @@
-"""Notices when the media of a peer that should be sending does not come."""
+"""Notices when the media of a peer that should be sending does not come.
+
+A peer that suppresses silence without a word of comfort noise (RFC 3551, 4.1) cannot be told from a broken
+path, so what is noticed here is for people to read, and ends no call.
+"""
 
 from __future__ import annotations
 
