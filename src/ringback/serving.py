@@ -42,11 +42,17 @@ class WebListeners:
         return f"https://{join_host_port(*self._secure.getsockname()[:2])}"
 
     async def serve(self, application: Starlette) -> None:
-        """Serve from now on: who connects is answered, or waits in the backlog for the moment that takes."""
-        self._run(application, self._plain, None, None)
+        """Serve from now on: who connects is answered, or waits in the backlog for the moment that takes.
+
+        Raises:
+            OSError: there is no such certificate or key, or they cannot be used.
+        """
+        listeners = [(self._plain, _configuration(application))]
         if self._secure is not None:
             certificate, key = await asyncio.to_thread(self._certificate)
-            self._run(application, self._secure, certificate, key)
+            listeners.append((self._secure, _configuration(application, certificate, key)))
+        for bound, configuration in listeners:
+            self._run(configuration, bound)
 
     async def close(self) -> None:
         """Finish the requests under way and close the sockets."""
@@ -58,22 +64,8 @@ class WebListeners:
         if self._secure is not None:
             self._secure.close()
 
-    def _run(
-        self, application: Starlette, bound: socket.socket, certificate: Path | None, key: Path | None
-    ) -> None:
-        config = uvicorn.Config(
-            application,
-            http=Connection,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            ws="none",
-            timeout_graceful_shutdown=2,
-            ssl_certfile=certificate,
-            ssl_keyfile=key,
-        )
-        server = _Uvicorn(config)
+    def _run(self, configuration: uvicorn.Config, bound: socket.socket) -> None:
+        server = _Uvicorn(configuration)
         bound.listen(_BACKLOG)
         serving = asyncio.get_running_loop().create_task(server.serve(sockets=[bound]))
         self._servers.append((server, serving))
@@ -92,6 +84,29 @@ class _Uvicorn(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def _configuration(
+    application: Starlette, certificate: Path | None = None, key: Path | None = None
+) -> uvicorn.Config:
+    configuration = uvicorn.Config(
+        application,
+        http=Connection,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        ws="none",
+        timeout_graceful_shutdown=2,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+    )
+    try:
+        configuration.load()  # now, where a certificate that is none can still be said
+    except OSError as error:  # ssl.SSLError is one
+        files = " with ".join(str(path) for path in (certificate, key) if path)
+        raise OSError(f"the certificate {files} cannot be used: {error}") from error
+    return configuration
 
 
 def _bind(host: str, port: int) -> socket.socket:

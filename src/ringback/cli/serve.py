@@ -94,8 +94,8 @@ def tell(server: Server, console: Console) -> None:
         console.print(text, soft_wrap=True, markup=False)
 
     directory = server.directory
-    where = f"page and REST at {server.http_url}/, SIP at {', '.join(server.sip)}"
-    say(f"Ringback is up: {where}")
+    web = " and ".join(f"{url}/" for url in (server.http_url, server.https_url) if url)
+    say(f"Ringback is up: page and REST at {web}, SIP at {', '.join(server.sip)}")
     for account in directory.all(Account):
         say(f"  account {account.name}: {account.id}")
         numbers = ", ".join(number.number for number in directory.all(Number, account.id))
