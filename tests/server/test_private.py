@@ -78,7 +78,8 @@ async def test_a_trunk_may_be_a_name_in_the_private_network(data: Path) -> None:
             call.answer()
             await call.answered()
             call.hang_up()
-            assert (await placing).status == "completed"
+            row = await placing
+            assert (row.status, row.trunk_name) == ("completed", "pbx")
 
 
 async def test_any_other_name_that_leads_there_is_refused(

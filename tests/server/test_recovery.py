@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import socket
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,7 +17,12 @@ from tests.server.site import site_settings
 from ringback.calls import events
 from ringback.calls.record import CallRecord
 from ringback.calls.rows import to_row
+from ringback.calls.status import Direction
+from ringback.config.tables import TrunkTable
 from ringback.routing.directory import Account
+from ringback.sip.auth import Credentials
+from ringback.sip.message import Request, make_response
+from ringback.sip.parse import parse_message
 from ringback.store.records import Append, CallFilter, CallRow
 from ringback.store.store import Store
 from ringback.testing.kit import RunningServer, WebApp
@@ -87,3 +94,48 @@ async def test_a_row_that_cannot_be_read_keeps_no_server_from_starting(
             stored, _ = await after_a_start(app, data)
         assert stored.status == "teleported"
         assert "could not be ended" in caplog.text
+
+
+async def test_a_carrier_that_wants_to_know_who_hangs_up_is_told(data: Path) -> None:
+    """The credentials are those of the trunk that the call went out through."""
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as carrier:
+        carrier.bind(("127.0.0.1", 0))
+        carrier.setblocking(False)
+        port = carrier.getsockname()[1]
+        dialog = {
+            "call_id": "abc",
+            "local": "<sip:us@carrier.example>;tag=1",
+            "remote": "<sip:them@carrier.example>;tag=2",
+            "route_set": [],
+            "remote_target": f"sip:them@127.0.0.1:{port}",
+            "local_cseq": 1,
+            "peer": {"transport": "udp", "host": "127.0.0.1", "port": port},
+        }
+        async with WebApp() as app:
+            settings = site_settings(app, data)
+            host = f"127.0.0.1:{port}"
+            trunk = TrunkTable(name="carrier", account="test", host=host, username="us", password="secret")
+            settings = msgspec.structs.replace(settings, trunk=(*settings.trunk, trunk))
+            account = settings.directory().all(Account)[0].id
+            outbound = {"direction": Direction.OUTBOUND_API, "trunk": "carrier"}
+            await left_open(data, answered_record(account_id=account, dialog=dialog, **outbound))
+
+            async def asked() -> Request:
+                message, source = await asyncio.wait_for(loop.sock_recvfrom(carrier, 65536), 5)
+                request = parse_message(message)
+                assert isinstance(request, Request)
+                status = 200 if "Proxy-Authorization" in request.headers else 407
+                response = make_response(request, status, to_tag="2")
+                if status == 407:
+                    response.headers.add("Proxy-Authenticate", 'Digest realm="carrier", nonce="n"')
+                await loop.sock_sendto(carrier, response.encode(), source)
+                return request
+
+            async with RunningServer(settings):
+                assert (await asked()).method == "BYE"
+                again = await asked()
+    value = Credentials.parse(again.headers.get("Proxy-Authorization") or "")
+    assert value is not None
+    assert value.response == value.expected_response("secret", "BYE")
+    assert value.username == "us"

@@ -4,8 +4,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ringback.sip.auth_server import DigestServer
-from ringback.sip.challenge import challenge, verify
 from ringback.sip.events import Answered, Ended, Failed, Offer, Progress
 from ringback.sip.flow import Flow
 from ringback.sip.message import Request
@@ -13,6 +11,7 @@ from ringback.sip.uri import Uri
 
 if TYPE_CHECKING:
     from tests.sip.conftest import Network, Node, Peer
+
 
 SDP = b"v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
 
@@ -224,49 +223,6 @@ def test_redirections_end(network: Network, node: Node, peer: Peer) -> None:
     assert len({str(invite.uri) for invite in peer.requests("INVITE")}) == 6
 
 
-def test_challenges_are_answered_with_configured_credentials(
-    network: Network, node: Node, peer: Peer
-) -> None:
-    server = DigestServer("example.com", {"alice": "secret"}.get, lambda: network.now)
-    call = node.call(peer, credentials=("alice", "secret"))
-    status, fields = challenge(server, proxy=True)
-    first = invite_of(network, peer)
-    peer.respond(first, status, **{name.replace("-", "_"): value for name, value in fields[-1:]})
-    invite = invite_of(network, peer)
-    assert verify(server, invite, proxy=True).username == "alice"
-    assert invite.call_id == first.call_id
-    assert invite.cseq.number == 2
-    assert invite.from_ == first.from_
-    peer.respond(invite, 200, body=SDP)
-    network.run(0.05)
-    ack = next(ack for ack in peer.requests("ACK") if ack.cseq.number == 2)
-    assert ack.headers.get("Proxy-Authorization") == invite.headers.get("Proxy-Authorization")
-    call.bye()
-    network.run(0.05)
-    assert verify(server, peer.requests("BYE")[0], proxy=True).username == "alice"
-
-
-def test_wrong_credentials_are_tried_once(network: Network, node: Node, peer: Peer) -> None:
-    server = DigestServer("example.com", {"alice": "secret"}.get, lambda: network.now)
-    node.call(peer, credentials=("alice", "wrong"))
-    for _ in range(2):
-        invite = invite_of(network, peer, 0.05)
-        peer.respond(invite, 401, WWW_Authenticate=server.challenges()[-1])
-    network.run(0.1)
-    assert node.event(Failed).status == 401
-    assert len({invite.via.branch for invite in peer.requests("INVITE")}) == 2
-
-
-def test_nobody_is_told_credentials_that_were_not_configured(
-    network: Network, node: Node, peer: Peer
-) -> None:
-    server = DigestServer("example.com", {"alice": "secret"}.get, lambda: network.now)
-    node.call(peer)
-    peer.respond(invite_of(network, peer), 401, WWW_Authenticate=server.challenges()[0])
-    network.run(0.05)
-    assert node.event(Failed).status == 401
-
-
 def test_names_are_looked_up_and_the_next_address_is_tried(network: Network, node: Node, peer: Peer) -> None:
     other = network.peer("192.0.2.3")
     node.lookups["sip.example"] = [
@@ -460,17 +416,6 @@ def test_a_callee_that_gave_up_on_its_ack(network: Network, node: Node, peer: Pe
     peer.respond(invite, 200, body=SDP)  # late: the peer has forgotten it, but must not be left up
     network.run(0.05)
     assert peer.names[-2:] == ["ACK", "BYE"]
-
-
-def test_two_realms_are_answered_together(network: Network, node: Node, peer: Peer) -> None:
-    first = DigestServer("proxy.example", {"alice": "secret"}.get, lambda: network.now)
-    second = DigestServer("pbx.example", {"alice": "secret"}.get, lambda: network.now)
-    node.call(peer, credentials=("alice", "secret"))
-    for server in (first, second):
-        peer.respond(invite_of(network, peer, 0.05), 407, Proxy_Authenticate=server.challenges()[0])
-    invite = invite_of(network, peer, 0.05)
-    assert verify(first, invite, proxy=True).username == "alice"
-    assert verify(second, invite, proxy=True).username == "alice"
 
 
 def test_header_fields_for_later_are_checked_now(network: Network, node: Node, peer: Peer) -> None:

@@ -127,3 +127,21 @@ def test_with_credentials_against_our_own_server(network: Network, node: Node) -
     assert wrong.response.status == 401
     registration.stop()
     wrong.stop()
+
+
+def test_a_registrar_may_change_its_realm(network: Network, node: Node, peer: Peer) -> None:
+    """Not within one attempt, but the next one begins anew."""
+    registration = register(node, password="secret")
+    for realm in ("old.example", "new.example"):
+        server = DigestServer(realm, {"alice": "secret"}.get, lambda: network.now)
+        peer.respond(last(network, peer), 401, WWW_Authenticate=server.challenges()[0])
+    network.run(0.05)
+    assert registration.response is not None
+    assert registration.response.status == 401
+    network.run(30)
+    peer.respond(last(network, peer), 401, WWW_Authenticate=server.challenges()[0])
+    again = last(network, peer)
+    assert verify(server, again).username == "alice"
+    peer.respond(again, 200)
+    network.run(0.05)
+    assert registration.registered

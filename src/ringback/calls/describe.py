@@ -15,7 +15,7 @@ def describe(event: events.CallEvent) -> tuple[str, str]:
         case events.CallRequested():
             return "call", f"call from {event.from_} to {event.to} requested"
         case events.CallInitiated():
-            return "call", f"calling {event.target}"
+            return "call", f"calling {event.target}" + (f" through {event.trunk}" if event.trunk else "")
         case events.CallRinging():
             early = ", early media" if event.early_media else ""
             return "call", f"ringing ({event.sip_status} {event.sip_reason}{early})"

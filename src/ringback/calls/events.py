@@ -45,6 +45,7 @@ class CallInitiated(msgspec.Struct, frozen=True, kw_only=True, tag="call.initiat
 
     sip_call_id: str
     target: str
+    trunk: str | None = None
 
 
 class CallRinging(msgspec.Struct, frozen=True, kw_only=True, tag="call.ringing"):

@@ -141,7 +141,8 @@ def _invite(call: Call, request: CallRequest, route: Route, domain: str) -> bool
             call_id=call.record.sip_call_id,
         )
 
-    call.append(CallInitiated(sip_call_id=call.record.sip_call_id, target=str(route.target)))
+    trunk = route.trunk.name if route.trunk is not None else None
+    call.append(CallInitiated(sip_call_id=call.record.sip_call_id, target=str(route.target), trunk=trunk))
     try:
         call.leg.place(invite, engine.endpoint.local_address(route.target))
     except (MediaUnavailable, ValueError) as error:

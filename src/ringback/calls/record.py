@@ -46,6 +46,7 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     forwarded_from: str | None = None
     sip_call_id: str = ""
     trunk: str | None = None
+    """The name of the trunk that it came or went through."""
     client: str | None = None
     source: str = ""
     """Inbound: `transport:host:port` of the far end."""
@@ -126,6 +127,7 @@ def _(event: CallInitiated, call: CallRecord, at: datetime) -> dict[str, Any]:
         "sip_status": 100,
         "sip_reason": "Trying",
         "sip_call_id": event.sip_call_id,
+        "trunk": event.trunk,
         "progress": call.progress + 1,
     }
 

@@ -13,7 +13,7 @@ from ringback.calls.engine import Engine
 from ringback.calls.log import CallLog
 from ringback.calls.record import CallRecord
 from ringback.calls.rows import from_row
-from ringback.calls.status import CallStatus, EndedBy
+from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.routing.directory import Directory
 from ringback.sip.dialog import DialogState
 from ringback.sip.errors import SipParseError
@@ -27,7 +27,7 @@ async def end_open_calls(engine: Engine, directory: Directory, dialects: Mapping
     for row in rows:
         try:
             record = from_row(row)
-            _say_bye(engine, record)
+            _say_bye(engine, record, _credentials(directory, record))
             await _end(engine, record, _application(directory, dialects, record))
         except Exception:
             # One call that cannot be ended must not keep the server from starting.
@@ -35,12 +35,20 @@ async def end_open_calls(engine: Engine, directory: Directory, dialects: Mapping
     return len(rows)
 
 
-def _say_bye(engine: Engine, record: CallRecord) -> None:
+def _credentials(directory: Directory, record: CallRecord) -> tuple[str, str] | None:
+    """Those of the trunk that a call went out through: it may challenge the BYE as it did the INVITE."""
+    if record.direction is Direction.INBOUND or record.trunk is None:
+        return None
+    trunk = directory.trunk_named(record.account_id, record.trunk)
+    return (trunk.username, trunk.password) if trunk is not None and trunk.username else None
+
+
+def _say_bye(engine: Engine, record: CallRecord, credentials: tuple[str, str] | None) -> None:
     if not record.dialog:
         return
     engine.time_line.follow(record.sip_call_id, str(record.id))
     try:
-        engine.endpoint.bye_orphan(msgspec.convert(record.dialog, DialogState))
+        engine.endpoint.bye_orphan(msgspec.convert(record.dialog, DialogState), credentials)
     except (msgspec.ValidationError, SipParseError) as error:
         logger.error("call %s: its dialog cannot be read, no BYE is sent: %s", record.id, error)
 

@@ -312,16 +312,19 @@ class UserAgent:
 
         return self._finish(build, authorizer, route[0] if route else target)
 
-    def bye_orphan(self, state: DialogState) -> Pending[Response]:
+    def bye_orphan(self, state: DialogState, credentials: Credentials | None = None) -> Pending[Response]:
         """Ends a call of an earlier life of this process. Raises SipParseError for a state that is none."""
         dialog = Dialog.restore(state)
+        authorizer = _authorizer(credentials)
+        if authorizer is not None and dialog.peer is not None:
+            authorizer.trust([dialog.peer])
 
         def build(flow: Flow) -> Request:
             request = dialog.request("BYE")
             request.headers.add("User-Agent", self.core.settings.user_agent)
             return request
 
-        return self._finish(build, None, dialog.next_hop, dialog)
+        return self._finish(build, authorizer, dialog.next_hop, dialog)
 
     def _finish(
         self,

@@ -187,9 +187,10 @@ class SipEndpoint:
         sender = from_ or NameAddr(Uri("sip", None, None, self.local_address(target)))
         return self.request("OPTIONS", target, from_=sender, headers=[("Accept", "application/sdp")])
 
-    def bye_orphan(self, state: DialogState) -> Pending[Response]:
-        """Ends a call of an earlier life of this process. Raises SipParseError for a state that is none."""
-        return self._agent.bye_orphan(state)
+    def bye_orphan(self, state: DialogState, credentials: Credentials | None = None) -> Pending[Response]:
+        """Ends a call of an earlier life of this process; ``credentials`` are those it was placed with.
+        Raises SipParseError for a state that is none."""
+        return self._agent.bye_orphan(state, credentials)
 
     def find_call(self, call_id: str, local_tag: str, remote_tag: str) -> Session | None:
         """The call of a dialog, as Replaces (RFC 3891) names it."""

@@ -50,6 +50,7 @@ class Exchange:
         self._flows: list[Flow] = []
         self._upgraded: Flow | None = None
         self._next_best: Flow | None = None
+        self._within = False
         self._tries = 0
         self._stopped = False
         self.transaction: ClientTransaction | None = None
@@ -65,6 +66,7 @@ class Exchange:
         """Sends to where the URI leads; inside a dialog to the observed address of the peer, if there is one,
         and where its connection is gone to the URI after all."""
         core = self._core
+        self._within = dialog is not None
         peer = dialog.peer if dialog is not None else None
         observed = dialog.observed if dialog is not None else None
         if observed is None:
@@ -82,6 +84,8 @@ class Exchange:
 
     def _located(self, found: list[Flow], permitted: list[Flow]) -> None:
         self._flows = permitted
+        if self._authorizer is not None and not self._within:
+            self._authorizer.trust(permitted)
         if self._stopped or not permitted:
             self._on_failure(self, "refused" if found and not permitted else "unresolved")
             return
@@ -91,7 +95,7 @@ class Exchange:
         flow = self._flows.pop(0)
         request = self._build(flow)
         if self._authorizer is not None:
-            self._authorizer.authorize(request)
+            self._authorizer.authorize(request, flow)
         core = self._core
         large = not flow.reliable and _size(request) > core.settings.udp_limit
         if large and flow is not self._next_best and core.prefers_tcp(flow):
@@ -115,9 +119,9 @@ class Exchange:
 
     def _may_authorize(self, response: Response) -> bool:
         """True when credentials were configured and have not been refused yet."""
-        if self._authorizer is None or self._stopped:
+        if self._authorizer is None or self._stopped or self.flow is None:
             return False
-        return self._authorizer.learn(response, self.request, self._tries)
+        return self._authorizer.learn(response, self.request, self.flow, self._tries)
 
     def _fail(self, cause: str) -> None:
         if cause == "transport" and self.flow is self._upgraded and self.flow is not None:

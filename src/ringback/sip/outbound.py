@@ -15,6 +15,7 @@ from ringback.sip.core import (
     new_tag,
     readable_sdp,
     set_body,
+    target_host,
 )
 from ringback.sip.dialog import Dialog
 from ringback.sip.errors import SipParseError
@@ -318,6 +319,8 @@ class OutboundCall(Session):
 
     def _follow(self) -> None:
         self._target = self._targets.pop(0)
+        if target_host(self._target).lower() != target_host(self._invitation.target).lower():
+            self._authorizer = None  # the credentials are not for whom a redirection names
         self._forget_forks()
         self.dialog = None
         self.start()

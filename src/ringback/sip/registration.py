@@ -46,7 +46,8 @@ class Registration:
         self._tag = new_tag()
         self._call_id = new_call_id()
         self._numbers = count(1)
-        self._authorizer = Authorizer(*credentials) if credentials is not None else None
+        self._credentials = credentials
+        self._authorizer = self._new_authorizer()
         self._wanted = expires
         self._on_change = on_change
         self._headers = list(headers)
@@ -97,11 +98,15 @@ class Registration:
             self.refresh()
             return
         elif not self._stopped:
+            self._authorizer = self._new_authorizer()  # the registrar may call its realm otherwise by then
             self._again_in(RETRY)
         self.registered = success and not self._stopped
         self.first.resolve(response)
         if self._on_change is not None:
             self._agent.core.notify(self._on_change, self)
+
+    def _new_authorizer(self) -> Authorizer | None:
+        return Authorizer(*self._credentials) if self._credentials is not None else None
 
     def _granted(self, response: Response) -> int:
         """What the registrar granted our Contact: its own parameter, else Expires, else what we asked for."""

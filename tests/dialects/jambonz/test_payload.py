@@ -87,7 +87,7 @@ FIELDS: list[tuple[str, str | type, set[str]]] = [
     ("fs_sip_address", r"192\.0\.2\.1:5060", ALL),
     ("api_base_url", r"https://voice\.example/v1", ALL),
     ("originating_sip_ip", r"192\.0\.2\.7", INBOUND),
-    ("originating_sip_trunk_name", r"carrier", ALL),
+    ("originating_sip_trunk_name", r"carrier", INBOUND),
     ("local_sip_address", r"192\.0\.2\.1:5060", NEW),
     ("service_provider_sid", UUID_FORM, NEW),
     ("has_recording", bool, NEW),

@@ -73,6 +73,11 @@ def source_address(call: CallRecord) -> str:
     return place.rpartition(":")[0].strip("[]")
 
 
+def originating_trunk(call: CallRecord) -> str:
+    """The trunk that an inbound call came through; empty for other calls."""
+    return (call.trunk or "") if call.direction is Direction.INBOUND else ""
+
+
 def call_info(call: CallRecord, public_url: str = "") -> Payload:
     """What every hook carries."""
     info: Payload = {
@@ -92,7 +97,7 @@ def call_info(call: CallRecord, public_url: str = "") -> Payload:
         "fs_sip_address": call.local_address,
         "parent_call_sid": spell(call.parent_id) if call.parent_id else None,
         "originating_sip_ip": source_address(call),
-        "originating_sip_trunk_name": call.trunk,
+        "originating_sip_trunk_name": originating_trunk(call),
         "api_base_url": f"{public_url}/v1" if public_url else None,
         "customerData": call.custom,
     }

@@ -6,7 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from ringback.calls.record import CallRecord
-from ringback.dialects.jambonz.payload import direction_name, source_address, status_name, termination
+from ringback.dialects.jambonz.payload import (
+    direction_name,
+    originating_trunk,
+    source_address,
+    status_name,
+    termination,
+)
 from ringback.dialects.jambonz.sids import application_sid, spell
 from ringback.routing.directory import Account, Application
 
@@ -25,7 +31,7 @@ def call_resource(call: CallRecord, public_url: str, now: datetime) -> dict[str,
         "direction": direction_name(call.direction),
         "duration": call.duration(now),
         "from": call.from_,
-        "originating_sip_trunk_name": call.trunk or "",
+        "originating_sip_trunk_name": originating_trunk(call),
         "service_url": f"{public_url}/v1/calls/{sid}",
         "sip_reason": call.sip_reason,
         "sip_status": call.sip_status,
