@@ -36,9 +36,11 @@ class Website:
         self.sound = wav()
         self.status = 200
         self.pause: asyncio.Event | None = None
+        self.arrived = asyncio.Semaphore(0)
 
     async def sound_file(self, request: web.Request) -> web.Response:
         self.requests.append({name.lower(): value for name, value in request.headers.items()})
+        self.arrived.release()
         if self.pause is not None:
             await self.pause.wait()
         etag = self.headers.get("ETag")
@@ -200,6 +202,22 @@ async def test_two_calls_fetch_once(library: AudioLibrary, base: str, site: Webs
     site.pause.set()
     assert len({id(await task) for task in tasks}) == 1
     assert len(site.requests) == 1
+
+
+async def test_a_slow_origin_keeps_no_other_waiting(library: AudioLibrary, base: str, site: Website) -> None:
+    site.pause = asyncio.Event()
+    slow = [asyncio.create_task(library.url(f"{base}{number}.wav")) for number in range(100)]
+    async with asyncio.timeout(5):
+        for _ in range(32):
+            await site.arrived.acquire()
+    other = Website()
+    app = web.Application()
+    app.router.add_get("/a.wav", other.sound_file)
+    async with TestServer(app) as elsewhere, asyncio.timeout(5):
+        assert (await library.url(str(elsewhere.make_url("/a.wav")))).pcm
+    assert len(site.requests) == 32
+    site.pause.set()
+    await asyncio.gather(*slow)
 
 
 async def test_accounts_and_credentials_do_not_share(library: AudioLibrary, base: str, site: Website) -> None:

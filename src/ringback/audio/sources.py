@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urljoin
@@ -15,13 +15,15 @@ from ringback.audio.flight import Flights
 from ringback.audio.freshness import Freshness, freshness_of, refreshed
 from ringback.media.source import Source
 from ringback.net.clock import Clock, SystemClock
+from ringback.net.guard import origin_of
 from ringback.net.http import HttpFailure, HttpLimits, HttpPool, HttpReply, Redirects, Sign
+from ringback.net.turns import Turns
 from ringback.speech.protocol import SpeechRequest
 from ringback.speech.speaker import Speaker
 
 _LIMITS = HttpLimits(connect_timeout=5.0, read_timeout=15.0, total_timeout=60.0, max_body=64 * 1024 * 1024)
 _REDIRECTS = Redirects(limit=5)
-_AT_ONCE = 32  # fetches under way; decoding has two threads
+_AT_ONCE = 32  # fetches under way from one origin; decoding has two threads
 _GONE = (404, 410)
 
 
@@ -45,7 +47,7 @@ class AudioLibrary:
         self._limits = limits
         self._max_seconds = max_seconds
         self._flights: Flights[Source] = Flights()
-        self._fetching = asyncio.Semaphore(_AT_ONCE)
+        self._turns = Turns(_AT_ONCE)
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="audio-decode")
 
     async def close(self) -> None:
@@ -135,7 +137,7 @@ class AudioLibrary:
     ) -> Source:
         freshness = known.freshness if known is not None else None
         asked = (*headers, *freshness.conditions()) if freshness is not None else tuple(headers)
-        async with self._fetching:
+        async with self._turns.of(_origin(url)):
             try:
                 reply = await self._http.request(
                     method,
@@ -188,6 +190,13 @@ class AudioLibrary:
             return source_of(samples)
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _origin(url: str) -> Hashable:
+    try:
+        return origin_of(url)
+    except ValueError:
+        return url  # fetching it says what is wrong
 
 
 def _usable(entry: Entry, now: float) -> bool:

@@ -7,11 +7,11 @@ import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from weakref import WeakValueDictionary
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from ringback.net.guard import AddressPolicy
+from ringback.net.turns import Turns
 
 AddressInfo = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[Any, ...]]
 Lookup = Callable[[str, int, socket.AddressFamily], list[AddressInfo]]
@@ -46,7 +46,7 @@ class GuardedResolver(AbstractResolver):
         self._lookup = lookup
         self._timeout = timeout
         self._threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="resolver")
-        self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._turns = Turns(_THREADS_PER_DOMAIN)
         self._asked: set[asyncio.Future[list[AddressInfo]]] = set()
 
     async def resolve(
@@ -66,14 +66,14 @@ class GuardedResolver(AbstractResolver):
         return results
 
     async def _ask(self, host: str, port: int, family: socket.AddressFamily) -> list[AddressInfo]:
-        places = self._places.setdefault(_domain(host), asyncio.Semaphore(_THREADS_PER_DOMAIN))
-        await places.acquire()
+        turn = self._turns.of(_domain(host))
+        await turn.acquire()
         loop = asyncio.get_running_loop()
         asked = loop.run_in_executor(self._threads, self._lookup, host, port, family)
         self._asked.add(asked)
 
         def answered(done: asyncio.Future[list[AddressInfo]]) -> None:
-            places.release()
+            turn.release()
             self._asked.discard(done)
             if not done.cancelled():
                 done.exception()  # whoever asked may have left
