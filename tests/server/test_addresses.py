@@ -1,4 +1,4 @@
-"""Which address the far end is told: where RTP is bound, or, bound everywhere, ours on the way there."""
+"""Which address the far end is told: the advertised one, where RTP is bound, or ours on the way there."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ LAML = SPEAKS["laml"]
 WAYS = {
     "bound everywhere": ({"sip": ("udp:0.0.0.0:0",), "rtp": "0.0.0.0:20000-59999"}, "127.0.0.1"),
     "IPv6": ({"sip": ("udp:[::1]:0",), "rtp": "[::1]:20000-59999"}, "::1"),
-    "advertised": ({"sip": ("udp:127.0.0.1:0",), "advertise": "127.0.0.1"}, "127.0.0.1"),
 }
+EVERYWHERE = WAYS["bound everywhere"][0]
+ADVERTISED = "127.0.0.2"
+"""This machine as well, but no address that it would tell by itself."""
 
 
 def settings(app: WebApp, data: Path, changes: dict[str, Any]) -> Any:
@@ -36,17 +38,30 @@ def reached(server: RunningServer, host: str) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def audio_address(sdp: bytes | None) -> str:
+    """Where a session description asks for audio."""
+    assert sdp is not None
+    description = SessionDescription.parse(sdp)
+    return description.connection_of(description.media[0])
+
+
 @pytest.mark.parametrize(("changes", "host"), WAYS.values(), ids=WAYS)
 async def test_audio_finds_its_way_in_both_directions(data: Path, changes: dict[str, Any], host: str) -> None:
     await finds_its_way(data, changes, host)
 
 
 async def test_a_port_may_be_advertised_beside_the_address(data: Path, free_port: Callable[..., int]) -> None:
-    point = f"127.0.0.1:{free_port('udp')}"
-    await finds_its_way(data, {"sip": (f"udp:{point}",), "advertise": point}, "127.0.0.1")
+    port = free_port("udp")
+    changes = {**EVERYWHERE, "sip": (f"udp:0.0.0.0:{port}",), "advertise": f"{ADVERTISED}:{port}"}
+    await finds_its_way(data, changes, "127.0.0.1", told=ADVERTISED)
 
 
-async def finds_its_way(data: Path, changes: dict[str, Any], host: str) -> None:
+async def test_what_is_advertised_is_in_offers_and_answers(data: Path) -> None:
+    await finds_its_way(data, {**EVERYWHERE, "advertise": ADVERTISED}, "127.0.0.1", told=ADVERTISED)
+
+
+async def finds_its_way(data: Path, changes: dict[str, Any], host: str, *, told: str = "") -> None:
+    """Calls both ways with a phone at `host`, which is told the address `told`, its own if not given."""
     async with (
         WebApp() as app,
         RunningServer(settings(app, data, changes)) as server,
@@ -58,14 +73,13 @@ async def finds_its_way(data: Path, changes: dict[str, Any], host: str) -> None:
         site.reply("laml", "voice", LAML.play(tone), LAML.hang_up())
         inbound = await phone.call(NUMBERS["laml"])
         await inbound.ended(10)
+        assert audio_address(inbound.session.offers.remote_sdp) == (told or host)
         assert loud_seconds(inbound.heard()) > 0.2
         await site.create("laml", f"sip:bob@{phone.listening.partition(':')[2]}")
         outbound = await phone.incoming(5)
         session = outbound.session
         assert isinstance(session, InboundCall)
-        assert session.offer is not None
-        offered = SessionDescription.parse(session.offer)
-        assert offered.connection_of(offered.media[0]) == host
+        assert audio_address(session.offer) == (told or host)
         outbound.answer()
         await outbound.ended(10)
         assert loud_seconds(outbound.heard()) > 0.2
