@@ -426,8 +426,13 @@ def test_every_verb_of_the_service_is_built_or_an_error(name: str) -> None:
 # -- total
 
 
+NUMBERS = (
+    st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from([10**15, -(10**15), 10**400, -(10**400)])
+)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none() | st.booleans() | NUMBERS | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
@@ -455,6 +460,15 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
         parse_json(body, HTTP)
     except InvalidApplication:
         pass
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("pause", "length"), ("gather", "timeout"), ("play", "seekOffset")]
+)
+def test_a_number_beyond_all_use_is_refused(name: str, key: str) -> None:
+    given = {"play": {"url": "a.wav"}}.get(name, {})
+    with pytest.raises(InvalidApplication, match=f"property {key} has invalid data type"):
+        parse([{"verb": name, **given, key: 10**400}], HTTP)
 
 
 def test_depth_does_no_harm() -> None:

@@ -12,10 +12,13 @@ from ringback.dialects.jambonz.grammar import PRESETS, SHAPES, VERBS, Property
 
 MAX_VERBS = 500
 _ANYWHERE = frozenset({"id", "_", "verb"})
+_LARGEST = 10**15  # any number here is a duration or a count; JSON integers have no end, floats do
 
 _IS: dict[str, Callable[[Any], bool]] = {
     "s": lambda value: isinstance(value, str),
-    "n": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "n": lambda value: (
+        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
+    ),
     "b": lambda value: isinstance(value, bool),
     "o": lambda value: isinstance(value, dict),
     "a": lambda value: isinstance(value, list),
