@@ -188,6 +188,12 @@ async def test_events_may_be_words_in_one_value(api: Api, calls: FakeCalls) -> N
     assert settings_of(calls).events == ("initiated", "ringing")
 
 
+async def test_unknown_events_alone_leave_the_default(api: Api, calls: FakeCalls) -> None:
+    data = CALL | {"StatusCallbackEvent": "complete hangup", "StatusCallback": "http://app.test/s"}
+    await api("POST", f"{TW}/Calls", AC_SID, data=data)
+    assert settings_of(calls).events == ("completed",)
+
+
 @pytest.mark.parametrize("name", ["Twiml", "Laml"])
 async def test_a_call_with_a_document(api: Api, calls: FakeCalls, name: str) -> None:
     data = {"To": "client:alice", "From": "shop", name: "<Response><Say>Hi</Say></Response>"}

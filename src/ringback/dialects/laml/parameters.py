@@ -174,7 +174,7 @@ def _method(given: Parameters, name: str) -> str:
 
 
 def _events(given: Parameters, profile: Profile) -> tuple[tuple[str, ...] | None, tuple[Note, ...]]:
-    """The subscriptions; an unknown event is no more than a warning on the call."""
+    """The subscriptions; unknown events are warnings on the call, and with no others it keeps the default."""
     named = words(given.all("StatusCallbackEvent"))
     if not named:
         return None, ()
@@ -184,7 +184,8 @@ def _events(given: Parameters, profile: Profile) -> tuple[tuple[str, ...] | None
         for word in named
         if word not in known
     ]
-    return tuple(word for word in dict.fromkeys(named) if word in EVENTS), tuple(remarks)
+    events = tuple(word for word in dict.fromkeys(named) if word in known)
+    return events or None, tuple(remarks)
 
 
 def _number(given: Parameters, name: str, default: int, least: int, most: int, code: int) -> int:
