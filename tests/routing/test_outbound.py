@@ -165,6 +165,9 @@ def test_a_number_at_our_own_domain_goes_over_a_trunk(directory: Directory) -> N
     ("caller_id", "user", "domain"),
     [
         ("+14155550199", "+14155550199", ""),
+        ("+1 (415) 555-0199", "+14155550199", ""),
+        ("tel:+1-415-555.0199", "+14155550199", ""),
+        ("Front desk (2)", "Front desk (2)", ""),
         ("client:alice", "alice", ""),
         ("sip:alice@example.org", "alice", "example.org"),
         ("alice@example.org", "alice", "example.org"),

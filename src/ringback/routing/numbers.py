@@ -23,6 +23,11 @@ def is_telephone_number(text: str) -> bool:
     return bool(re.fullmatch(r"[0-9*#]{1,32}", bare))
 
 
+def dialled(text: str) -> str:
+    """A telephone number without visual separators, as it goes into a URI; any other text as it is."""
+    return _SEPARATORS.sub("", text) if is_telephone_number(text) else text
+
+
 def is_pattern(number: str) -> bool:
     """Whether a configured number stands for many: `+1415555*`, `+1415555????`, `/^\\+?1415/`."""
     return _is_regex(number) or "*" in number.lstrip("*") or "?" in number or number in ("*", "+*")

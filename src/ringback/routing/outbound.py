@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from ringback.routing.directory import Client, Directory, Trunk
-from ringback.routing.numbers import is_telephone_number
+from ringback.routing.numbers import dialled, is_telephone_number
 from ringback.routing.registrar import Binding
 from ringback.sip.errors import SipParseError
 from ringback.sip.flow import join_host_port
@@ -119,7 +119,7 @@ def _to_number(
 
 
 def _over_trunk(trunk: Trunk, number: str, wanted: Destination) -> Route:
-    target = trunk.uri("".join(char for char in number if char not in " ().-"))
+    target = trunk.uri(dialled(number))
     return _route(
         wanted,
         target,
@@ -201,7 +201,7 @@ def _caller(caller_id: str) -> tuple[str, str]:
         if text.lower().startswith(prefix):
             return text[len(prefix) :].partition("@")[0], ""
     if "@" not in text:
-        return text.removeprefix("tel:"), ""
+        return dialled(text.removeprefix("tel:")), ""
     try:
         uri = Uri.parse(text if text.lower().startswith(("sip:", "sips:")) else f"sip:{text}")
     except SipParseError:
