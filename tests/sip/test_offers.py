@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -253,6 +253,45 @@ def test_an_offer_across_ours_is_491(network: Network, node: Node, peer: Peer) -
     up.send("INVITE", SDP)
     up.send("UPDATE", SDP)
     assert [item.cseq.method for item in peer.responses(491)] == ["INVITE", "UPDATE"]
+
+
+@pytest.mark.parametrize("offer", [SDP, b""])
+@pytest.mark.parametrize("ring", [{}, {"status": 183, "sdp": SDP}])
+def test_an_offer_before_our_answer_to_the_first_is_500(
+    network: Network, node: Node, peer: Peer, offer: bytes, ring: dict[str, Any]
+) -> None:
+    """Early media is no answer yet, as long as nobody has acknowledged it."""
+    node.on_call = lambda call: call.ring(**ring)
+    peer.send(peer.request("INVITE", node, body=offer), node)
+    network.run(0.05)
+    ringing = [item for item in peer.inbox if isinstance(item, Response)][-1]
+    for number, method in ((2, "UPDATE"), (3, "INVITE")):
+        peer.send(peer.within(method, node, ringing, body=HOLD, cseq=number), node)
+    network.run(0.05)
+    assert [item.cseq.method for item in peer.responses(500)] == ["UPDATE", "INVITE"]
+    assert all(item.headers.get("Retry-After") for item in peer.responses(500))
+    assert node.kinds() == []
+    node.calls[0].answer(SDP)
+    network.run(0.05)
+    ok = peer.responses(200, "INVITE")[0]
+    peer.send(peer.within("ACK", node, ok, body=b"" if offer else SDP), node)
+    peer.send(peer.within("INVITE", node, ok, body=HOLD, cseq=4), node)
+    network.run(0.05)
+    assert node.kinds() == ["Confirmed", "Offer"]
+
+
+def test_an_invite_across_our_first_is_491(network: Network, node: Node, peer: Peer) -> None:
+    """Also where a reliable response has brought the answer (RFC 3261 section 14.2)."""
+    call = node.call(peer)
+    network.run(0.02)
+    invite = peer.requests("INVITE")[0]
+    for number, fields in ((1, {}), (2, {"Require": "100rel", "RSeq": "1", "body": SDP})):
+        peer.respond(invite, 183, **fields)
+        network.run(0.05)
+        theirs = {"From": str(call.remote), "To": str(call.local), "Call_ID": call.call_id}
+        peer.send(peer.request("INVITE", node, body=HOLD, cseq=number, **theirs), node)
+        network.run(0.05)
+    assert [item.cseq.number for item in peer.responses(491)] == [1, 2]
 
 
 def test_we_may_ask_for_an_offer(network: Network, node: Node, peer: Peer, out: OutboundCall) -> None:

@@ -258,7 +258,10 @@ class Leg:
 
     def _reply_to_offer(self, sdp: bytes | None) -> None:
         session, negotiation = self._session, self._negotiation
-        if session is None or negotiation is None:
+        if session is None:
+            return
+        if negotiation is None:
+            session.refuse_offer(488)  # whatever happens, an offer has to be answered before the next one
             return
         if sdp is None:
             session.reply_offer(negotiation.offer())

@@ -122,6 +122,10 @@ class InboundCall(Session):
     # Responses
 
     @property
+    def owes_answer(self) -> bool:
+        return not self._described and not self.invite_final
+
+    @property
     def settled(self) -> bool:
         return self._acceptance is not None and self._acceptance.acknowledged
 

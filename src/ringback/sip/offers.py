@@ -117,12 +117,12 @@ class OfferAnswer:
 
     def _refuse_glare(self, transaction: ServerTransaction, request: Request) -> bool:
         """RFC 3261 section 14.2, RFC 3311 section 5.2: 491 when ours is open, 500 when theirs is."""
-        inviting = request.method == "INVITE"
         session = self._session
-        if self.remote is not None or (inviting and not session.invite_final):
+        across = request.method == "INVITE" and not session.invite_final
+        if self.remote is not None or session.owes_answer or (across and not session.owns_call_id):
             self._core.answer(transaction, 500, headers=[retry_after()])
             return True
-        if self.open or self._current is not None or self.late is not None:
+        if self.open or self._current is not None or self.late is not None or across:
             self._core.answer(transaction, 491)
             return True
         return False

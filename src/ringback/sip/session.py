@@ -145,6 +145,11 @@ class Session:
         return self.state in ("answered", "ended")
 
     @property
+    def owes_answer(self) -> bool:
+        """True while the peer waits for our description in response to the INVITE that began it."""
+        return False
+
+    @property
     def settled(self) -> bool:
         """True when a re-INVITE of ours may go out: 2xx and ACK have been exchanged."""
         raise NotImplementedError
