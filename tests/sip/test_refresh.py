@@ -186,6 +186,20 @@ def test_ours_can_be_turned_off(network: Network, peer: Peer) -> None:
     assert "timer" not in invite.supported
 
 
+@pytest.mark.parametrize("fields", [{}, {"Min_SE": "90"}])
+def test_turned_off_they_begin_only_when_the_caller_asks(
+    network: Network, peer: Peer, fields: dict[str, str]
+) -> None:
+    node = network.node("192.0.2.1", session_expires=0)
+    assert inbound(network, node, peer, Supported="timer", **fields) is None
+    again = {"Session_Expires": "120", "Call_ID": "call-2", **fields}
+    node.on_call = lambda call: call.answer(SDP)
+    peer.send(peer.request("INVITE", node, body=SDP, Supported="timer", **again), node)
+    network.run(0.05)
+    (ok,) = peer.responses(200)
+    assert (ok.headers.get("Session-Expires") or "").startswith("120;")
+
+
 def test_parse_seconds() -> None:
     assert parse_seconds("1800 ; Refresher=UAC") == (1800, "uac")
     assert parse_seconds("1800;refresher=both") == (1800, "")

@@ -79,7 +79,7 @@ class SessionTimer:
         seconds, refresher = parse_seconds(request.headers.get("Session-Expires"))
         least, _ = parse_seconds(request.headers.get("Min-SE"))
         if seconds is None:
-            self.interval = max(self._wanted, least or 0) if understands else 0
+            self.interval = max(self._wanted, least or 0) if self._wanted and understands else 0
         elif self._wanted and understands:
             self.interval = max(min(seconds, self._wanted), least or 0, self._minimum)
         else:
