@@ -132,6 +132,34 @@ async def test_slow_and_silent_connections_are_overdue() -> None:
     assert opened.overdue(now + MESSAGE_TIME + 1)
 
 
+async def test_line_ends_alone_keep_no_place(monkeypatch: pytest.MonkeyPatch, endpoint: SipEndpoint) -> None:
+    """Whoever has sent a message may keep its connection with pings, nobody else."""
+    pinging, heard = [Raw(*await asyncio.open_connection("127.0.0.1", port_of(endpoint))) for _ in range(2)]
+    heard.writer.write(OPTIONS % (5060, 1))
+    assert (await heard.response()).status == 200
+    later = time.monotonic() + MESSAGE_TIME - 1
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    for raw in (pinging, heard):
+        raw.writer.write(b"\r\n\r\n")
+        assert await raw.reader.readexactly(2) == b"\r\n"
+    monkeypatch.undo()
+    overdue = [item.overdue(later + 2) for item in endpoint._transports._connections.values()]
+    assert sorted(overdue) == [False, True]
+    await pinging.close()
+    await heard.close()
+
+
+async def test_routes_are_asked_for_again() -> None:
+    transports = Transports(SipEndpoint(), Tracer(None))
+    now = time.monotonic()
+    transports._routes["127.0.0.1"] = ("192.0.2.9", now + 10)
+    assert transports.route_to("127.0.0.1") == "192.0.2.9"
+    transports._routes["127.0.0.1"] = ("192.0.2.9", now)
+    assert transports.route_to("127.0.0.1") == "127.0.0.1"
+    _, until = transports._routes["127.0.0.1"]
+    assert until == pytest.approx(now + transport.ROUTE_TIME, abs=5)
+
+
 async def test_overdue_connections_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "SWEEP", 0.01)
     monkeypatch.setattr(sockets, "MESSAGE_TIME", 0.02)

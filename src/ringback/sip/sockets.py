@@ -148,9 +148,9 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         owner = self._owner
         if self._parser.idle:
-            self._since = time.monotonic()
+            self._sign_of_life()
         for item in self._parser.feed(data):
-            self._since = time.monotonic()
+            self._sign_of_life()
             if isinstance(item, KeepAlive):
                 if item is KeepAlive.PING and self._transport is not None:
                     self._transport.write(b"\r\n")
@@ -162,6 +162,7 @@ class Connection(asyncio.Protocol):
                     return
             else:
                 self._heard = True
+                self._sign_of_life()
                 if owner.trace.observer is not None:
                     owner.trace("in", self.flow, self._local, item.encode())
                 owner.receiver.message(item, self.flow)
@@ -177,8 +178,13 @@ class Connection(asyncio.Protocol):
         if key:
             self._keys.append(key)
         transport.write(data)
-        self._since = time.monotonic()
+        self._sign_of_life()
         self._owner.trace("out", self.flow, self._local, data)
+
+    def _sign_of_life(self) -> None:
+        """Only a message is one of somebody unknown: a place is not kept by line ends."""
+        if self._heard or self._opened:
+            self._since = time.monotonic()
 
     def overdue(self, now: float) -> bool:
         """True for a connection that holds a place and does nothing with it."""

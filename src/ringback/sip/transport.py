@@ -16,6 +16,8 @@ CONNECT_TIMEOUT = 5.0
 CLOSE_TIME = 1.0
 """Seconds for what is still to be written when a connection is closed."""
 MAX_CONNECTIONS = 4096
+ROUTE_TIME = 60.0
+"""Seconds after which the system is asked again which of our addresses leads to a peer: networks change."""
 SWEEP = 10.0
 WILDCARDS = ("0.0.0.0", "::", "")
 
@@ -37,7 +39,7 @@ class Transports:
         self._by_peer: dict[tuple[str, int], Connection] = {}
         self._connecting: dict[tuple[str, int], list[Queued]] = {}
         self._numbers = count(1)
-        self._routes: dict[str, str] = {}
+        self._routes: dict[str, tuple[str, float]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.TimerHandle | None = None
         self._gone: asyncio.Event | None = None
@@ -233,8 +235,9 @@ class Transports:
 
     def route_to(self, host: str) -> str:
         """The local address that the system would use towards ``host``; nothing is sent to find out."""
-        known = self._routes.get(host)
-        if known is not None:
+        now = time.monotonic()
+        known, until = self._routes.get(host, ("", 0.0))
+        if now < until:
             return known
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
@@ -245,5 +248,5 @@ class Transports:
                 local = "::1" if family == socket.AF_INET6 else "127.0.0.1"
         if len(self._routes) >= 4096:
             self._routes.clear()
-        self._routes[host] = local
+        self._routes[host] = (local, now + ROUTE_TIME)
         return local
