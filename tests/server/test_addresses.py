@@ -56,8 +56,9 @@ async def test_a_port_may_be_advertised_beside_the_address(data: Path, free_port
     await finds_its_way(data, changes, "127.0.0.1", told=ADVERTISED)
 
 
-async def test_what_is_advertised_is_in_offers_and_answers(data: Path) -> None:
-    await finds_its_way(data, {**EVERYWHERE, "advertise": ADVERTISED}, "127.0.0.1", told=ADVERTISED)
+async def test_what_is_advertised_wins_over_where_rtp_is_bound(data: Path) -> None:
+    changes = {"sip": EVERYWHERE["sip"], "advertise": ADVERTISED}
+    await finds_its_way(data, changes, "127.0.0.1", told=ADVERTISED)
 
 
 async def finds_its_way(data: Path, changes: dict[str, Any], host: str, *, told: str = "") -> None:
