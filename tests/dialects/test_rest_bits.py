@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -58,6 +59,12 @@ async def test_a_json_object_reads_like_a_form() -> None:
         (b"[1]", "application/json", "not-an-object", 400),
         (b"x", "multipart/form-data; boundary=y", "unsupported-type", 415),
         (b"&".join(b"a=1" for _ in range(1001)), "", "bad-form", 400),
+        (b"a=" + b"%41" * 30_000, "", "bad-form", 400),
+        (b"x" * 70_000 + b"=a", "", "bad-form", 400),
+        (b'{"a": [%s1]}' % (b"1," * 1000), "application/json", "bad-form", 400),
+        (b'{"a": [%s1], "b": [%s1]}' % (b"1," * 500, b"1," * 500), "application/json", "bad-form", 400),
+        (b'{"a": "%s"}' % (b"x" * 70_000), "application/json", "bad-form", 400),
+        (b'{"a": [%s1]}' % (b"[]," * 50_000), "application/json", "too-large", 413),
     ],
 )
 async def test_bodies_that_are_refused(body: bytes, content_type: str, kind: str, status: int) -> None:
@@ -72,6 +79,23 @@ async def test_a_body_past_the_limit_is_refused_declared_or_not() -> None:
             await http.read_body(request(b"x" * 5001, **headers), 5000)
         assert (caught.value.kind, caught.value.status) == ("too-large", 413)
     assert await http.read_body(request(b"x" * 5000, content_length="5000"), 5000) == b"x" * 5000
+
+
+@pytest.mark.parametrize(("size", "aside"), [(5, False), (50_000, True)])
+async def test_a_long_form_is_read_beside_the_event_loop(
+    size: int, aside: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+    parse = http.parse_form
+
+    def noting(body: bytes) -> Parameters:
+        threads.append(threading.current_thread())
+        return parse(body)
+
+    monkeypatch.setattr(http, "parse_form", noting)
+    given = await http.read_parameters(request(b"A=" + b"%41" * (size // 3) + b"&B=%C3%A4"))
+    assert given.pairs == (("A", "A" * (size // 3)), ("B", "ä"))
+    assert (threads != [threading.main_thread()]) is aside
 
 
 async def test_json_bodies_as_they_are() -> None:

@@ -27,6 +27,7 @@ from ringback.calls.record import CallRecord
 from ringback.calls.rows import from_row
 from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.calls.verbs import HangUp, Hook, Verb
+from ringback.net.slices import gradually
 from ringback.store.errors import StoreError
 
 
@@ -112,7 +113,7 @@ class Switchboard:
         if wanted is None:
             return []
         rows = await self.engine.store.calls(wanted, limit=limit, offset=offset)
-        return [from_row(row) for row in rows]
+        return await gradually(from_row(row) for row in rows)
 
     async def count(self, which: CallFilter) -> int:
         """How many calls match."""

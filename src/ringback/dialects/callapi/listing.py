@@ -24,6 +24,7 @@ from ringback.dialects.callapi.sids import call_sid
 from ringback.dialects.callapi.words import statuses_named
 from ringback.dialects.http import Parameters, boolean, integer, parse_moment
 from ringback.dialects.spelling import read_sid
+from ringback.net.slices import gradually
 from ringback.routing.directory import Account
 
 _DEFAULT_SIZE, _LARGEST_SIZE, _LAST_PAGE = 50, 2000, 20_000
@@ -72,7 +73,7 @@ async def list_calls(
     now = datetime.now(UTC)
     return Listing(
         "Calls",
-        [call_resource(call, services.instance, now) for call in calls],
+        await gradually(call_resource(call, services.instance, now) for call in calls),
         "calls",
         _envelope(
             f"{account_uri(account.id)}/{path}.json", parameters, page, total, calls, services.instance

@@ -10,7 +10,10 @@ from xml.sax.saxutils import escape, quoteattr
 
 from starlette.responses import Response
 
+from ringback.net.slices import gradually
+
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0 section 2.2
+_PRETTY = json.JSONEncoder(indent=2, ensure_ascii=False)
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
@@ -42,39 +45,35 @@ class Listing(NamedTuple):
     envelope: Mapping[str, str | int] = {}
 
 
-def as_response(what: Resource | Listing, *, json: bool, status: int = 200) -> Response:
+async def as_response(what: Resource | Listing, *, json: bool, status: int = 200) -> Response:
     """The reply that carries it."""
     if json:
-        return Response(to_json(what), status, media_type="application/json")
-    return Response(to_xml(what), status, media_type="application/xml")
+        return Response(await to_json(what), status, media_type="application/json")
+    return Response(await to_xml(what), status, media_type="application/xml")
 
 
-def to_json(what: Resource | Listing) -> str:
+async def to_json(what: Resource | Listing) -> str:
     """Two spaces of indentation, as the service prints it."""
-    return json.dumps(_plain(what), indent=2, ensure_ascii=False)
+    return "".join(await gradually(_PRETTY.iterencode(await _plain(what))))
 
 
-def to_xml(what: Resource | Listing) -> str:
+async def to_xml(what: Resource | Listing) -> str:
     """Inside `RestcommResponse`."""
-    return f"{_HEAD}<RestcommResponse>{_xml(what)}</RestcommResponse>"
+    return f"{_HEAD}<RestcommResponse>{await _xml(what)}</RestcommResponse>"
 
 
 def message_response(text: str, status: int, *, json: bool) -> Response:
     """The service's form of an error that has one."""
     if json:
-        return Response(_dump({"message": text}), status, media_type="application/json")
+        return Response(_PRETTY.encode({"message": text}), status, media_type="application/json")
     body = f"{_HEAD}<RestcommResponse><Message>{_text(text)}</Message></RestcommResponse>"
     return Response(body, status, media_type="application/xml")
 
 
-def _dump(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)
-
-
-def _plain(what: Resource | Listing) -> Any:
+async def _plain(what: Resource | Listing) -> Any:
     if isinstance(what, Resource):
         return _object(what.members)
-    items = [_object(resource.members) for resource in what.resources]
+    items = await gradually(_object(resource.members) for resource in what.resources)
     return {**what.envelope, what.key: items} if what.key else items
 
 
@@ -86,13 +85,13 @@ def _object(members: Members) -> dict[str, Any]:
     }
 
 
-def _xml(what: Resource | Listing) -> str:
+async def _xml(what: Resource | Listing) -> str:
     if isinstance(what, Resource):
         return _element(what.element, what.members)
     given = "".join(
         f" {name.replace('_', '')}={quoteattr(_clean(str(value)))}" for name, value in what.envelope.items()
     )
-    inner = "".join(_xml(resource) for resource in what.resources)
+    inner = "".join(await gradually(_element(item.element, item.members) for item in what.resources))
     return f"<{what.element}{given}>{inner}</{what.element}>"
 
 

@@ -65,7 +65,7 @@ class Surface:
         """Any request below a prefix."""
         segments, as_json = _path(request)
         try:
-            return as_response(await self._answer(request, segments), json=as_json)
+            return await as_response(await self._answer(request, segments), json=as_json)
         except Refusal as refusal:
             return _refused(refusal, json=as_json)
         except BadBody as problem:

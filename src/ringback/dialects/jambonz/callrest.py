@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
@@ -35,6 +36,7 @@ from ringback.dialects.jambonz.update import Update, read_update
 from ringback.dialects.jambonz.webhook import JambonzApplication
 from ringback.dialects.spelling import read_sid
 from ringback.net.clock import utcnow
+from ringback.net.slices import gradually
 
 if TYPE_CHECKING:
     from ringback.calls.services import Services
@@ -101,7 +103,9 @@ class CallResource:
             live_or_ended_after=now - KEPT,
         )
         calls = await self._services.calls.list(which, limit=_MOST)
-        return JSONResponse([call_resource(call, self._services.public_url, now) for call in calls])
+        url = self._services.public_url
+        items = await gradually(msgspec.json.encode(call_resource(call, url, now)) for call in calls)
+        return Response(b"[" + b",".join(items) + b"]", media_type="application/json")
 
     async def count(self, request: Request, account: Account) -> Response:
         """How many calls are up, by direction."""

@@ -24,6 +24,7 @@ from ringback.dialects.laml.settings import Settings, configured
 from ringback.dialects.laml.webhook import LamlApplication, restored
 from ringback.dialects.spelling import read_sid
 from ringback.net.clock import utcnow
+from ringback.net.slices import gradually
 
 
 async def create(exchange: Exchange) -> Response:
@@ -99,7 +100,7 @@ async def listing(exchange: Exchange) -> Response:
     calls = await exchange.services.calls.list(which, limit=page.size + 1, offset=page.offset)
     body = envelope(
         "calls",
-        [exchange.view.call(call) for call in calls[: page.size]],
+        await gradually(exchange.view.call(call) for call in calls[: page.size]),
         page,
         more=len(calls) > page.size,
         path=f"{exchange.view.account_path}/Calls{exchange.view.list_suffix}",
