@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ringback.net.guard import AddressPolicy, AddressRefused, origin_of, refusal
+from ringback.net.guard import AddressPolicy, AddressRefused, origin_of, refusal, same_origin
 
 PRIVATE = {
     "127.0.0.1": "loopback",
@@ -91,6 +91,22 @@ def test_one_bad_address_refuses_the_host() -> None:
 )
 def test_origins(url: str, origin: tuple[str, str, int]) -> None:
     assert origin_of(url) == origin
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        ("HTTP://u:p@A.example:80/other?x#y", True),
+        ("https://a.example/", False),
+        ("http://a.example:8080/", False),
+        ("http://b.example/", False),
+        ("/relative", False),
+        ("http://a.example:99999/", False),
+    ],
+)
+def test_the_same_origin(other: str, same: bool) -> None:
+    assert same_origin("http://a.example/voice", other) is same
+    assert same_origin(other, "http://a.example/voice") is same
 
 
 @pytest.mark.parametrize("url", ["/relative", "mailto:a@b", "http://host:99999/"])

@@ -94,6 +94,14 @@ def origin_of(url: str) -> Origin:
     return scheme, _plain_host(parts.hostname), port
 
 
+def same_origin(one: str, other: str) -> bool:
+    """Whether two URLs have scheme, host and port in common; False where one of them has no host."""
+    try:
+        return origin_of(one) == origin_of(other)
+    except ValueError:
+        return False
+
+
 @lru_cache(maxsize=4096)
 def refusal(text: str, *, allow_private: bool) -> str | None:
     """Why an address must not be reached, or None when it may be."""

@@ -84,6 +84,12 @@ class HttpReply(msgspec.Struct, frozen=True):
     content_type: str = ""
     charset: str = "utf-8"
 
+    @property
+    def named_charset(self) -> str | None:
+        """The charset, if the Content-Type names one; None leaves it to the document to say."""
+        named = "charset=" in (self.header("content-type") or "").lower()
+        return self.charset if named else None
+
     def header(self, name: str) -> str | None:
         """The first value of a header, or None."""
         wanted = name.lower()

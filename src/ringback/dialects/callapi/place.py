@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ringback.calls.verbs import Hook
+from ringback.net.guard import same_origin
 from ringback.net.url import BadUrl, resolve, target
 
 
@@ -45,15 +46,6 @@ def arrived(hook: Hook, url: str) -> Place:
     if same_origin(hook.url, url):
         return Place(msgspec.structs.replace(hook, url=url))
     return Place(Hook(url=url, method=hook.method))
-
-
-def same_origin(one: str, other: str) -> bool:
-    """Whether two URLs have scheme, host and port in common."""
-    try:
-        a, b = target(one), target(other)
-    except BadUrl:
-        return False
-    return (a.scheme, a.host, a.port) == (b.scheme, b.host, b.port)
 
 
 def _bare(url: str) -> str:

@@ -9,7 +9,7 @@ from ringback.calls.control import Target
 from ringback.calls.verbs import Hook
 from ringback.dialects.callapi.errors import Refusal
 from ringback.dialects.callapi.fields import user_part
-from ringback.dialects.http import Parameters
+from ringback.dialects.http import Parameters, is_one_line
 from ringback.net.url import BadUrl, target
 from ringback.routing.numbers import is_telephone_number
 from ringback.sip.errors import SipParseError
@@ -30,7 +30,7 @@ def required(parameters: Parameters, name: str) -> str:
 
 def one_line(name: str, value: str) -> str:
     """What goes into SIP must not end a line there."""
-    if any(ord(character) < 32 or ord(character) == 127 for character in value):
+    if not is_one_line(value):
         raise Refusal(400, f"{name} must not contain control characters.")
     return value
 

@@ -237,16 +237,10 @@ def _read(hook: Hook, reply: WebhookReply) -> Markup | _Broken:
         )
         return _Broken(note, errors.ending("Invalid content type"))
     try:
-        return parse(reply.body, place, charset=_charset(reply))
+        return parse(reply.body, place, charset=reply.named_charset)
     except MarkupError as problem:
         note = errors.error(errors.BAD_DOCUMENT, problem.message, url=reply.url, line=problem.line)
         return _Broken(note, errors.ending("Problem to parse downloaded RCML"))
-
-
-def _charset(reply: WebhookReply) -> str | None:
-    """The charset that the Content-Type names, if it does: else the document itself says it."""
-    named = "charset=" in (reply.header("content-type") or "").lower()
-    return reply.charset if named else None
 
 
 def _credentials(hook: Hook) -> tuple[str, str] | None:

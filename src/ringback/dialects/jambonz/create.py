@@ -9,6 +9,7 @@ import msgspec
 
 from ringback.calls.control import Target
 from ringback.calls.verbs import Hook
+from ringback.dialects.http import is_one_line
 from ringback.dialects.jambonz.errors import ApiError, InvalidApplication
 from ringback.dialects.jambonz.markup import headers_of, parse_json
 from ringback.dialects.jambonz.session import Session, has_host, is_absolute, read_hook
@@ -59,7 +60,7 @@ def read_create(body: Any, account: Account, directory: Directory) -> Create:
     if not isinstance(body, dict):
         raise ApiError(400, "missing from parameter")
     from_ = body.get("from")
-    if not isinstance(from_, str) or not 0 < len(from_) <= 256 or not _printable(from_):
+    if not isinstance(from_, str) or not 0 < len(from_) <= 256 or not is_one_line(from_):
         raise ApiError(400, "missing from parameter")
     target, shown = _read_target(body.get("to"), body.get("headers"))
     if body.get("application_sid"):
@@ -97,7 +98,7 @@ def _read_target(to: Any, headers: Any) -> tuple[Target, str]:
         "teams": ("teams", "number"),
     }.get(str(to.get("type")), ("", ""))
     address = to.get(key) if key else None
-    if not isinstance(address, str) or not address.strip() or not _printable(address):
+    if not isinstance(address, str) or not address.strip() or not is_one_line(address):
         raise wrong
     if kind == "sip" and not _is_sip_uri(address.strip()):
         raise wrong
@@ -207,7 +208,7 @@ def _text(fields: dict[str, Any], name: str) -> str:
     value = fields.get(name)
     if value is None:
         return ""
-    if not isinstance(value, str) or len(value) > 256 or not _printable(value):
+    if not isinstance(value, str) or len(value) > 256 or not is_one_line(value):
         raise ApiError(400, f"invalid {name}")
     return value
 
@@ -241,11 +242,6 @@ def _object(body: dict[str, Any], name: str) -> dict[str, Any] | None:
     if value is not None and not isinstance(value, dict):
         raise ApiError(400, f"invalid {name} data")
     return value
-
-
-def _printable(text: str) -> bool:
-    # These go into SIP header lines.
-    return not any(char < " " or char == "\x7f" for char in text)
 
 
 def _json(value: Any) -> str:

@@ -24,6 +24,7 @@ from ringback.calls.verbs import (
     Unbuilt,
     Verb,
 )
+from ringback.dialects.http import is_one_line
 from ringback.dialects.jambonz.configure import configure
 from ringback.dialects.jambonz.errors import FROM_APPLICATION, NOT_SUPPORTED, InvalidApplication
 from ringback.dialects.jambonz.prompts import LONGEST, answering, gather, play, say
@@ -199,7 +200,7 @@ def read_duration(value: object, otherwise: int) -> int:
 
 
 def _line(text: str | None, where: str) -> str | None:
-    if text is not None and any(c in text for c in "\r\n\0"):
+    if text is not None and not is_one_line(text):
         raise InvalidApplication(f"{where}: property reason has invalid data type")
     return text
 

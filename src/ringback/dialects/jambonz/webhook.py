@@ -33,7 +33,7 @@ from ringback.dialects.jambonz.session import (
 from ringback.dialects.jambonz.setup import Setup
 from ringback.dialects.jambonz.sids import spell
 from ringback.dialects.jambonz.verbstatus import VerbReports
-from ringback.net.guard import origin_of
+from ringback.net.guard import same_origin
 from ringback.webhooks.ask import Asker
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class JambonzApplication:
         hook, before = ask.hook, self.session
         if ask.status_hook is not None:
             self._status_hook = ask.status_hook
-        if is_absolute(hook.url) and not _same_server(hook.url, before.base_url):
+        if is_absolute(hook.url) and not same_origin(hook.url, before.base_url):
             self.session = moved(before, hook.url)
         payload = call_info(call, self._services.public_url)
         document = await self._following("session:redirect", hook, payload, call)
@@ -182,7 +182,7 @@ class JambonzApplication:
     def _leads_elsewhere(self, url: str) -> bool:
         if self._line is None:
             return True
-        return is_socket_url(url) and not _same_server(url, self._line.hook.url)
+        return is_socket_url(url) and not same_origin(url, self._line.hook.url)
 
     async def _open_line(self, kind: str, hook: Hook, payload: Payload, call: CallRecord) -> Any:
         """A socket to another server. It replaces the one there was; coming from HTTP it is a new session."""
@@ -296,13 +296,6 @@ class JambonzApplication:
             self._orders.close()
         lines = [line for line in (self._line, self._status_line) if line is not None]
         await asyncio.gather(*(line.close() for line in lines))
-
-
-def _same_server(url: str, other: str) -> bool:
-    try:
-        return origin_of(url) == origin_of(other)
-    except ValueError:
-        return False
 
 
 def _names_same(url: str, other: str) -> bool:

@@ -36,9 +36,7 @@ def interpret(reply: WebhookReply, profile: Profile, base: str) -> Markup:
 
 
 def _markup(reply: WebhookReply, profile: Profile, base: str) -> Markup:
-    # The charset is the server's default where none is given; then the document itself says.
-    given = "charset=" in (reply.header("content-type") or "").lower()
-    return read_markup(reply.body, profile, base=base, charset=reply.charset if given else None)
+    return read_markup(reply.body, profile, base=base, charset=reply.named_charset)
 
 
 def _plain_text(reply: WebhookReply, profile: Profile, base: str) -> Markup:

@@ -22,7 +22,7 @@ from ringback.dialects.laml.profiles import Profile, profile_named
 from ringback.dialects.laml.replies import AT_END, ending, interpret
 from ringback.dialects.laml.settings import Settings
 from ringback.net.cookies import Cookies
-from ringback.net.guard import origin_of
+from ringback.net.guard import same_origin
 from ringback.net.url import BadUrl, target
 from ringback.routing.directory import Account
 from ringback.webhooks.ask import Asker, WebhookFailure, WebhookReply, WebhookRequest
@@ -147,7 +147,7 @@ class LamlApplication:
         if hook.username is not None:
             return hook.username, hook.password or ""
         settings = self.settings
-        if settings.username and _same_origin(hook.url, settings.voice_url):
+        if settings.username and same_origin(hook.url, settings.voice_url):
             return settings.username, settings.password
         return None
 
@@ -223,10 +223,3 @@ def _base(hook: Hook, fields: Sequence[tuple[str, str]], reply: WebhookReply) ->
         return hook.url if target(sent).url == reply.url else reply.url
     except BadUrl:
         return reply.url
-
-
-def _same_origin(one: str, other: str) -> bool:
-    try:
-        return origin_of(one) == origin_of(other)
-    except ValueError:
-        return False
