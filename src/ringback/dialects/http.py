@@ -235,11 +235,6 @@ def is_one_line(text: str) -> bool:
     return not any(char < " " or char == "\x7f" for char in text)
 
 
-def is_one_line(text: str) -> bool:
-    """Whether a text can stand in a SIP header: no control characters."""
-    return not any(char < " " or char == "\x7f" for char in text)
-
-
 def boolean(text: str) -> bool | None:
     """`true`, `True`, `1`, … and their opposites; None for anything else."""
     lowered = text.strip().lower()
