@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from ringback.sip.dialog import DialogState
-from ringback.sip.events import Ended
+from ringback.sip.events import Ended, RequestReceived
 from ringback.sip.flow import Flow
 from ringback.sip.incoming import IncomingRequest
 
@@ -30,7 +30,7 @@ def test_options_says_what_we_can(network: Network, node: Node, peer: Peer) -> N
     peer.send(peer.request("OPTIONS", node, Max_Forwards="0"), node)
     network.run(0.05)
     (ok,) = peer.responses(200)
-    assert {"INVITE", "ACK", "BYE", "CANCEL", "OPTIONS"} <= set(ok.allow)
+    assert ok.allow == ["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE", "PRACK"]
     assert "application/sdp" in (ok.headers.get("Accept") or "")
     assert {"100rel", "timer", "replaces"} <= set(ok.supported)
     assert ok.to.tag is not None
@@ -130,7 +130,30 @@ def test_responses_to_nothing_are_dropped(network: Network, node: Node, peer: Pe
     assert peer.inbox == []
 
 
-def test_registrations_are_handed_up(network: Network, node: Node, peer: Peer) -> None:
+def test_what_is_allowed_is_what_is_handled(network: Network, peer: Peer) -> None:
+    """In Allow, outside of calls and inside of them."""
+    node = network.node("192.0.2.1", methods=("MESSAGE",))
+    node.agent.on_request = lambda incoming: incoming.reply(202)
+    node.on_call = lambda call: call.answer(SDP)
+    peer.send(peer.request("INVITE", node, body=SDP), node)
+    network.run(0.05)
+    (ok,) = peer.responses(200)
+    peer.send(peer.within("ACK", node, ok), node)
+    for number, method in enumerate(("MESSAGE", "REFER", "NEWMETHOD"), 2):
+        peer.send(peer.request(method, node, Call_ID=method), node)
+        peer.send(peer.within(method, node, ok, cseq=number), node)
+    network.run(0.05)
+    assert "MESSAGE" in ok.allow
+    assert "REFER" not in ok.allow
+    refusals = [*peer.responses(405, "REFER"), *peer.responses(501, "NEWMETHOD")]
+    assert len(refusals) == 4
+    assert all(refusal.allow == ok.allow for refusal in refusals)
+    assert len(peer.responses(202, "MESSAGE")) == 1
+    assert node.event(RequestReceived).incoming.request.method == "MESSAGE"
+
+
+def test_registrations_are_handed_up(network: Network, peer: Peer) -> None:
+    node = network.node("192.0.2.1", methods=("REGISTER",))
     seen: list[IncomingRequest] = []
     node.agent.on_register = seen.append
     peer.send(peer.request("REGISTER", node, Expires="60", branch="z9hG4bKreg"), node)
@@ -146,7 +169,8 @@ def test_registrations_are_handed_up(network: Network, node: Node, peer: Peer) -
     assert peer.names == ["200 REGISTER"] * 2
 
 
-def test_other_requests_are_handed_up(network: Network, node: Node, peer: Peer) -> None:
+def test_other_requests_are_handed_up(network: Network, peer: Peer) -> None:
+    node = network.node("192.0.2.1", methods=("MESSAGE",))
     node.agent.on_request = lambda incoming: incoming.reply(
         202, "Taken", body=b"ok", headers=[("Content-Type", "text/plain")]
     )

@@ -173,7 +173,7 @@ async def test_options_and_requests_and_registrations(client: SipEndpoint) -> No
         taken.append(incoming)
         incoming.reply(200, headers=[("Expires", "60")])
 
-    server = Server(on_register=take, on_request=take)
+    server = Server(on_register=take, on_request=take, methods=["MESSAGE"])
     await server.endpoint.start(LISTEN)
     async with asyncio.timeout(5):
         assert (await client.options(server.uri("tcp"))).status == 200

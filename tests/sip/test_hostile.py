@@ -20,7 +20,7 @@ TORTURE = sorted((Path(__file__).parent / "torture").glob("*.dat"))
 
 
 def open_node(network: Network) -> Node:
-    node = network.node("192.0.2.1")
+    node = network.node("192.0.2.1", methods=("REGISTER", "MESSAGE", "REFER", "NOTIFY", "SUBSCRIBE"))
     node.agent.on_register = lambda incoming: incoming.reply(200)
     node.agent.on_request = lambda incoming: incoming.reply(202)
     node.on_call = lambda call: call.answer(SDP)

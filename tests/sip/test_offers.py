@@ -331,7 +331,8 @@ def test_info_arrives_and_is_answered(up: Inbound) -> None:
     assert up.peer.names == ["200 INFO"]
 
 
-def test_other_requests_are_the_owners(up: Inbound) -> None:
+def test_other_requests_are_the_owners(network: Network, peer: Peer) -> None:
+    up = Inbound(network, network.node("192.0.2.1", methods=("REFER",)), peer)
     up.send("REFER", Refer_To="<sip:carol@192.0.2.4>")
     incoming = up.node.events[0].incoming
     assert incoming.request.refer_to.uri.user == "carol"
@@ -352,5 +353,5 @@ def test_other_requests_are_the_owners(up: Inbound) -> None:
 def test_options_inside_a_call(up: Inbound) -> None:
     up.send("OPTIONS")
     up.send("PUBLISH")
-    assert up.peer.names == ["200 OPTIONS"]
+    assert up.peer.names == ["200 OPTIONS", "405 PUBLISH"]
     assert up.node.kinds() == ["RequestReceived"]

@@ -102,7 +102,7 @@ def test_a_failure_is_tried_again_later(network: Network, node: Node, peer: Peer
 
 
 def test_with_credentials_against_our_own_server(network: Network, node: Node) -> None:
-    server = network.node("192.0.2.2")
+    server = network.node("192.0.2.2", methods=("REGISTER",))
     digest = DigestServer("ringback", {"alice": "secret"}.get, lambda: network.now)
     seen: list[str | None] = []
 

@@ -215,7 +215,9 @@ async def test_one_connection_serves_many_requests(endpoint: SipEndpoint) -> Non
 
 async def test_a_response_finds_another_way_when_its_connection_has_gone() -> None:
     waiting: asyncio.Queue[Callable[[], None]] = asyncio.Queue()
-    server = SipEndpoint(on_request=lambda incoming: waiting.put_nowait(lambda: incoming.reply(202)))
+    server = SipEndpoint(
+        on_request=lambda incoming: waiting.put_nowait(lambda: incoming.reply(202)), methods=["MESSAGE"]
+    )
     await server.start(["tcp:127.0.0.1:0"])
     arrived: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 

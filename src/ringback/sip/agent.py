@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from ringback.sip.authorizer import Authorizer
 from ringback.sip.body import SDP, check_body
 from ringback.sip.core import (
-    ALLOW,
+    METHODS,
     AddressAllowed,
     Core,
     HeaderList,
@@ -42,7 +42,7 @@ from ringback.sip.uri import NameAddr, Uri
 
 log = logging.getLogger(__name__)
 
-KNOWN_METHODS = frozenset(token.strip() for token in ALLOW.split(",")) | {"PUBLISH"}
+KNOWN_METHODS = frozenset(METHODS) | {"REFER", "NOTIFY", "MESSAGE", "SUBSCRIBE", "REGISTER", "PUBLISH"}
 DIALOG_ONLY = frozenset({"BYE", "INFO", "UPDATE", "PRACK"})
 ACCEPT = f"{SDP}, multipart/mixed"
 
@@ -215,14 +215,14 @@ class UserAgent:
             self.core.answer(transaction, 481)
         elif request.method == "OPTIONS":
             self._answer_options(transaction)
-        elif request.method not in KNOWN_METHODS:
-            self.core.answer(transaction, 501, headers=[("Allow", ALLOW)])
-        else:
+        elif request.method in METHODS or request.method in self.core.settings.methods:
             dialog.receive_request(transaction, request, flow)
+        else:
+            self._refuse_method(transaction)
 
     def _answer_options(self, transaction: ServerTransaction) -> None:
         tags = self.core.settings.option_tags
-        headers = [("Allow", ALLOW), ("Accept", ACCEPT), ("Supported", tags)]
+        headers = [("Allow", self.core.settings.allow), ("Accept", ACCEPT), ("Supported", tags)]
         self.core.answer(transaction, self._refusal[0] if self._refusal else 200, headers=headers)
 
     def _receive_invite(self, transaction: ServerTransaction, request: Request, flow: Flow) -> None:
@@ -244,13 +244,16 @@ class UserAgent:
 
     def _receive_other(self, transaction: ServerTransaction, request: Request, flow: Flow) -> None:
         handler = self.on_register if request.method == "REGISTER" else self.on_request
-        if request.method not in KNOWN_METHODS:
-            self.core.answer(transaction, 501, headers=[("Allow", ALLOW)])
-        elif handler is None:
-            self.core.answer(transaction, 405, headers=[("Allow", ALLOW)])
+        if handler is None or request.method not in self.core.settings.methods:
+            self._refuse_method(transaction)
         else:
             incoming = IncomingRequest(request, flow, transaction.respond, transaction.to_tag)
             self.core.notify(handler, incoming)
+
+    def _refuse_method(self, transaction: ServerTransaction) -> None:
+        """405 for what others do, 501 for what nobody knows (RFC 3261 section 8.2.1)."""
+        status = 405 if transaction.request.method in KNOWN_METHODS else 501
+        self.core.answer(transaction, status, headers=[("Allow", self.core.settings.allow)])
 
     def _refuse(
         self, request: Request, flow: Flow, status: int, reason: str | None, headers: HeaderList = ()

@@ -28,7 +28,8 @@ AddressAllowed = Callable[[str, str, str], bool]
 """Whether a request may go to an address: the address, the name that it was found for, and, inside a dialog,
 the address of its peer (else empty)."""
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY, MESSAGE, SUBSCRIBE, REGISTER"
+METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE", "PRACK")
+"""What every user agent here does by itself."""
 TCP_AVOIDED_FOR = 600.0
 """Seconds in which a peer that refused TCP is sent large requests by UDP at once."""
 
@@ -51,15 +52,22 @@ _OWN = frozenset(
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """How a user agent behaves. ``session_expires`` and ``min_se`` are seconds (RFC 4028)."""
+    """How a user agent behaves. ``session_expires`` and ``min_se`` are seconds (RFC 4028); ``methods`` and
+    ``supported`` are the methods and option tags that its owner handles beyond those of the protocol core."""
 
     user_agent: str = "Ringback"
     supported: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
     session_expires: int = 1800
     min_se: int = 90
     max_redirects: int = 5
     udp_limit: int = 1300
     """Octets above which a request tries TCP first (RFC 3261 section 18.1.1)."""
+
+    @property
+    def allow(self) -> str:
+        """The value of Allow."""
+        return ", ".join((*METHODS, *self.methods))
 
     @property
     def option_tags(self) -> str:
@@ -180,7 +188,7 @@ class Core:
         """Adds what INVITE, UPDATE and their 2xx carry: Contact, Allow and Supported."""
         headers = message.headers
         headers.add("Contact", self.contact(flow, user))
-        headers.add("Allow", ALLOW)
+        headers.add("Allow", self.settings.allow)
         headers.add("Supported", self.settings.option_tags)
 
     def permitted(self, uri: Uri, flows: list[Flow], peer: Flow | None = None) -> list[Flow]:

@@ -44,18 +44,23 @@ class SipEndpoint:
         on_request: Callable[[IncomingRequest], None] | None = None,
         on_trace: Callable[[Trace], None] | None = None,
         supported: Sequence[str] = (),
+        methods: Sequence[str] = (),
         session_expires: int = 1800,
         address_allowed: AddressAllowed | None = None,
         locator: Locator | None = None,
     ) -> None:
         """``on_invitation`` sets ``call.on_event`` and rings, answers or rejects, then or later; without it
-        calls get 480. ``on_register`` answers REGISTER, ``on_request`` other requests outside a dialog
-        (MESSAGE, SUBSCRIBE …); without them 405. ``supported``: further option tags that the application
-        handles (``replaces``). ``session_expires``: seconds, 0 turns our own session timers off.
+        calls get 480. ``on_register`` answers REGISTER; without it 405. ``methods``: those of other requests
+        that the application handles (MESSAGE, REFER …), by ``on_request`` outside of calls, by
+        ``RequestReceived`` inside. ``supported``: further option tags that it handles (``replaces``).
+        ``session_expires``: seconds, 0 turns our own session timers off.
         ``address_allowed`` is asked for every address before a request goes there, but for the peer's own
         inside a dialog.
         """
-        settings = Settings(user_agent, tuple(supported), session_expires)
+        registrar = ("REGISTER",) if on_register is not None else ()
+        settings = Settings(
+            user_agent, tuple(supported), (*registrar, *methods), session_expires=session_expires
+        )
         self._trace = Tracer(on_trace)
         self._transports = Transports(self, self._trace, advertise)
         self._agent = UserAgent(settings, _clock, self._transports.local_for, address_allowed=address_allowed)

@@ -90,8 +90,8 @@ class InfoReceived(msgspec.Struct, frozen=True):
 
 
 class RequestReceived(msgspec.Struct, frozen=True):
-    """Another request inside the dialog (REFER, NOTIFY, MESSAGE, SUBSCRIBE): ``incoming.reply`` answers
-    it."""
+    """A request inside the dialog with one of the ``methods`` that the owner handles (REFER, NOTIFY …):
+    ``incoming.reply`` answers it."""
 
     incoming: IncomingRequest
 
