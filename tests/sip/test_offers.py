@@ -255,8 +255,8 @@ def test_an_offer_across_ours_is_491(network: Network, node: Node, peer: Peer) -
     assert [item.cseq.method for item in peer.responses(491)] == ["INVITE", "UPDATE"]
 
 
-@pytest.mark.parametrize("offer", [SDP, b""])
-@pytest.mark.parametrize("ring", [{}, {"status": 183, "sdp": SDP}])
+@pytest.mark.parametrize("offer", [SDP, b""], ids=["offer", "no offer"])
+@pytest.mark.parametrize("ring", [{}, {"status": 183, "sdp": SDP}], ids=["ringing", "early media"])
 def test_an_offer_before_our_answer_to_the_first_is_500(
     network: Network, node: Node, peer: Peer, offer: bytes, ring: dict[str, Any]
 ) -> None:
