@@ -64,10 +64,12 @@ def test_what_tells_transactions_apart(peer: Peer) -> None:
     assert server_key(other) != key
 
 
-def test_the_old_way_looks_at_everything(peer: Peer) -> None:
-    invite = peer.request("INVITE", peer, branch="1")
+@pytest.mark.parametrize("branch", ["1", "z9hG4bK"])
+def test_the_old_way_looks_at_everything(peer: Peer, branch: str) -> None:
+    """For branches that promise nothing; the cookie alone does not, either (RFC 4475 section 3.2.1)."""
+    invite = peer.request("INVITE", peer, branch=branch)
     key = server_key(invite)
-    assert server_key(peer.request("ACK", peer, branch="1")) == key
-    assert server_key(peer.request("INVITE", peer, branch="1", cseq=2)) != key
-    assert server_key(peer.request("INVITE", peer, branch="1", Call_ID="other")) != key
-    assert server_key(peer.request("INVITE", peer, branch="1", From="<sip:x@y>;tag=z")) != key
+    assert server_key(peer.request("ACK", peer, branch=branch)) == key
+    assert server_key(peer.request("INVITE", peer, branch=branch, cseq=2)) != key
+    assert server_key(peer.request("INVITE", peer, branch=branch, Call_ID="other")) != key
+    assert server_key(peer.request("INVITE", peer, branch=branch, From="<sip:x@y>;tag=z")) != key

@@ -174,7 +174,7 @@ def server_key(request: Request, method: str | None = None) -> Key:
         method = "INVITE"
     via = request.via
     branch = via.branch
-    if branch is not None and branch[:7].lower() == "z9hg4bk":
+    if branch is not None and via.has_magic_branch:
         return (branch.lower(), via.sent_by, method)
     # RFC 2543 has no branch to go by: the rules of RFC 3261 section 17.2.3.
     uri, tag = str(request.uri), request.from_.tag
