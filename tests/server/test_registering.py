@@ -12,7 +12,7 @@ from tests.server.site import Site
 
 from ringback.sip.auth import DigestClient
 from ringback.sip.flow import split_address
-from ringback.sip.message import Response
+from ringback.sip.message import Request, Response, make_response
 from ringback.sip.parse import parse_message
 from ringback.testing.kit import DEVICE, DEVICE_PASSWORD
 
@@ -36,6 +36,12 @@ class Device:
     def __exit__(self, *_: object) -> None:
         self._socket.close()
 
+    @property
+    def address(self) -> str:
+        """Where it is, as `host:port`."""
+        host, port = self._socket.getsockname()
+        return f"{host}:{port}"
+
     async def register(self, *lines: str) -> Response:
         """The final response to a REGISTER with these lines, after the challenge."""
         challenge = await self._exchange(lines)
@@ -57,11 +63,24 @@ class Device:
             f"Call-ID: {port}",
             f"CSeq: {self._cseq} REGISTER",
         ]
-        loop = asyncio.get_running_loop()
         self._socket.send("\r\n".join([*own, *lines, "Content-Length: 0", "", ""]).encode())
-        response = parse_message(await asyncio.wait_for(loop.sock_recv(self._socket, 65536), 5.0))
+        response = await self._received()
         assert isinstance(response, Response)
         return response
+
+    async def refuse(self) -> Request:
+        """The INVITE that comes next, which is refused as by somebody who is busy."""
+        invite = await self._received()
+        assert isinstance(invite, Request)
+        self._socket.send(make_response(invite, 486, to_tag="d").encode())
+        acknowledged = await self._received()
+        assert isinstance(acknowledged, Request)
+        assert acknowledged.method == "ACK"
+        return invite
+
+    async def _received(self) -> Request | Response:
+        loop = asyncio.get_running_loop()
+        return parse_message(await asyncio.wait_for(loop.sock_recv(self._socket, 65536), 5.0))
 
 
 @pytest.mark.parametrize(
@@ -70,6 +89,8 @@ class Device:
         (["Contact: <sip:alice@127.0.0.1:5099"], None),
         (["Contact: <mailto:alice@example.org>"], "Contact Is No SIP URI"),
         (["Contact: <sip:alice@127.0.0.1:5099>", "Expires: soon"], "Malformed Expires"),
+        (["Contact: <sip:alice@127.0.0.1:5099>", "Path: <tel:+1>"], "Path Is No SIP URI"),
+        (["Contact: <sip:alice@127.0.0.1:5099>", "Path: <sip:proxy"], None),
         (["Contact: *", "Expires: 60"], "Contact * Needs Expires 0 And No Other Contact"),
         (
             ["Contact: *", "Contact: <sip:alice@127.0.0.1:5099>", "Expires: 0"],
@@ -90,6 +111,20 @@ async def test_a_right_one_is_taken(site: Site) -> None:
         assert response.status == 200
         assert response.headers.get("Contact") == "<sip:alice@127.0.0.1:5099>;expires=60"
         assert (await device.register("Contact: *", "Expires: 0")).status == 200
+
+
+async def test_a_device_is_called_through_the_proxies_it_registered_through(site: Site) -> None:
+    """RFC 3327: the first of them is the one beside us."""
+    with Device(site.server.sip_address) as device:
+        path = f"<sip:{device.address};lr>, <sip:far.example;lr>"
+        contact = "<sip:alice@192.0.2.9:5099>"
+        response = await device.register(f"Contact: {contact}", f"Path: {path}", "Expires: 60")
+        assert response.headers.get_all("Path") == path.split(", ")
+        await site.create("laml", f"client:{DEVICE}")
+        invite = await device.refuse()
+        assert str(invite.uri) == "sip:alice@192.0.2.9:5099"
+        assert [f"<{route.uri}>" for route in invite.routes] == path.split(", ")
+        assert (await device.register("Contact: *", "Expires: 0")).headers.get("Path") is None
 
 
 async def test_a_fault_of_ours_is_answered(

@@ -17,7 +17,7 @@ from ringback.calls.status import CallStatus, Direction
 from ringback.net.clock import utcnow
 from ringback.routing.directory import Account, Directory
 from ringback.routing.inbound import Answering, Device, InviteFacts, Refused, answer, identify
-from ringback.routing.registrar import BindingStore, Registrar, Registration, parse_contacts
+from ringback.routing.registrar import BindingStore, Registrar, Registration, parse_contacts, parse_path
 from ringback.sip.auth import Credentials
 from ringback.sip.auth_server import DigestServer
 from ringback.sip.errors import SipParseError
@@ -161,6 +161,7 @@ class Reception:
             incoming.reply(401, headers=self._challenges(request, "WWW-Authenticate", "Authorization"))
             return
         contacts, everything = parse_contacts(request.headers.get_all("Contact"))
+        path = parse_path(request.headers.get_all("Path"))
         registered = self._registrar.register(
             Registration(
                 username=client.username,
@@ -171,6 +172,7 @@ class Reception:
                 everything=everything,
                 expires=request.expires,
                 user_agent=request.headers.get("User-Agent") or "",
+                path=path,
             ),
             utcnow().timestamp(),
         )
@@ -179,6 +181,8 @@ class Reception:
         for binding in registered.kept:
             self._bindings.keep(binding)
         headers = [("Contact", contact) for contact in registered.contacts]
+        if registered.status == 200:
+            headers += [("Path", hop) for hop in path]  # RFC 3327 section 5.3: the device learns its way
         if registered.min_expires is not None:
             headers.append(("Min-Expires", str(registered.min_expires)))
         incoming.reply(registered.status, registered.reason or None, headers=headers)

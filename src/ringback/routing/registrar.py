@@ -111,10 +111,6 @@ class Registrar:
         """The clients that are registered now."""
         return [name for name in self._bindings if self.lookup(name, now)]
 
-    def next_expiry(self) -> float | None:
-        """When `expire` has something to do."""
-        return min((b.expires_at for held in self._bindings.values() for b in held), default=None)
-
     def expire(self, now: float) -> tuple[Binding, ...]:
         """Let go of what has run out; returns it."""
         gone = [b for held in self._bindings.values() for b in held if b.expires_at <= now]
@@ -231,6 +227,14 @@ def parse_contacts(values: Sequence[str]) -> tuple[tuple[NameAddr, ...], bool]:
                 raise SipParseError("Contact Is No SIP URI")
             contacts.append(contact)
     return tuple(contacts), everything
+
+
+def parse_path(values: Sequence[str]) -> tuple[str, ...]:
+    """The Path fields of a REGISTER, our neighbour first (:rfc:`3327`). Raises SipParseError."""
+    hops = tuple(hop for value in values for hop in NameAddr.parse_many(value))
+    if any(hop.uri.scheme not in ("sip", "sips") for hop in hops):
+        raise SipParseError("Path Is No SIP URI")
+    return tuple(map(str, hops))
 
 
 def _out_of_order(binding: Binding, wanted: Registration) -> bool:
