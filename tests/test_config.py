@@ -10,7 +10,7 @@ import pytest
 
 from ringback.config import DEMONSTRATION, DEVICE, ConfigError, Settings, demonstration, load
 from ringback.net.guard import AddressRefused
-from ringback.routing.directory import Application, Client, Number, Trunk
+from ringback.routing.directory import Account, Application, Client, Number, Trunk
 from ringback.store import derived_id
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "ringback.toml"
@@ -217,8 +217,8 @@ def test_without_a_file_there_is_a_demonstration(data: Path) -> None:
     assert load(None, env).account[0].token == token  # the same after a restart
     assert stat.S_IMODE((data / "account.toml").stat().st_mode) == 0o600
     directory = settings.directory()
-    account = directory.account_named("demo")
-    assert account is not None
+    [account] = directory.all(Account)
+    assert account.name == "demo"
     for dialect, (path, dialled) in DEMONSTRATION.items():
         application = directory.application_named(account.id, dialect)
         assert application is not None

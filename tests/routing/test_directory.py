@@ -12,9 +12,9 @@ from ringback.routing.directory import Account, Application, Client, Directory, 
 
 
 def test_look_ups_by_id_and_name(directory: Directory) -> None:
-    demo = directory.account_named("demo")
+    demo = directory.account(DEMO)
     assert demo is not None
-    assert directory.account(DEMO) is demo
+    assert demo.name == "demo"
     ivr = directory.application_named(DEMO, "ivr")
     assert ivr is not None
     assert directory.application(ivr.id) is ivr

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from lxml import etree
 
 from ringback.speech.protocol import MAX_TEXT, SpeechError
-from ringback.speech.ssml import from_element, is_ssml, sanitise, strip_ssml
+from ringback.speech.ssml import is_ssml, sanitise, strip_ssml
 
 
 @pytest.mark.parametrize(
@@ -69,20 +68,6 @@ def test_too_long() -> None:
         with pytest.raises(SpeechError) as failed:
             call("<speak>" + "x" * MAX_TEXT + "</speak>")
         assert failed.value.kind == "too-long"
-
-
-@pytest.mark.parametrize(
-    ("markup", "expected"),
-    [
-        ("<Say>  Hello\n  world </Say>", ("Hello world", False)),
-        ("<Say>a<!-- no -->b</Say>", ("ab", False)),
-        ('<Say>Wait<break time="1s"/>.</Say>', ('<speak>Wait<break time="1000ms"/>.</speak>', True)),
-        ("<Say><break/></Say>", ("", False)),
-        ("<Say/>", ("", False)),
-    ],
-)
-def test_from_a_say_element(markup: str, expected: tuple[str, bool]) -> None:
-    assert from_element(etree.fromstring(markup)) == expected
 
 
 def test_words_alone() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from ringback.speech.languages import match_language
 from ringback.speech.protocol import Gender
-from ringback.speech.voices import known_voice, resolve_voice
+from ringback.speech.voices import resolve_voice
 
 
 @pytest.mark.parametrize(
@@ -62,10 +62,3 @@ RCML = "bf bp en en-gb cf cs dan fi es fr de el it nl no pl pt ru ar ca sv tr"
 @pytest.mark.parametrize("code", RCML.split())
 def test_every_two_letter_code_of_rcml_is_a_language_here(code: str) -> None:
     assert match_language(code) is not None
-
-
-def test_names_that_can_be_placed() -> None:
-    assert known_voice("woman")
-    assert known_voice("Polly.Amy")
-    assert known_voice("Google.fr-FR-Neural2-B")
-    assert not known_voice("somebody")

@@ -76,8 +76,8 @@ async def test_a_settled_delivery_can_wait(data: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(writing, "LINGER_SECONDS", 60.0)
     async with await Store.open("sqlite", data) as store:
         due = delivery()
-        await store.put_deliveries([due])
+        await store.append(event(deliveries=(due,)))
         settled = store.mark_delivered(due.id, attempts=1, http_status=204)
-        await store.put_deliveries([delivery(2)])
+        await store.append(event(2, deliveries=(delivery(2),)))
         assert settled.done()
         assert [waiting.call_id for waiting in await store.pending()] == [delivery(2).call_id]

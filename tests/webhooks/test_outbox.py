@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from ringback.store.records import StoredDelivery
+from ringback.store.records import Append, StoredDelivery
 from ringback.store.store import Store
 from ringback.webhooks.delivery import Delivery
 from ringback.webhooks.outbox import StoreOutbox, from_stored, to_stored
@@ -38,7 +38,8 @@ async def test_over_the_real_store(tmp_path: Path) -> None:
         damaged = StoredDelivery(
             id="55555555-5555-4555-8555-555555555555", account_id=DELIVERY.account_id, payload=b"\xc1"
         )
-        await store.put_deliveries([to_stored(DELIVERY), to_stored(second), damaged])
+        due = (to_stored(DELIVERY), to_stored(second), damaged)
+        await store.append(Append(call_id="c", sequence=0, kind="k", at=0.0, payload=b"", deliveries=due))
         assert [delivery.id for delivery in await outbox.pending()] == [DELIVERY.id, second.id]
         await outbox.reschedule(DELIVERY.id, 99.0, 1, "status 500")
         [first, _] = await outbox.pending()

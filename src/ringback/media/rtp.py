@@ -14,8 +14,6 @@ UInt64 = npt.NDArray[np.uint64]
 Bool = npt.NDArray[np.bool_]
 
 HEADER = 12
-MAX_PAYLOAD = 480
-"""Octets of 60 ms of G.711, the longest packet that is placed or sent."""
 
 
 class Batch(NamedTuple):

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ringback.media.model import DTMF_KEYS, Silence, Tone
+from ringback.media.model import DTMF_KEYS, Tone
 from ringback.media.source import Source
 
 RATE = 8000
@@ -19,13 +19,6 @@ LOW_GROUP = (697.0, 770.0, 852.0, 941.0)
 HIGH_GROUP = (1209.0, 1336.0, 1477.0, 1633.0)
 KEYPAD = "123A456B789C*0#D"
 """The keys, row by row of `LOW_GROUP`, column by column of `HIGH_GROUP` (ITU-T Q.23)."""
-
-# Precise tone plan of North America; ITU-T E.180 for what the cadences are there for.
-DIAL_TONE: tuple[Tone | Silence, ...] = (Tone((350.0, 440.0), 2000),)
-RINGBACK: tuple[Tone | Silence, ...] = (Tone((440.0, 480.0), 2000, -19.0), Silence(4000))
-BUSY: tuple[Tone | Silence, ...] = (Tone((480.0, 620.0), 500, -24.0), Silence(500))
-CONGESTION: tuple[Tone | Silence, ...] = (Tone((480.0, 620.0), 250, -24.0), Silence(250))
-BEEP: tuple[Tone | Silence, ...] = (Tone((1000.0,), 300, -13.0),)
 
 
 def amplitude(level: float) -> float:

@@ -95,11 +95,6 @@ class HttpReply(msgspec.Struct, frozen=True):
         wanted = name.lower()
         return next((value for key, value in self.headers if key.lower() == wanted), None)
 
-    def header_values(self, name: str) -> list[str]:
-        """All values of a header, in order."""
-        wanted = name.lower()
-        return [value for key, value in self.headers if key.lower() == wanted]
-
     def text(self) -> str:
         """The body as text; bytes that the charset does not allow become U+FFFD."""
         try:

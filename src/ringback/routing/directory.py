@@ -206,10 +206,6 @@ class Directory:
         """The account with that identifier."""
         return self.get(Account, id)
 
-    def account_named(self, name: str) -> Account | None:
-        """The account with that name."""
-        return self._named(Account, None, name)
-
     def application(self, id: UUID) -> Application | None:
         """The application with that identifier."""
         return self.get(Application, id)

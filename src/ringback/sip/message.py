@@ -59,13 +59,6 @@ class _Message:
         _, *rest = split_list(self._required("Via"))
         self.headers.replace_first("Via", ",".join([str(via), *rest]))
 
-    def remove_top_via(self) -> None:
-        rows = self.headers.get_all("Via")
-        rest = [*(part.strip(WS) for part in split_list(rows[0])[1:]), *rows[1:]]
-        self.headers.remove("Via")
-        for row in rest:
-            self.headers.add("Via", row)
-
     @property
     def from_(self) -> NameAddr:
         return NameAddr.parse(self._required("From"))
@@ -145,10 +138,6 @@ class _Message:
     def require(self) -> list[str]:
         """Option tags, in lower case."""
         return self._tokens("Require")
-
-    @property
-    def proxy_require(self) -> list[str]:
-        return self._tokens("Proxy-Require")
 
     @property
     def supported(self) -> list[str]:

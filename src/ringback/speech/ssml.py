@@ -54,14 +54,6 @@ def sanitise(text: str) -> str:
     return f"<speak>{_inner(root)}</speak>"
 
 
-def from_element(element: etree._Element) -> tuple[str, bool]:
-    """What a `<Say>` element says: (text, whether it is SSML). Plain unless it has child elements."""
-    if not any(isinstance(child.tag, str) for child in element):
-        return _squeezed("".join(str(part) for part in element.itertext(tag=element.tag))), False
-    inner = _inner(element)
-    return (f"<speak>{inner}</speak>", True) if strip_ssml(inner) else ("", False)
-
-
 def strip_ssml(text: str) -> str:
     """The words alone, for engines without SSML: aliases replace what they stand for."""
     _check_length(text)

@@ -140,12 +140,6 @@ def resolve_voice(voice: str, language: str = "", gender: Gender = "") -> Resolv
     return ResolvedVoice(result, False, f"{' and '.join(parts)}: the built-in voice {result.name} speaks")
 
 
-def known_voice(voice: str) -> bool:
-    """Whether a name can be placed at all: a basic voice, a Polly one, or one that names its language."""
-    known, tag, gender = _describe(voice)
-    return known or bool(tag) or bool(gender)
-
-
 def _describe(voice: str) -> tuple[bool, str, Gender]:
     """(ours, language tag, gender) of a voice name."""
     name = voice.strip()

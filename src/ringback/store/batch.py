@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError
 
 from ringback.store.columns import call_columns, delivery_columns, storable
-from ringback.store.records import Append, StoredDelivery
+from ringback.store.records import Append
 from ringback.store.statements import Statements
 
 Columns = dict[str, Any]
@@ -23,7 +23,6 @@ class Write:
 
     future: asyncio.Future[Any]
     append: Append | None = None
-    deliveries: Sequence[StoredDelivery] = ()
     settlements: Sequence[Columns] = ()  # updates of deliveries, see Statements.delivery_update
     change: Callable[[Connection], Any] | None = None
     patient: bool = False  # nobody waits for it: it may wait for company
@@ -81,7 +80,6 @@ def _collect(writes: Sequence[Write], *, clean: bool = False) -> _Bulk:
     for write in writes:
         if write.append is not None:
             _collect_append(bulk, write.append)
-        bulk.deliveries += map(delivery_columns, write.deliveries)
         bulk.settlements += write.settlements
     if clean:
         bulk.events = [storable(columns) for columns in bulk.events]

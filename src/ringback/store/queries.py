@@ -106,13 +106,6 @@ def read_pending(connection: Connection, limit: int) -> list[StoredDelivery]:
     return [delivery_row(columns) for columns in connection.execute(statement).mappings()]
 
 
-def read_object(connection: Connection, kind: str, id: str) -> StoredObject | None:
-    """One object."""
-    statement = select(objects).where(objects.c.kind == kind, objects.c.id == id)
-    found = connection.execute(statement).mappings().first()
-    return None if found is None else object_row(found)
-
-
 def read_objects(
     connection: Connection, kind: str, account_id: str | None, name: str | None, limit: int, offset: int
 ) -> list[StoredObject]:

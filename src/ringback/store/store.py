@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -162,10 +162,6 @@ class Store:
 
     # -- deliveries
 
-    def put_deliveries(self, deliveries: Sequence[StoredDelivery]) -> asyncio.Future[None]:
-        """Store deliveries that belong to no event."""
-        return self._writer.submit(Write(self._future(), deliveries=deliveries))
-
     async def pending(self, *, limit: int = 100_000) -> list[StoredDelivery]:
         """The deliveries still due, oldest first; those of one stream in their order."""
         return await self._read(lambda connection: queries.read_pending(connection, limit))
@@ -214,10 +210,6 @@ class Store:
         return self._writer.submit(Write(self._future(), settlements=(columns,), patient=True))
 
     # -- objects
-
-    async def get_object(self, kind: str, id: str) -> StoredObject | None:
-        """One object, or None."""
-        return await self._read(lambda connection: queries.read_object(connection, kind, id))
 
     async def list_objects(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ringback.net.reply import FailureKind
-from ringback.webhooks.policy import FetchPolicy, RetryOn, RetryPolicy
+from ringback.webhooks.policy import RetryOn, RetryPolicy
 
 _CONNECTION: frozenset[str] = frozenset({"connect", "dns", "tls"})
 
@@ -41,8 +41,3 @@ def next_delay(
     if not policy.backoff:
         return 0.0
     return policy.backoff[min(attempt - 1, len(policy.backoff) - 1)]
-
-
-def succeeded(policy: FetchPolicy, status: int | None) -> bool:
-    """Whether a status counts as success."""
-    return status is not None and policy.accepts(status)
