@@ -29,6 +29,9 @@ ACCOUNT = Account(id=UUID("3fa85f64-5717-4562-b3fc-2c963f66afa6"), name="demo", 
 OTHER = Account(id=UUID("11111111-2222-4333-8444-555555555555"), name="other", token="hidden")
 CALL = UUID("9d3572be-9f7a-41ea-97f4-5ffeb3239325")
 CREATED = datetime(2020, 5, 26, 17, 59, 16, 555000, UTC)
+AC = f"AC{ACCOUNT.id.hex}"
+SID = f"ID{INSTANCE}-CA{CALL.hex}"
+Make = Callable[..., CallRecord]
 
 
 @pytest.fixture

@@ -34,6 +34,12 @@ UUID_SID = str(ACCOUNT.id)
 AC_SID = f"AC{ACCOUNT.id.hex}"
 NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 CALL_ID = UUID("b3877c40-da60-4998-90ad-b792e98472ca")
+CA_SID = f"CA{CALL_ID.hex}"
+SW = f"/api/laml/2010-04-01/Accounts/{UUID_SID}"
+TW = f"/2010-04-01/Accounts/{AC_SID}"
+"""The account in the profiles of SignalWire and Twilio."""
+NOBODYS = UUID("00000000-0000-4000-8000-00000000dead")
+"""A SID that nothing has; the same in every process, since names of test cases are made of it."""
 
 APP = Application(
     id=UUID(int=1001),
