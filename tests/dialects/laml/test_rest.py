@@ -1,4 +1,4 @@
-"""The REST surface over real HTTP, in both profiles: who may, what is not there, what there is beside calls."""
+"""The REST surface over real HTTP, in both profiles: who may, what is not there, what else there is."""
 
 from __future__ import annotations
 
