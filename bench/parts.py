@@ -21,12 +21,13 @@ from types import FrameType
 import msgspec
 from rich.table import Table
 
+import ringback
 from ringback.cli.serve import serve
 from ringback.config import load
 
 PARTS_FILE = "parts.json"
 INTERVAL = 0.001
-ROOT = f"{os.sep}ringback{os.sep}"
+ROOT = f"{Path(ringback.__file__).parent}{os.sep}"
 PARTS = {
     "sip": "SIP",
     "dialects": "dialect: fields and markup",

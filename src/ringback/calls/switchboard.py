@@ -74,10 +74,14 @@ class Switchboard:
         calls = list(self._live.values())
         if calls and seconds > 0:
             await asyncio.wait({call.closed for call in calls}, timeout=seconds)
-        for call in list(self._live.values()):
-            await call.hang_up(HangUp(cause="the server is shutting down"), EndedBy.SERVER)
+        await self.end_all()
         if self._live:
             await asyncio.wait({call.closed for call in self._live.values()}, timeout=5.0)
+
+    async def end_all(self) -> None:
+        """Hang up every call that is up."""
+        for call in list(self._live.values()):
+            await call.hang_up(HangUp(cause="the server is shutting down"), EndedBy.SERVER)
 
     # -- placing calls
 

@@ -30,6 +30,9 @@ class Wanted:
     password: str
 
 
+KEYS = frozenset("0123456789*#ABCDabcdwW")
+
+
 async def call(wanted: Wanted, config: Path | None) -> int:
     """Place it; 0 when it was answered, 1 when not, 2 when there is no server to call."""
     console, errors = Console(highlight=False), Console(stderr=True, highlight=False)
@@ -37,6 +40,10 @@ async def call(wanted: Wanted, config: Path | None) -> int:
         settings = load(config)
     except ConfigError as error:
         errors.print(str(error), style="red", markup=False)
+        return 2
+    problem = _problem(wanted)
+    if problem is not None:
+        errors.print(problem, style="red", markup=False)
         return 2
     server = wanted.server or _server(settings)
     if server is None:
@@ -63,6 +70,10 @@ async def _call(phone: Softphone, wanted: Wanted, console: Console) -> int:
     except (CallFailed, TimeoutError) as error:
         why = str(error) or "it rang on"
         console.print(f"not answered: {why}", style="red", markup=False)
+        if not wanted.server:
+            console.print(
+                "ringback trace last shows the server's side of it, its log who was refused and why"
+            )
         return 1
     await _converse(call, wanted, happened)
     heard = len(call.heard()) / 8000
@@ -83,6 +94,21 @@ async def _converse(call: PhoneCall, wanted: Wanted, happened: Callable[[str], N
         await call.ended(wanted.seconds)
     except TimeoutError:
         call.hang_up()
+
+
+def _problem(wanted: Wanted) -> str | None:
+    """What is wrong with the command line; better said before the call than after it."""
+    strange = set(wanted.digits) - KEYS
+    if strange:
+        return f"--digits takes 0-9, *, #, A-D, and w or W for a pause, not {''.join(sorted(strange))}"
+    if wanted.record is not None and not wanted.record.absolute().parent.is_dir():
+        return f"there is no directory {wanted.record.absolute().parent} for --record"
+    if wanted.server:
+        try:
+            own_address(parse_listen(f"udp:{wanted.server}").local_host)
+        except (ValueError, OSError):
+            return f"--server takes HOST:PORT, not {wanted.server}"
+    return "--password goes with --user" if wanted.password and not wanted.user else None
 
 
 def _server(settings: Settings) -> str | None:

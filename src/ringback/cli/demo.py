@@ -15,8 +15,9 @@ from ringback.cli.hints import hints
 from ringback.cli.ports import next_free
 from ringback.cli.rehearsal import Rehearsal, Result
 from ringback.cli.sample import sample_application
-from ringback.cli.serve import stop_signals, why_not
-from ringback.config import DEMONSTRATION, ConfigError, Settings, demonstration
+from ringback.cli.serve import stop_calmly, stop_signals, why_not
+from ringback.cli.show import Watcher
+from ringback.config import DEFAULT_FILE, DEMONSTRATION, ConfigError, Settings, demonstration
 from ringback.config.checks import check_applications
 from ringback.config.reading import Reader
 from ringback.config.tables import ApplicationTable, WebhooksSection
@@ -61,7 +62,7 @@ async def demo(choices: Choices) -> int:
         except NotStarted as error:
             console.print(str(error), style="red", markup=False)
             return 1
-        stack.push_async_callback(server.stop)
+        stack.push_async_callback(stop_calmly, server, console)
         where = f"{server.http_url}/ and {', '.join(server.sip)}"
         console.print(f"Ringback is up: {where}", soft_wrap=True, markup=False)
         results = await _calls(server, choices, console)
@@ -70,7 +71,8 @@ async def demo(choices: Choices) -> int:
             with stop_signals() as stop:
                 for line in hints(server, choices.out, dialect=choices.dialect, lan=choices.lan):
                     console.print(line, soft_wrap=True)
-                await stop.wait()
+                with server.time_line.listening(Watcher(console)):
+                    await stop.wait()
     return 1 if failed else 0
 
 
@@ -114,6 +116,8 @@ def _settings(choices: Choices, sample: str, console: Console) -> Settings:
     """The defaults, on ports that are free."""
     environment = {**os.environ, **_data(console)}
     settings = demonstration(environment, sample)
+    if Path(DEFAULT_FILE).exists():
+        console.print(f"[yellow]{DEFAULT_FILE} is not used here: ringback serve uses it")
     server = settings.server
     host = own_address() if choices.lan else ""
     http = _free(f"tcp:{_at(server.http, host)}", console)

@@ -91,7 +91,7 @@ def _curl_lines(server: Server, to: str) -> Iterator[str]:
     basic = f"curl -u {account.id}:{account.token}"
     laml = f"{server.http_url}/api/laml/2010-04-01/Accounts/{account.id}/Calls"
     callapi = f"{server.http_url}/call/2012-04-24/Accounts/{account.id}/Calls.json"
-    yield f"{basic} {laml} -d From=+14155550101 -d To={to} -d Url={urls['laml']}"
+    yield f"{basic} {laml} -d From=%2B14155550101 -d To={to} -d Url={urls['laml']}"
     application = server.directory.application_named(account.id, "jambonz")
     body = {
         "from": "+14155550102",

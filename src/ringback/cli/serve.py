@@ -50,8 +50,24 @@ async def _serve(settings: Settings, errors: Console) -> int:
     with stop_signals() as stop:
         tell(server, Console(highlight=False))
         await stop.wait()
-    await server.stop()
+    await stop_calmly(server, errors)
     return 0
+
+
+async def stop_calmly(server: Server, console: Console) -> None:
+    """Stop the server; running calls get their time, unless a second signal comes."""
+    up, seconds = server.switchboard.live, server.settings.calls.shutdown_seconds
+    if up and seconds:
+        calls = "1 call is" if up == 1 else f"{up} calls are"
+        console.print(f"{calls} up and may take {seconds} s to end; Ctrl-C again ends them now")
+    loop = asyncio.get_running_loop()
+    with stop_signals() as again:
+        stopping, hurry = loop.create_task(server.stop()), loop.create_task(again.wait())
+        await asyncio.wait({stopping, hurry}, return_when=asyncio.FIRST_COMPLETED)
+        if not stopping.done():
+            await server.switchboard.end_all()
+        hurry.cancel()
+        await stopping
 
 
 def _spare_collections() -> None:
@@ -68,7 +84,7 @@ def _spare_collections() -> None:
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[asyncio.Event]:
-    """Set by SIGINT or SIGTERM, for the length of a block; a Ctrl-C after it ends everything at once."""
+    """Set by SIGINT or SIGTERM, for the length of a block."""
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -320,3 +320,10 @@ def test_where_a_document_came_from() -> None:
     assert (foreign.url, foreign.username) == ("http://else.test/b", None)
     assert Place(hook).ask("http://else.test/", "POST").username is None
     assert Place(hook).ask("/b", "GET").url == "http://u:p@app.test/b"
+
+
+def test_a_document_without_a_verb_is_noted() -> None:
+    markup = parse(b"<html><body>Not found</body></html>", HERE)
+    assert not markup.verbs
+    assert [(note.level, note.code) for note in markup.notes] == [("warning", "12100")]
+    assert "<html>" in markup.notes[0].message

@@ -28,7 +28,14 @@ from ringback.calls.verbs import (
     Verb,
 )
 from ringback.dialects.callapi.attributes import KNOWN, Attributes
-from ringback.dialects.callapi.errors import BAD_URL, VERB_NOT_SUPPORTED, ending, error
+from ringback.dialects.callapi.errors import (
+    BAD_DOCUMENT,
+    BAD_URL,
+    VERB_NOT_SUPPORTED,
+    ending,
+    error,
+    warning,
+)
 from ringback.dialects.callapi.gather import gather, pause
 from ringback.dialects.callapi.place import Place
 from ringback.dialects.callapi.prompts import Stopped, play, say, url_of
@@ -73,6 +80,9 @@ def parse(data: bytes, place: Place, *, charset: str | None = None) -> Markup:
             break
         if verb is not None:
             verbs.append(verb)
+    if not verbs:
+        found = f"a document of <{local_name(root)}> that holds no verb"
+        notes.append(warning(BAD_DOCUMENT, found))
     return Markup(tuple(verbs), tuple(notes))
 
 
