@@ -68,13 +68,10 @@ TWILIO = {
 
 CALLAPI = {
     **dict.fromkeys(DOCUMENTS, Outcome(500, FAILED, "12100")),
-    "wrong root": Outcome(500, FAILED, "12100"),
     "65 KB": Outcome(500, FAILED, "11200"),
     "json": Outcome(500, FAILED, "12300"),
     "no type": Outcome(500, FAILED, "12300"),
     "image": Outcome(500, FAILED, "12300"),
-    "says nothing": Outcome(500, FAILED, "12100"),
-    "unknown verb": Outcome(500, FAILED, ""),
     "unknown attribute": Outcome(603, "rejected", "12200"),
     "verb not built": Outcome(500, FAILED, "13750"),
     "address that is none": Outcome(500, FAILED, "11100"),
