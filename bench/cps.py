@@ -129,6 +129,7 @@ class Load:
 
     async def _done(self, calls: list[Caller]) -> None:
         until = time.monotonic() + WRAP_UP
+        # Thousands of calls: looking now and then is cheaper than an event for each.
         while time.monotonic() < until and not all(call.ended and call.told for call in calls):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 

@@ -19,23 +19,23 @@ async def take(call: PhoneCall, options: argparse.Namespace) -> None:
     call.ring()
     if options.reject:
         call.reject(options.reject)
-        print(f"refused with {options.reject}")  # noqa: T201
+        print(f"refused with {options.reject}")
         return
     await asyncio.sleep(options.ring_for)
     call.answer()
-    print("answered")  # noqa: T201
+    print("answered")
     if options.digits:
         await call.silence(timeout=60)
         await call.press(options.digits)
-        print(f"pressed {options.digits}")  # noqa: T201
+        print(f"pressed {options.digits}")
     who = await call.ended(timeout=3600)
-    print(f"ended ({who}), heard {len(call.heard()) / 8000:.1f} s")  # noqa: T201
+    print(f"ended ({who}), heard {len(call.heard()) / 8000:.1f} s")
 
 
 async def main(options: argparse.Namespace) -> None:
     async with Softphone(options.username, password=options.password, server=options.server) as phone:
         await phone.register()
-        print(f"{options.username} is registered at {options.server}, waiting for calls")  # noqa: T201
+        print(f"{options.username} is registered at {options.server}, waiting for calls")
         while True:
             await take(await phone.incoming(timeout=86400), options)
 

@@ -36,7 +36,7 @@ async def digits(request: web.Request) -> web.Response:
 async def status(request: web.Request) -> web.Response:
     """Something happened to a call (PostStatus is `callback`)."""
     fields = await request.post()
-    print(fields.get("SequenceNumber"), fields.get("CallSid"), fields.get("CallStatus"))  # noqa: T201
+    print(fields.get("SequenceNumber"), fields.get("CallSid"), fields.get("CallStatus"))
     return web.Response(status=204)
 
 

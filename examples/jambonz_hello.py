@@ -31,7 +31,7 @@ async def digits(request: web.Request) -> web.Response:
 async def status(request: web.Request) -> web.Response:
     """Something happened to a call."""
     event = await request.json()
-    print(event["call_sid"], event["call_status"], event["sip_status"])  # noqa: T201
+    print(event["call_sid"], event["call_status"], event["sip_status"])
     return web.Response(status=204)
 
 

@@ -36,7 +36,7 @@ async def digits(request: web.Request) -> web.Response:
 async def status(request: web.Request) -> web.Response:
     """Something happened to a call."""
     fields = await request.post()
-    print(fields.get("CallSid"), fields.get("CallStatus"))  # noqa: T201
+    print(fields.get("CallSid"), fields.get("CallStatus"))
     return web.Response(status=204)
 
 

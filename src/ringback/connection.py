@@ -26,7 +26,7 @@ class Connection(HttpToolsProtocol):
 
     _overdue: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn names the kind of transport, asyncio does not
         super().connection_made(transport)
         if len(self.connections) > min(MOST, open_files() // 4):
             transport.abort()

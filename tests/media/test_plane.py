@@ -254,7 +254,7 @@ async def test_a_worker_that_cannot_be_understood_is_replaced(
 async def until(condition: Callable[[], object]) -> None:
     """Wait for what the plane tells by no event."""
     async with asyncio.timeout(DEADLINE):
-        while not condition():  # noqa: ASYNC110
+        while not condition():  # noqa: ASYNC110 - what is asked about has no event
             await asyncio.sleep(0.01)
 
 

@@ -43,7 +43,7 @@ async def up(site: Site, phone: Softphone) -> PhoneCall:
 async def until(true: Callable[[], bool]) -> None:
     """Wait for what nobody tells: whether the media plane is there."""
     async with asyncio.timeout(10):
-        while not true():  # noqa: ASYNC110
+        while not true():  # noqa: ASYNC110 - what is asked about has no event
             await asyncio.sleep(0.02)
 
 

@@ -7,6 +7,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -85,8 +86,7 @@ def postgres() -> Iterator[Callable[[], str]]:
     if programs is None or user is None:
         pytest.skip("PostgreSQL is not tested: no server programs were found")
     # Socket paths are short, and the server's user has to get there: not below pytest's own directory.
-    directory = Path(f"/tmp/ringback-pg-{uuid.uuid4().hex[:8]}")
-    directory.mkdir()
+    directory = Path(tempfile.mkdtemp(prefix="ringback-pg-"))
     try:
         if os.getuid() == 0:
             shutil.chown(directory, user)

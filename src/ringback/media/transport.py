@@ -167,7 +167,7 @@ class _Lane:
         self.packed: dict[tuple[str, int], UInt64] = {}
         self.known = np.zeros((capacity, addresses.WORDS), np.uint64)
         self.slots = np.zeros((BATCH, SLOT), np.uint8)
-        self.views = [[memoryview(slot)] for slot in self.slots]  # type: ignore[arg-type]
+        self.views = [[memoryview(slot)] for slot in self.slots]  # type: ignore[arg-type]  # rows of an array are buffers
         self.sources = np.zeros((BATCH, addresses.WORDS), np.uint64)
         self.lengths = np.zeros(BATCH, np.int64)
         self.arrivals = np.zeros(BATCH, np.float64)

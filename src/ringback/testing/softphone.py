@@ -11,10 +11,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from ringback.sip.message import Response
 from ringback.sip.negotiate import Capabilities, LocalMedia, Negotiated, accept_answer, answer, make_offer
 from ringback.sip.outbound import OutboundCall
 from ringback.sip.pending import Pending
-from ringback.sip.sdp import SessionDescription
+from ringback.sip.sdp import Direction, SessionDescription
 from ringback.sip.uri import NameAddr, Uri
 from ringback.testing.phone_audio import RATE, PhoneAudio, Samples, loudness
 
@@ -138,7 +138,7 @@ class PhoneCall:
             self._session.bye()
             self._over("local")
 
-    def offer(self, direction: str = "sendrecv") -> Pending[Response]:
+    def offer(self, direction: Direction = "sendrecv") -> Pending[Response]:
         """Send a re-INVITE: `sendonly` holds, `sendrecv` takes back. Await it for the final response."""
         assert self._session is not None
         assert self._local is not None
@@ -147,7 +147,7 @@ class PhoneCall:
             self._local.port,
             capabilities=self._capabilities,
             session_id=self._local.session_id,
-            direction=direction,  # type: ignore[arg-type]
+            direction=direction,
         )
         self._offered = make_offer(local, self._agreed)
         return self._session.reinvite(self._offered.encode())
@@ -197,9 +197,10 @@ class PhoneCall:
     async def _pause(self, seconds: float) -> None:
         await asyncio.wait({self._ended}, timeout=seconds)
 
-    async def _while_up(self, work: object) -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
-        await asyncio.wait({task, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+    async def _while_up(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        waited: set[asyncio.Future[Any]] = {task, self._ended}
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         task.cancel()
 
     def _signal(self, event: sip.SessionEvent) -> None:
