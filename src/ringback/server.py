@@ -19,7 +19,7 @@ from ringback.calls.outgoing import Outgoing
 from ringback.calls.reception import Reception
 from ringback.calls.recovery import end_open_calls
 from ringback.calls.services import Services
-from ringback.calls.switchboard import Switchboard
+from ringback.calls.switchboard import NoRecordings, Switchboard
 from ringback.calls.timeline import TimeLine
 from ringback.config import Settings
 from ringback.config.tables import SpeechSection
@@ -215,6 +215,7 @@ class Server:
             store=self.store,
             public_url=(settings.server.public_url or self.http_url).rstrip("/"),
             calls=self.switchboard,
+            recordings=NoRecordings(),
             instance=uuid5(NAMESPACE, str(data.resolve())).hex,
             sip_address=join_host_port(host, port),
             on_message=self.time_line.messaged,

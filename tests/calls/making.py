@@ -14,8 +14,10 @@ from ringback.calls.call import Call
 from ringback.calls.engine import Engine
 from ringback.calls.outcome import EndOfVerb, Outcome
 from ringback.calls.record import CallRecord
+from ringback.calls.recording import Recording, RecordingStatus
 from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.calls.timeline import TimeLine
+from ringback.calls.verbs import Callee
 from ringback.store.records import Append
 from ringback.store.store import Store
 from ringback.webhooks.deliver import Deliverer
@@ -51,6 +53,19 @@ def answered_record(**changes: Any) -> CallRecord:
     )
 
 
+CALLEE = verbs.Callee(target=verbs.Target(kind="client", address="bob"), shown="bob", screening=HOOK)
+RECORDING = Recording(
+    id=UUID("5d0e2f8c-43b2-4d1f-9a66-0d1f6f5a6b11"),
+    account_id=ACCOUNT,
+    call_id=CALL,
+    plan=verbs.RecordingPlan(report=HOOK),
+    status=RecordingStatus.COMPLETED,
+    created_at=NOON,
+    updated_at=NOON,
+    duration=1.5,
+)
+
+
 def one_of_each_verb() -> list[verbs.Verb]:
     """Every verb once, with something in each field that is shown."""
     note = verbs.Note(level="error", code="13000", message="Dial is not supported")
@@ -66,7 +81,13 @@ def one_of_each_verb() -> list[verbs.Verb]:
         verbs.Reject(sip_status=486),
         verbs.HangUp(),
         verbs.Tag(data={"a": 1}),
-        verbs.Unbuilt(name="Dial", note=note),
+        verbs.Dial(callees=(CALLEE,), recording=verbs.RecordingPlan(source="dial-verb", report=HOOK)),
+        verbs.Record(recording=verbs.RecordingPlan(source="record-verb"), action=HOOK),
+        verbs.ControlRecording(what="start"),
+        verbs.Refer(refer_to="sip:bob@192.0.2.9", action=HOOK),
+        verbs.SendRequest(method="INFO", content_type="text/plain", body="hello"),
+        verbs.Configure(hold_music=verbs.Clip("http://app.example/music.wav")),
+        verbs.Unbuilt(name="Conference", note=note),
     ]
 
 
@@ -106,6 +127,14 @@ def one_of_each_event() -> list[events.CallEvent]:
         events.Noted(note=verbs.Note(level="warning", code="12200", message="what a document")),
         events.MediaMissing(seconds=3.0, cause="the caller sends nothing"),
         events.MediaResumed(),
+        events.Bridged(other=CALL),
+        events.Unbridged(other=CALL),
+        events.Held(held=True),
+        events.KeysMatched(keys="*9", hook=HOOK),
+        events.AnswererDetected(what="human", milliseconds=900, reason="short greeting"),
+        events.ReferProgress(sip_status=180, sip_reason="Ringing"),
+        events.ReferReceived(refer_to="sip:carol@192.0.2.9", sip_status=202),
+        events.RecordingChanged(recording=RECORDING),
     ]
 
 
@@ -175,6 +204,9 @@ class FakeApplication:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    def for_callee(self, callee: Callee, caller: CallRecord) -> FakeApplication:
+        return self
 
     def deliveries(self, event: events.CallEvent, call: CallRecord) -> list[Delivery]:
         if not isinstance(event, events.CallEnded):

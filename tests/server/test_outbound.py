@@ -9,9 +9,10 @@ import pytest
 from tests.calls.making import FakeApplication
 from tests.server.site import DIALECTS, SPEAKS, Site, loud_seconds
 
-from ringback.calls.control import CallRequest, Target
+from ringback.calls.control import CallRequest
 from ringback.calls.events import CallEvent
 from ringback.calls.record import CallRecord
+from ringback.calls.verbs import Target
 from ringback.sip.inbound import InboundCall
 from ringback.store.records import CallFilter, CallRow
 from ringback.testing.softphone import Softphone

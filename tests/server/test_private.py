@@ -11,7 +11,8 @@ import msgspec
 import pytest
 from tests.calls.making import FakeApplication
 
-from ringback.calls.control import CallRequest, Target
+from ringback.calls.control import CallRequest
+from ringback.calls.verbs import Target
 from ringback.config import Settings
 from ringback.config.tables import TrunkTable, WebhooksSection
 from ringback.routing.directory import Account

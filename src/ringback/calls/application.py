@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from uuid import UUID
 
 import msgspec
 
-from ringback.calls.verbs import Hook, Note, Verb
+from ringback.calls.verbs import Callee, Hook, Note, Verb
 
 if TYPE_CHECKING:
     from ringback.calls.events import CallEvent
@@ -34,12 +35,16 @@ class SipMessageFacts(msgspec.Struct, frozen=True, kw_only=True):
 class NewCall(msgspec.Struct, frozen=True, kw_only=True):
     """The first document: an inbound call arrived, or an outbound call was answered."""
 
+    what: ClassVar[str] = "new-call"
+
     invite: SipMessageFacts | None = None
     """The INVITE received; None on outbound calls."""
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
     """A verb with an action ended."""
+
+    what: ClassVar[str] = "action"
 
     verb: Verb
     hook: Hook
@@ -48,6 +53,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 
 class Redirected(msgspec.Struct, frozen=True, kw_only=True):
     """The Redirect verb, or control from outside, names another place."""
+
+    what: ClassVar[str] = "redirect"
 
     hook: Hook
     status_hook: Hook | None = None
@@ -58,11 +65,66 @@ class Redirected(msgspec.Struct, frozen=True, kw_only=True):
 class Failed(msgspec.Struct, frozen=True, kw_only=True):
     """A verb of the running document could not be run; `note` says why."""
 
+    what: ClassVar[str] = "failed"
+
     verb: Verb
     note: Note
 
 
-Ask = NewCall | Action | Redirected | Failed
+class Screening(msgspec.Struct, frozen=True, kw_only=True):
+    """A callee of a Dial answered: what is to happen on its leg before it is connected."""
+
+    what: ClassVar[str] = "screening"
+
+    hook: Hook
+
+
+class Referred(msgspec.Struct, frozen=True, kw_only=True):
+    """A party asks to be transferred (REFER). No document refuses it; one, even without verbs, accepts it and
+    runs on the party that remains."""
+
+    what: ClassVar[str] = "refer"
+
+    hook: Hook
+    refer_to: str
+    """The URI, without its headers."""
+    refer_to_user: str
+    referred_by: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    """Of the REFER."""
+    referring_call: UUID | None = None
+    referred_call: UUID | None = None
+
+
+class Holding(msgspec.Struct, frozen=True, kw_only=True):
+    """A party put the other on hold; the verbs of the reply are played to the one that waits."""
+
+    what: ClassVar[str] = "hold"
+
+    hook: Hook
+    from_: str
+    to: str
+
+
+class InDialogRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The far end sent a request inside the dialog (INFO, MESSAGE), or held (`INVITE`, `held` is set)."""
+
+    what: ClassVar[str] = "request"
+
+    hook: Hook
+    method: str
+    body: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    held: bool | None = None
+
+
+Ask = NewCall | Action | Redirected | Failed | Screening | Referred | Holding | InDialogRequest
+"""`what` names each on the time line."""
+
+
+def place_of(ask: Ask) -> str | None:
+    """The URL that the question goes to, where the question itself says."""
+    return None if isinstance(ask, NewCall | Failed) else ask.hook.url
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +167,14 @@ class Application(Protocol):
         It never raises for what the web application did wrong: a failure becomes the document that the
         service runs then (a rejection, a spoken apology, a hang-up), with the reason in `notes`.
         It may be cancelled.
+        """
+        ...
+
+    def for_callee(self, callee: Callee, caller: CallRecord) -> Application:
+        """The application of a leg that this one's Dial calls.
+
+        It takes the leg's callbacks and is asked for its screening; it shares nothing that changes with this
+        one, so that the leg can go on alone (a redirect of the callee).
         """
         ...
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from ringback.calls import events
-from ringback.calls.application import Action, Application, Ask, Document, Failed, NewCall, Redirected
+from ringback.calls.application import Application, Ask, Document, place_of
 from ringback.calls.ending import Ending, ending_of
 from ringback.calls.engine import Engine
 from ringback.calls.leg import HeaderList, Leg
@@ -110,7 +110,7 @@ class Call:
 
     async def ask(self, ask: Ask) -> Document | None:
         """Ask the application. None: go on. A call that ends meanwhile abandons the question."""
-        self.append(events.DocumentAsked(what=_what(ask), url=_url(ask)))
+        self.append(events.DocumentAsked(what=ask.what, url=place_of(ask)))
         began = time.monotonic()
         document = await self.while_up(self._ask(ask))
         if document is not None:
@@ -416,19 +416,3 @@ class Call:
         """The media worker is gone: the call cannot go on."""
         self.leg.hang_up()
         self.end(ending_of(self.record, EndedBy.SERVER, f"media was lost: {cause}", CallStatus.FAILED))
-
-
-def _what(ask: Ask) -> str:
-    match ask:
-        case NewCall():
-            return "new-call"
-        case Action():
-            return "action"
-        case Redirected():
-            return "redirect"
-        case Failed():
-            return "failed"
-
-
-def _url(ask: Ask) -> str | None:
-    return ask.hook.url if isinstance(ask, Action | Redirected) else None

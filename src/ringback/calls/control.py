@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
@@ -14,22 +15,9 @@ from ringback.calls.status import CallStatus, Direction
 if TYPE_CHECKING:
     from ringback.calls.application import Application, Document
     from ringback.calls.record import CallRecord
-    from ringback.calls.verbs import Hook, Verb
+    from ringback.calls.recording import Recording, RecordingStatus
+    from ringback.calls.verbs import Hook, MachineDetection, Play, RecordingPlan, Refer, Say, Target, Verb
     from ringback.routing.directory import Account
-
-
-class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom to call."""
-
-    kind: str
-    """`number` (through a trunk), `client` (a device registered here) or `sip` (a URI)."""
-    address: str
-    """The number, the user name, or the URI."""
-    headers: tuple[tuple[str, str], ...] = ()
-    username: str | None = None
-    password: str | None = None
-    trunk: str | None = None
-    """The trunk to use, by name; None: the account's."""
 
 
 class CallRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +42,11 @@ class CallRequest(msgspec.Struct, frozen=True, kw_only=True):
     custom: dict[str, Any] | None = None
     document: Document | None = None
     """Run this at the answer instead of asking (`Twiml=`, `app_json`)."""
+    recording: RecordingPlan | None = None
+    """Record the whole call from its answer on."""
+    detection: MachineDetection | None = None
+    """Find out who answered: before the application is asked, or beside it."""
+    max_forwards: int = 70
 
 
 class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,8 +104,80 @@ class CallerNotOwned(ControlError):
     """The caller id is none of the account's numbers, and the configuration wants it to be."""
 
 
+class NoSuchRecording(ControlError):
+    """No recording of this account, or of this call, has that id."""
+
+
+class RecordingIsLive(ControlError):
+    """A recording can be deleted only after it ended."""
+
+
+class LimitReached(ControlError):
+    """The account or the trunk has as many calls, or as many waiting, as it may have."""
+
+
 class Overloaded(ControlError):
     """No call can be taken now: shutting down, store unavailable, media exhausted."""
+
+
+class RecordingFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which recordings to list; every field given must match."""
+
+    account_id: UUID
+    call_id: UUID | None = None
+    statuses: frozenset[RecordingStatus] | None = None
+    created_from: datetime | None = None
+    """Inclusive."""
+    created_before: datetime | None = None
+    """Exclusive."""
+    order: str = "newest"
+    """`newest`, `oldest`, or `FIELD` / `-FIELD` for created_at, duration, call_id."""
+
+
+class RecordingFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A recording's audio, ready to be sent: a local file, or a URL to go to."""
+
+    media_type: str
+    path: Path | None = None
+    url: str | None = None
+
+
+class Recordings(Protocol):
+    """All recordings of this server. Ids of another account behave like ids that do not exist."""
+
+    async def get(self, account_id: UUID | None, recording_id: UUID) -> Recording:
+        """One recording; of any account where none is given (media without credentials).
+
+        Raises:
+            NoSuchRecording
+        """
+        ...
+
+    async def list(self, which: RecordingFilter, *, limit: int, offset: int = 0) -> Sequence[Recording]:
+        """A page of recordings."""
+        ...
+
+    async def count(self, which: RecordingFilter) -> int:
+        """How many recordings match."""
+        ...
+
+    async def file(
+        self, recording: Recording, *, form: str = "wav", channels: int | None = None
+    ) -> RecordingFile:
+        """Its audio as `wav` or `mp3`; `channels` mixes two channels down to one.
+
+        Raises:
+            NoSuchRecording: there is no file (not ended yet, absent, failed, removed).
+        """
+        ...
+
+    async def delete(self, account_id: UUID, recording_id: UUID) -> None:
+        """Forget a recording and its file.
+
+        Raises:
+            NoSuchRecording, RecordingIsLive
+        """
+        ...
 
 
 class Calls(Protocol):
@@ -219,6 +284,93 @@ class Calls(Protocol):
 
     async def mute(self, account_id: UUID, call_id: UUID, *, muted: bool) -> CallRecord:
         """Ignore, or listen again to, what this party says.
+
+        Raises:
+            NoSuchCall, CallIsOver, WrongState (not answered)
+        """
+        ...
+
+    async def redirect_callee(
+        self, account_id: UUID, call_id: UUID, *, hook: Hook, status_hook: Hook | None = None
+    ) -> CallRecord:
+        """Give the callee that this call's Dial is connected with a document of its own; the callee's record.
+
+        The Dial ends and the call goes on with its next verb.
+
+        Raises:
+            NoSuchCall, CallIsOver, WrongState (there is no callee that is connected)
+        """
+        ...
+
+    async def play_over(self, account_id: UUID, call_id: UUID, verbs: Sequence[Say | Play]) -> CallRecord:
+        """Speak or play to this party alone, over whatever it hears (whisper).
+
+        Raises:
+            NoSuchCall, CallIsOver, WrongState (no media yet)
+        """
+        ...
+
+    async def start_recording(self, account_id: UUID, call_id: UUID, plan: RecordingPlan) -> Recording:
+        """Record the call from now on.
+
+        Raises:
+            NoSuchCall, CallIsOver, WrongState (not answered)
+        """
+        ...
+
+    async def change_recording(
+        self,
+        account_id: UUID,
+        call_id: UUID,
+        what: str,
+        *,
+        recording_id: UUID | None = None,
+        silence: bool = True,
+    ) -> Recording:
+        """`pause`, `resume` or `stop` a recording of the live call; without an id the one begun last.
+
+        `silence`: what is left out by a pause is silence in the file, else nothing.
+
+        Raises:
+            NoSuchCall, CallIsOver, NoSuchRecording, WrongState (it has ended)
+        """
+        ...
+
+    async def send_request(
+        self,
+        account_id: UUID,
+        call_id: UUID,
+        method: str,
+        *,
+        content_type: str,
+        body: str,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> tuple[int, str]:
+        """Send a request inside the dialog; the status and reason of its response.
+
+        Raises:
+            NoSuchCall, CallIsOver, WrongState (not answered)
+        """
+        ...
+
+    async def amplify(self, account_id: UUID, call_id: UUID, *, decibels: float) -> CallRecord:
+        """Make what this party says louder or quieter.
+
+        Raises:
+            NoSuchCall, CallIsOver, WrongState (no media yet)
+        """
+        ...
+
+    async def limit_time(self, account_id: UUID, call_id: UUID, seconds: float) -> CallRecord:
+        """End the call that many seconds after its answer.
+
+        Raises:
+            NoSuchCall, CallIsOver
+        """
+        ...
+
+    async def refer(self, account_id: UUID, call_id: UUID, verb: Refer) -> CallRecord:
+        """Ask the far end to call somebody else, in place of what the call does now.
 
         Raises:
             NoSuchCall, CallIsOver, WrongState (not answered)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ringback.calls import events, verbs
 from ringback.calls.outcome import Outcome
+from ringback.calls.recording import Recording
 
 
 def describe(event: events.CallEvent) -> tuple[str, str]:
@@ -44,6 +45,29 @@ def describe(event: events.CallEvent) -> tuple[str, str]:
             return "media", f"no RTP for {event.seconds:.0f} s: {event.cause}"
         case events.MediaResumed():
             return "media", "RTP is there again"
+        case events.Bridged():
+            return "call", f"connected with {event.other}"
+        case events.Unbridged():
+            return "call", f"no longer connected with {event.other}"
+        case events.Held():
+            return "call", "holds the call" if event.held else "takes the call off hold"
+        case events.KeysMatched():
+            return "key", f"keys {event.keys} were waited for"
+        case events.AnswererDetected():
+            return "media", f"who answered: {event.what}" + (f" ({event.reason})" if event.reason else "")
+        case events.ReferProgress():
+            return "call", f"transfer: {event.sip_status} {event.sip_reason}"
+        case events.ReferReceived():
+            return "call", f"asks to be transferred to {event.refer_to}: {event.sip_status}"
+        case events.RecordingChanged():
+            return "media", _recording(event.recording)
+
+
+def _recording(recording: Recording) -> str:
+    what = f"recording {recording.status}"
+    if recording.status.final and recording.duration:
+        what += f", {recording.duration:.2f} s"
+    return what + (f": {recording.error}" if recording.error else "")
 
 
 def _verb(verb: verbs.Verb) -> str:
@@ -61,6 +85,12 @@ def _verb(verb: verbs.Verb) -> str:
             return f"SendDigits {verb.digits}"
         case verbs.Redirect():
             return f"Redirect {verb.hook.url}"
+        case verbs.Dial():
+            return "Dial " + ", ".join(callee.shown for callee in verb.callees)
+        case verbs.Refer():
+            return f"Refer to {verb.refer_to}"
+        case verbs.ControlRecording():
+            return f"ControlRecording {verb.what}"
         case verbs.Reject():
             return f"Reject {verb.sip_status}"
         case _:

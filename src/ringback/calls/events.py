@@ -7,12 +7,14 @@ sense for an old one: logs outlive versions.
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from ringback.calls.outcome import Outcome
+from ringback.calls.recording import Recording
 from ringback.calls.status import CallStatus, Direction, EndedBy
-from ringback.calls.verbs import Note, Verb
+from ringback.calls.verbs import Hook, Note, Verb
 
 
 class CallReceived(msgspec.Struct, frozen=True, kw_only=True, tag="call.received"):
@@ -167,6 +169,71 @@ class MediaResumed(msgspec.Struct, frozen=True, kw_only=True, tag="media.resumed
     """RTP is there again."""
 
 
+class Bridged(msgspec.Struct, frozen=True, kw_only=True, tag="call.bridged"):
+    """Connected with another call."""
+
+    other: UUID
+
+
+class Unbridged(msgspec.Struct, frozen=True, kw_only=True, tag="call.unbridged"):
+    """No longer connected with that call."""
+
+    other: UUID
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True, tag="call.held"):
+    """This party put the call on hold, or took it off again."""
+
+    held: bool
+
+
+class KeysMatched(msgspec.Struct, frozen=True, kw_only=True, tag="keys.matched"):
+    """Keys that a Dial watches for were pressed by this party."""
+
+    keys: str
+    hook: Hook
+
+
+class AnswererDetected(msgspec.Struct, frozen=True, kw_only=True, tag="answerer.detected"):
+    """What answering-machine detection found out.
+
+    `what` is `human`, `machine-start`, `machine-end-beep`, `machine-end-silence`, `machine-end-other`, `fax`,
+    `unknown` (the verdicts), `tone`, `no-speech`, `decision-timeout`, `tone-timeout`, `stopped` or `error`.
+    """
+
+    what: str
+    milliseconds: int
+    """Since the answer."""
+    verdict: bool = True
+    """Whether this decides who answered, or is one of the things that happen on the way."""
+    partial: bool = False
+    reason: str = ""
+    frequency: float | None = None
+    hook: Hook | None = None
+    """Where this is told."""
+
+
+class ReferProgress(msgspec.Struct, frozen=True, kw_only=True, tag="refer.progress"):
+    """A NOTIFY told how the call that a REFER asked for goes."""
+
+    sip_status: int
+    sip_reason: str
+    hook: Hook | None = None
+
+
+class ReferReceived(msgspec.Struct, frozen=True, kw_only=True, tag="refer.received"):
+    """The far end asked to be transferred; `sip_status` is what it was answered."""
+
+    refer_to: str
+    sip_status: int
+
+
+class RecordingChanged(msgspec.Struct, frozen=True, kw_only=True, tag="recording.changed"):
+    """A recording began, was interrupted, ended, was stored or lost: the recording as it is now."""
+
+    recording: Recording
+
+
 CallEvent = (
     CallReceived
     | CallRequested
@@ -184,6 +251,14 @@ CallEvent = (
     | Noted
     | MediaMissing
     | MediaResumed
+    | Bridged
+    | Unbridged
+    | Held
+    | KeysMatched
+    | AnswererDetected
+    | ReferProgress
+    | ReferReceived
+    | RecordingChanged
 )
 
 _encoder = msgspec.json.Encoder()

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from uuid import UUID
 
 import msgspec
+
+from ringback.calls.recording import Recording
+from ringback.calls.status import CallStatus
 
 
 class EndOfVerb(StrEnum):
@@ -34,3 +38,20 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     offset_ms: int = 0
     """Play: the position in the last clip."""
     sip_status: int | None = None
+    """Dial: the callee's final response; SendRequest, Refer: the response."""
+    sip_reason: str | None = None
+    sip_call_id: str | None = None
+    sip_headers: tuple[tuple[str, str], ...] = ()
+    """Dial: those of the callee's final response."""
+    callee: UUID | None = None
+    """Dial: the leg that was connected, else the one whose failure is reported."""
+    callee_status: CallStatus | None = None
+    """Dial: how that leg ended."""
+    bridged: bool = False
+    talk_seconds: int = 0
+    """Dial: how long the two were connected."""
+    ring_seconds: int = 0
+    recording: Recording | None = None
+    """Dial, Record: what was recorded; None when there is nothing."""
+    notified_status: int | None = None
+    """Refer: the last status that a NOTIFY brought."""

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from ringback.calls.application import NewCall
 from ringback.calls.call import Call
-from ringback.calls.control import CallerNotOwned, CallRequest, Overloaded, Target, Unroutable
+from ringback.calls.control import CallerNotOwned, CallRequest, Overloaded, Unroutable
 from ringback.calls.ending import Ending
 from ringback.calls.engine import Engine
 from ringback.calls.events import CallInitiated, CallRequested
@@ -16,7 +16,7 @@ from ringback.calls.pressing import send_digits
 from ringback.calls.record import CallRecord
 from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.calls.timeline import current_call
-from ringback.calls.verbs import SendDigits
+from ringback.calls.verbs import SendDigits, Target
 from ringback.media.model import MediaUnavailable
 from ringback.net.clock import utcnow
 from ringback.routing.directory import Directory

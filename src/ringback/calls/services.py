@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ringback.calls.control import Calls
+    from ringback.calls.control import Calls, Recordings
     from ringback.calls.timeline import SocketMessage
     from ringback.net.http import HttpPool
     from ringback.routing.directory import Directory
@@ -24,6 +24,7 @@ class Services:
     public_url: str
     """What links to this server start with; no slash at its end."""
     calls: Calls
+    recordings: Recordings
     instance: str
     """This server's own id: 32 hex digits, the same after every restart."""
     sip_address: str = ""

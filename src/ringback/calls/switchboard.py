@@ -16,6 +16,7 @@ from ringback.calls.control import (
     CallIsOver,
     CallRequest,
     NoSuchCall,
+    NoSuchRecording,
     Overloaded,
     WrongState,
 )
@@ -31,7 +32,36 @@ from ringback.net.slices import gradually
 from ringback.store.errors import StoreError
 
 
-class Switchboard:
+class Unfinished:
+    """What is being built: refused until it is."""
+
+    async def _refuse(self, *_: object, **__: object) -> Any:
+        raise WrongState("not built yet")
+
+    redirect_callee = play_over = start_recording = change_recording = _refuse
+    send_request = amplify = limit_time = refer = _refuse
+
+
+class NoRecordings:
+    """What is being built: empty until it is."""
+
+    async def get(self, account_id: UUID | None, recording_id: UUID) -> Any:
+        raise NoSuchRecording(f"no recording {recording_id}")
+
+    async def list(self, which: Any, *, limit: int, offset: int = 0) -> list[Any]:
+        return []
+
+    async def count(self, which: Any) -> int:
+        return 0
+
+    async def file(self, recording: Any, *, form: str = "wav", channels: int | None = None) -> Any:
+        raise NoSuchRecording("no recording")
+
+    async def delete(self, account_id: UUID, recording_id: UUID) -> None:
+        raise NoSuchRecording(f"no recording {recording_id}")
+
+
+class Switchboard(Unfinished):
     """`ringback.calls.control.Calls`, on the calls that are up and those in the store."""
 
     def __init__(self, engine: Engine, outgoing: Outgoing) -> None:

@@ -41,6 +41,102 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True):
     password: str | None = None
 
 
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom to call."""
+
+    kind: str
+    """`number` (through a trunk), `client` (a device registered here) or `sip` (a URI)."""
+    address: str
+    """The number, the user name, or the URI."""
+    headers: tuple[tuple[str, str], ...] = ()
+    username: str | None = None
+    password: str | None = None
+    trunk: str | None = None
+    """The trunk to use, by name; None: the account's."""
+    proxy: str | None = None
+    """A SIP URI where the INVITE goes first."""
+
+
+class Reports(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a leg's progress is told: any of `initiated`, `ringing`, `answered`, `completed`."""
+
+    hook: Hook
+    events: tuple[str, ...] = ("completed",)
+
+
+class MachineDetection(msgspec.Struct, frozen=True, kw_only=True):
+    """How to tell people from machines once a call is answered, and who is told. Milliseconds."""
+
+    wait_for_end: bool = False
+    """A machine is reported when its greeting is over (beep or silence), not when it is recognised."""
+    asynchronous: bool = False
+    """The call goes on meanwhile and `report` is told; else the application is asked after the verdict."""
+    report: Hook | None = None
+    timeout_ms: int = 30_000
+    speech_threshold_ms: int = 2_400
+    """Speech longer than this is a machine."""
+    speech_end_ms: int = 1_200
+    """Silence after speech that ends a greeting."""
+    silence_timeout_ms: int = 5_000
+    """Silence at the beginning after which the verdict is `unknown`."""
+    words_threshold: int | None = None
+    """More words than this are a machine (a word is a burst of speech); None: words are not counted."""
+    tone_timeout_ms: int = 20_000
+    """How long a machine is listened to for its beep."""
+    partial_results: bool = False
+
+
+class RecordingPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """How something is recorded, where it goes, and who is told."""
+
+    source: str = "control"
+    """`record-verb`, `dial-verb`, `outbound-api` or `control`: why there is a recording."""
+    channels: int = 1
+    """1: everything mixed; 2: what this party says, and what it hears."""
+    track: str = "both"
+    """`inbound` (what this party says), `outbound` (what it hears) or `both`."""
+    trim: bool = False
+    """Leave out silence at both ends."""
+    report: Hook | None = None
+    events: tuple[str, ...] = ("completed",)
+    """Of `in-progress`, `completed`, `absent`, `failed`."""
+    upload: Hook | None = None
+    """Where the application wants the file itself sent."""
+    custom_id: str | None = None
+    """The application's own name for it."""
+
+
+class Callee(msgspec.Struct, frozen=True, kw_only=True):
+    """One party that a Dial calls."""
+
+    target: Target
+    shown: str
+    """`to` as the leg's record shows it."""
+    caller_id: str | None = None
+    caller_name: str | None = None
+    from_host: str | None = None
+    screening: Hook | None = None
+    """Asked when the callee answers; its verbs run on the callee, who is connected if still there at their
+    end."""
+    send_digits: str | None = None
+    """Keys to send at the answer, before anything else."""
+    reports: Reports | None = None
+    detection: MachineDetection | None = None
+    codecs: tuple[str, ...] = ()
+    """What is offered, in this order; empty: everything we speak."""
+    session_expires: int | None = None
+    custom: dict[str, Any] | None = None
+    """The application's own data on the leg."""
+
+
+class KeyPatterns(msgspec.Struct, frozen=True, kw_only=True):
+    """Keys that are told to `hook` when they are pressed during a Dial."""
+
+    hook: Hook
+    caller: tuple[str, ...] = ()
+    callee: tuple[str, ...] = ()
+
+
 class _Verb(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     id: str | None = None
     """The application's own name for this verb, echoed where its dialect does so."""
@@ -162,6 +258,111 @@ class HangUp(_Verb, frozen=True):
     cause: str | None = None
 
 
+class RecordFrom(StrEnum):
+    """When the recording of a Dial begins."""
+
+    ANSWER = "answer"
+    RINGING = "ringing"
+
+
+class Dial(_Verb, frozen=True):
+    """Call others, all at once or one after the other, and connect the first that answers."""
+
+    callees: tuple[Callee, ...]
+    sequential: bool = False
+    action: Hook | None = None
+    caller_id: str | None = None
+    """None: the number or name of the caller."""
+    caller_name: str | None = None
+    ring_timeout: float = 30.0
+    time_limit: float | None = None
+    """Seconds of connection after which the callee is hung up."""
+    answer_on_bridge: bool = False
+    """The caller is answered only when a callee is."""
+    passes_early_media: bool = True
+    ringback: str = ""
+    """The country whose ringing tone the caller hears, in the words of `ringback.media.tones`."""
+    music: Clip | None = None
+    """Played to the caller while it rings, in place of the ringing tone."""
+    hang_up_keys: frozenset[str] = frozenset()
+    """A key of the caller's that ends the connection."""
+    recording: RecordingPlan | None = None
+    record_from: RecordFrom = RecordFrom.ANSWER
+    refer_hook: Hook | None = None
+    """Asked when a party asks to be transferred (REFER)."""
+    hold_hook: Hook | None = None
+    """Asked when a party puts the other on hold: what it answers is played to the other."""
+    keys: KeyPatterns | None = None
+    detection: MachineDetection | None = None
+    """For callees that have none of their own."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """On every INVITE."""
+    gain_db: float = 0.0
+    """Of what the callee says."""
+    hang_up_after_limit: bool = False
+    """The caller is hung up too when the time limit passes."""
+
+
+class Record(_Verb, frozen=True):
+    """Record what the caller says."""
+
+    recording: RecordingPlan
+    action: Hook | None = None
+    report_empty: bool = True
+    """Ask the action even when nothing was recorded."""
+    silence_timeout: float | None = 5.0
+    """Seconds of silence that end it; None: no limit."""
+    finish_keys: frozenset[str] = frozenset("1234567890*#")
+    max_seconds: float = 3600.0
+    beep: bool = True
+    transcription: Hook | None = None
+    """Told the text."""
+
+
+class ControlRecording(_Verb, frozen=True):
+    """Begin (`start`), interrupt (`pause`), continue (`resume`) or end (`stop`) recording the whole call."""
+
+    what: str
+    recording: RecordingPlan = RecordingPlan()
+    silence: bool = True
+    """Pausing leaves silence of that length; else nothing of it is in the file."""
+
+
+class Refer(_Verb, frozen=True):
+    """Ask the far end to call somebody else (RFC 3515), and wait for what comes of it."""
+
+    refer_to: str
+    """A SIP URI, or a user part, which gets the far end's host."""
+    referred_by: str | None = None
+    referred_by_name: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    action: Hook | None = None
+    progress: Hook | None = None
+    """Told of each NOTIFY."""
+    timeout: float = 15.0
+
+
+class SendRequest(_Verb, frozen=True):
+    """Send a request inside the dialog (INFO, MESSAGE …)."""
+
+    method: str
+    content_type: str = ""
+    body: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    action: Hook | None = None
+
+
+class Configure(_Verb, frozen=True):
+    """Change how the rest of the call behaves; what is None stays as it is."""
+
+    hold_music: Clip | None = None
+    refer_hook: Hook | None = None
+    request_hook: Hook | None = None
+    """Asked when the far end sends INFO or MESSAGE, or holds and un-holds."""
+    gain_db: float | None = None
+    detection: MachineDetection | None = None
+
+
 class Tag(_Verb, frozen=True):
     """Replace the application's own data on the call."""
 
@@ -189,4 +390,23 @@ class Unbuilt(_Verb, frozen=True):
     """Ask the application's fallback first (`ringback.calls.application.Failed`)."""
 
 
-Verb = Answer | Ring | Say | Play | Pause | Gather | SendDigits | Redirect | Reject | HangUp | Tag | Unbuilt
+Verb = (
+    Answer
+    | Ring
+    | Say
+    | Play
+    | Pause
+    | Gather
+    | SendDigits
+    | Redirect
+    | Reject
+    | HangUp
+    | Tag
+    | Dial
+    | Record
+    | ControlRecording
+    | Refer
+    | SendRequest
+    | Configure
+    | Unbuilt
+)

@@ -18,6 +18,8 @@ from ringback.media.model import (
     MediaEvent,
     Playable,
     PlaybackDone,
+    RecordingClosed,
+    RecordingTrack,
     RemoteMedia,
     Report,
     SpeechDetection,
@@ -42,6 +44,29 @@ class Playback:
         self.done = done
 
 
+class MediaRecording:
+    """One `MediaLeg.record`. `done` resolves once, when the file is complete, and never fails."""
+
+    __slots__ = ("_leg", "done", "id")
+
+    def __init__(self, leg: MediaLeg, id: int, done: asyncio.Future[RecordingClosed]) -> None:
+        self._leg = leg
+        self.id = id
+        self.done = done
+
+    def pause(self, *, silence: bool) -> None:
+        """Interrupt it: `silence` of that length in the file, or nothing of it."""
+        self._leg.change_recording(self.id, paused=True, silence=silence)
+
+    def resume(self) -> None:
+        """Go on."""
+        self._leg.change_recording(self.id, paused=False, silence=True)
+
+    def stop(self) -> None:
+        """End it; `done` follows."""
+        self._leg.stop_recording(self.id)
+
+
 class MediaLeg:
     """One end of a call's media: a pair of ports, an RTP session and what is played and heard there.
 
@@ -57,6 +82,7 @@ class MediaLeg:
         self._loop = asyncio.get_running_loop()
         self._next_id = 0
         self._playbacks: dict[int, Playback] = {}
+        self._recordings: dict[int, MediaRecording] = {}
         self._turns: deque[tuple[Sequence[Playable], protocol.Play | protocol.StopPlayback]] = deque()
         self._last = LegStatistics()
         self._closing: asyncio.Future[LegStatistics] | None = None
@@ -93,11 +119,14 @@ class MediaLeg:
         loop: int = 1,
         offset_ms: int = 0,
         stop_on: StopOn | None = None,
+        over: bool = False,
     ) -> Playback:
         """Play `sources` one after the other, `loop` times over (0: until stopped), starting `offset_ms` in.
 
-        Replaces what is playing (that one ends with `replaced`). Raises ValueError for a source that is
-        larger than a worker's whole memory for sources, or a negative `loop` or `offset_ms`.
+        Replaces what is playing (that one ends with `replaced`); while it plays, nothing is heard of the leg
+        that this one is bridged with, unless it is played `over` that: mixed in, in a lane of its own. Raises
+        ValueError for a source that is larger than a worker's whole memory for sources, or a negative `loop`
+        or `offset_ms`.
         """
         if loop < 0 or offset_ms < 0:
             raise ValueError(f"loop and offset_ms are zero or more, not {loop} and {offset_ms}")
@@ -109,15 +138,15 @@ class MediaLeg:
         self.link.stock.supply(sources)
         stop = stop_on or StopOn()
         command = protocol.Play(
-            *self._handle, playback.id, [], loop, offset_ms * 8, key_mask(stop.digits), stop.speech
+            *self._handle, playback.id, [], loop, offset_ms * 8, key_mask(stop.digits), stop.speech, over
         )
         self._playbacks[playback.id] = playback
         self._in_turn(sources, command)
         return playback
 
-    def stop_playback(self) -> None:
+    def stop_playback(self, *, over: bool = False) -> None:
         """Stop what is playing, if anything; it ends with `stopped`."""
-        self._in_turn((), protocol.StopPlayback(*self._handle))
+        self._in_turn((), protocol.StopPlayback(*self._handle, over))
 
     def send_digits(self, digits: str, duration_ms: int = 100, gap_ms: int = 100) -> int:
         """Press keys: RFC 4733 when negotiated, else tones in the audio. `w` waits 0.5 s, `W` 1 s.
@@ -136,13 +165,63 @@ class MediaLeg:
         self._send(protocol.SendDigits(*self._handle, self._next_id, keys, duration_ms, gap_ms))
         return self._next_id
 
-    def listen(self, dtmf_inband: bool | None = None, speech: SpeechDetection | None = None) -> None:
+    def listen(
+        self,
+        dtmf_inband: bool | None = None,
+        speech: SpeechDetection | None = None,
+        *,
+        tones: bool = False,
+    ) -> None:
         """Choose what is listened for. Telephone events always are, where negotiated.
 
         `dtmf_inband` None means: until telephone events have been negotiated. `speech` None turns speech
-        events off.
+        events off; `tones` turns `ToneStarted` and `ToneEnded` on.
         """
-        self._send(protocol.Listen(*self._handle, dtmf_inband, speech))
+        self._send(protocol.Listen(*self._handle, dtmf_inband, speech, tones))
+
+    def bridge(self, other: MediaLeg) -> None:
+        """Let the two hear each other, from now on until `unbridge` or the end of either.
+
+        Whom either was bridged with before hears nobody then. Keys pass in the form that the other side
+        takes. Raises ValueError for a leg of another plane.
+        """
+        self._send(protocol.Bridge(*self._handle, *other.handle))
+
+    def unbridge(self) -> None:
+        """End the bridge that this leg is in, if any: both are sent silence, or what is played to them."""
+        self._send(protocol.Bridge(*self._handle, -1, 0))
+
+    def mute(self, muted: bool) -> None:
+        """Let nobody hear what the peer says and presses; or do again."""
+        self._send(protocol.Mute(*self._handle, muted))
+
+    def amplify(self, decibels: float) -> None:
+        """Change the level of what the peer says, for whoever hears or records it."""
+        self._send(protocol.Amplify(*self._handle, decibels))
+
+    def record(self, path: str, *, channels: int = 1, track: RecordingTrack = "both") -> MediaRecording:
+        """Write what is heard from and sent to the peer into a WAV file, from now on.
+
+        One channel mixes the two; of two, the first is what the peer says, the second what it hears. `track`
+        leaves one of them out. The file is playable at any moment, also after a crash, and at most a second
+        behind. Ends with `stop` or with the leg.
+        """
+        self._next_id += 1
+        recording = MediaRecording(self, self._next_id, self._loop.create_future())
+        if self.closed:
+            recording.done.set_result(RecordingClosed(recording.id, 0, "the leg is closed"))
+            return recording
+        self._recordings[recording.id] = recording
+        self._send(protocol.StartRecording(*self._handle, recording.id, path, channels, track))
+        return recording
+
+    def change_recording(self, id: int, *, paused: bool, silence: bool) -> None:
+        """See `MediaRecording`."""
+        self._send(protocol.PauseRecording(*self._handle, id, paused, silence))
+
+    def stop_recording(self, id: int) -> None:
+        """See `MediaRecording`."""
+        self._send(protocol.StopRecording(*self._handle, id))
 
     def close(self) -> asyncio.Future[LegStatistics]:
         """End the leg: BYE by RTCP, ports rest. Resolves to the final statistics; no events follow.
@@ -189,6 +268,10 @@ class MediaLeg:
             playback = self._playbacks.pop(event.id, None)
             if playback is not None and not playback.done.done():
                 playback.done.set_result(event)
+        elif isinstance(event, RecordingClosed):
+            recording = self._recordings.pop(event.id, None)
+            if recording is not None and not recording.done.done():
+                recording.done.set_result(event)
         if not self.closed:
             self._tell(event)
 

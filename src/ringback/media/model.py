@@ -12,6 +12,7 @@ Codec = Literal["PCMU", "PCMA"]
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 DigitMethod = Literal["rfc4733", "inband"]
 DoneReason = Literal["completed", "digit", "speech", "stopped", "replaced", "closed", "failed"]
+RecordingTrack = Literal["inbound", "outbound", "both"]
 NoRtpCause = Literal["never-received", "wrong-source", "stopped"]
 
 DTMF_KEYS = "0123456789*#ABCD"
@@ -213,6 +214,32 @@ class Report(msgspec.Struct, frozen=True, tag=True):
     statistics: LegStatistics
 
 
+class ToneStarted(msgspec.Struct, frozen=True, tag=True):
+    """A steady tone of one frequency (Hz) is heard (`MediaLeg.listen(tones=True)`): a beep, or a fax that
+    calls (1100 Hz) or answers (2100 Hz)."""
+
+    frequency: float
+
+
+class ToneEnded(msgspec.Struct, frozen=True, tag=True):
+    """It is over, after `ms`."""
+
+    frequency: float
+    ms: int
+
+
+class RecordingClosed(msgspec.Struct, frozen=True, tag=True):
+    """A recording's file is complete.
+
+    `samples` are those of one channel, at 8 kHz. `error` says why the file ends earlier than it was asked to
+    (disk full …); what was written before is a playable file.
+    """
+
+    id: int
+    samples: int
+    error: str | None = None
+
+
 class LegLost(msgspec.Struct, frozen=True, tag=True):
     """The leg's worker process is gone; nothing else follows. `cause` says what happened to it."""
 
@@ -228,6 +255,9 @@ MediaEvent = (
     | FirstRtp
     | NoRtp
     | RtpResumed
+    | ToneStarted
+    | ToneEnded
+    | RecordingClosed
     | Report
     | LegLost
 )

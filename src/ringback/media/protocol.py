@@ -10,7 +10,14 @@ from __future__ import annotations
 
 import msgspec
 
-from ringback.media.model import LegStatistics, MediaEvent, RemoteMedia, SpeechDetection, TickStatistics
+from ringback.media.model import (
+    LegStatistics,
+    MediaEvent,
+    RecordingTrack,
+    RemoteMedia,
+    SpeechDetection,
+    TickStatistics,
+)
 
 HEADER = 4
 MAX_FRAME = 1 << 20
@@ -84,11 +91,14 @@ class Play(_Command, frozen=True):
     stop_digits: int
     """A bit per event code of RFC 4733, 0 to 15."""
     stop_speech: bool
+    over: bool = False
+    """Mixed into what the row hears otherwise, in a lane of its own."""
 
 
 class StopPlayback(_Command, frozen=True):
     row: int
     generation: int
+    over: bool = False
 
 
 class SendDigits(_Command, frozen=True):
@@ -105,6 +115,62 @@ class Listen(_Command, frozen=True):
     generation: int
     dtmf_inband: bool | None
     speech: SpeechDetection | None
+    tones: bool = False
+
+
+class Bridge(_Command, frozen=True):
+    """Each of the two hears the other from now on, in place of whom it heard before.
+
+    `peer_row` below zero ends it.
+    """
+
+    row: int
+    generation: int
+    peer_row: int
+    peer_generation: int
+
+
+class Mute(_Command, frozen=True):
+    """What the peer says and presses is heard by nobody."""
+
+    row: int
+    generation: int
+    muted: bool
+
+
+class Amplify(_Command, frozen=True):
+    """Change the level of what the peer says."""
+
+    row: int
+    generation: int
+    decibels: float
+
+
+class StartRecording(_Command, frozen=True):
+    """Write what the row hears and sends to a WAV file at `path`; one channel, or two (heard, sent)."""
+
+    row: int
+    generation: int
+    id: int
+    path: str
+    channels: int
+    track: RecordingTrack
+
+
+class PauseRecording(_Command, frozen=True):
+    """Interrupt it (with silence in the file, or nothing of it), or go on."""
+
+    row: int
+    generation: int
+    id: int
+    paused: bool
+    silence: bool
+
+
+class StopRecording(_Command, frozen=True):
+    row: int
+    generation: int
+    id: int
 
 
 class Close(_Command, frozen=True):
@@ -116,7 +182,21 @@ class Shutdown(_Command, frozen=True):
     """Stop RTP and end; the loss of the connection means the same."""
 
 
-LegCommand = Open | SetRemote | Play | StopPlayback | SendDigits | Listen | Close
+LegCommand = (
+    Open
+    | SetRemote
+    | Play
+    | StopPlayback
+    | SendDigits
+    | Listen
+    | Bridge
+    | Mute
+    | Amplify
+    | StartRecording
+    | PauseRecording
+    | StopRecording
+    | Close
+)
 Command = LegCommand | Upload | Forget | Shutdown
 
 

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from aiohttp import web
 from starlette.applications import Starlette
+from tests.dialects.memory import LiveChanges, MemoryRecordings
 
 from ringback.calls.control import CallFilter, CallIsOver, CallRequest, NoSuchCall, Unroutable, WrongState
 from ringback.calls.record import CallRecord
@@ -67,10 +68,11 @@ def record() -> Callable[..., CallRecord]:
     return make
 
 
-class MemoryCalls:
+class MemoryCalls(LiveChanges):
     """`ringback.calls.control.Calls` over a dictionary; `done` tells what was asked for."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.records: dict[UUID, CallRecord] = {}
         self.requests: list[CallRequest] = []
         self.filters: list[CallFilter] = []
@@ -183,6 +185,7 @@ async def services(calls: MemoryCalls) -> AsyncIterator[Any]:
         store=store,
         public_url="http://127.0.0.1:8080",
         calls=memory,
+        recordings=MemoryRecordings(),
         instance=INSTANCE,
     )
     await http.close()

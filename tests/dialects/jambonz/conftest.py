@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from aiohttp import web
 from starlette.applications import Starlette
+from tests.dialects.memory import LiveChanges, MemoryRecordings
 
 from ringback.calls.application import Action, Document, NewCall, Redirected, SipMessageFacts
 from ringback.calls.control import CallFilter, CallIsOver, CallRequest, NoSuchCall, WrongState
@@ -100,10 +101,11 @@ def record(**fields: Any) -> CallRecord:
     return msgspec.structs.replace(call, **fields)
 
 
-class MemoryCalls:
+class MemoryCalls(LiveChanges):
     """`ringback.calls.control.Calls` over a dictionary; `done` tells what was asked for, in order."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.records: dict[UUID, CallRecord] = {}
         self.requests: list[CallRequest] = []
         self.filters: list[CallFilter] = []
@@ -216,6 +218,7 @@ async def services(calls: MemoryCalls) -> AsyncIterator[Services]:
         store=SimpleNamespace(),  # type: ignore[arg-type]
         public_url="https://voice.example",
         calls=calls,
+        recordings=MemoryRecordings(),
         instance="0" * 32,
         sip_address="192.0.2.1:5060",
     )

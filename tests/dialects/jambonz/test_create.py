@@ -7,8 +7,9 @@ from uuid import UUID
 
 import pytest
 
-from ringback.calls.control import Overloaded, Target, Unroutable
+from ringback.calls.control import Overloaded, Unroutable
 from ringback.calls.services import Services
+from ringback.calls.verbs import Target
 from ringback.routing.directory import Application
 
 from .conftest import ACCOUNT, APPLICATION, CALL, OTHER, Ask, MemoryCalls, configured

@@ -15,6 +15,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from starlette.applications import Starlette
 from tests.dialects.laml.making import FakeCalls, directory
+from tests.dialects.memory import MemoryRecordings
 
 from ringback.calls.services import Services
 from ringback.dialects.laml import Laml
@@ -125,6 +126,7 @@ def services(http: HttpPool, log: Log, calls: FakeCalls) -> Services:
         store=cast(Store, log),
         public_url="http://127.0.0.1:8080",
         calls=calls,
+        recordings=MemoryRecordings(),
         instance="0" * 32,
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
+from tests.dialects.memory import LiveChanges
 
 from ringback.calls.application import Application as OnCall
 from ringback.calls.application import Document
@@ -126,10 +127,11 @@ def ended(**changes: Any) -> CallRecord:
     return record(**(fields | changes))
 
 
-class FakeCalls:
+class FakeCalls(LiveChanges):
     """`ringback.calls.control.Calls` over a dictionary; `done` is what was asked of it."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.records: dict[UUID, CallRecord] = {}
         self.requests: list[CallRequest] = []
         self.done: list[tuple[str, dict[str, Any]]] = []

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qsl
 
-from ringback.calls.control import Target
-from ringback.calls.verbs import Hook
+from ringback.calls.verbs import Hook, Target
 from ringback.dialects.callapi.errors import Refusal
 from ringback.dialects.callapi.fields import user_part
 from ringback.dialects.http import Parameters, is_one_line

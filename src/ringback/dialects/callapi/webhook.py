@@ -13,7 +13,7 @@ from ringback.calls.events import CallEvent
 from ringback.calls.record import CallRecord
 from ringback.calls.services import Services
 from ringback.calls.status import CallStatus
-from ringback.calls.verbs import HangUp, Hook, Note, Pause, Reject
+from ringback.calls.verbs import Callee, HangUp, Hook, Note, Pause, Reject
 from ringback.dialects.callapi import errors
 from ringback.dialects.callapi.fields import Fields, PostStatus, action_fields, progress_fields, voice_fields
 from ringback.dialects.callapi.markup import Markup, parse, played, spoken
@@ -103,6 +103,18 @@ class CallApiApplication:
                 return await self._go_on(hook, call, action_fields(ask.verb, ask.outcome))
             case Failed():
                 return await self._fall_back(errors.ending(ask.note.message), (), call)
+            case _:
+                return await self._go_on(ask.hook, call)
+
+    def for_callee(self, callee: Callee, caller: CallRecord) -> CallApiApplication:
+        """The application of a dialled leg: the noun's status callback is its own."""
+        reports = callee.reports
+        settings = msgspec.structs.replace(
+            self.settings,
+            status=reports.hook if reports else None,
+            events=reports.events if reports else (),
+        )
+        return CallApiApplication(self._services, self._account, settings, new=False)
 
     async def _begin(self, hook: Hook | None, call: CallRecord) -> Document:
         notes = self._remarks()

@@ -7,8 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from ringback.calls.control import Target
-from ringback.calls.verbs import Hook
+from ringback.calls.verbs import Hook, Target
 from ringback.dialects.http import is_one_line
 from ringback.dialects.jambonz.errors import ApiError, InvalidApplication
 from ringback.dialects.jambonz.markup import headers_of, parse_json

@@ -13,7 +13,7 @@ from ringback.calls.application import Action, Ask, Document, NewCall, Redirecte
 from ringback.calls.events import CallEvent, Noted, VerbEnded, VerbStarted
 from ringback.calls.record import CallRecord
 from ringback.calls.status import CallStatus
-from ringback.calls.verbs import HangUp, Hook, Note, Reject, Verb
+from ringback.calls.verbs import Callee, HangUp, Hook, Note, Reject, Verb
 from ringback.dialects.jambonz.asking import HttpConversation
 from ringback.dialects.jambonz.callbacks import Statuses, delivery
 from ringback.dialects.jambonz.dialler import Timing
@@ -82,6 +82,11 @@ class JambonzApplication:
                 payload = action(call, ask.verb, ask.outcome, self._services.public_url)
                 return await self._following("verb:hook", ask.hook, payload, call)
         return None
+
+    def for_callee(self, callee: Callee, caller: CallRecord) -> JambonzApplication:
+        """The application of a dialled leg: its status goes where the caller's goes."""
+        setup = msgspec.structs.replace(self._setup, status_hook=self._status_hook)
+        return JambonzApplication(self._services, self._account, setup, timing=self._timing)
 
     async def _first(self, call: CallRecord) -> Document:
         """The first document, or the refusal that takes its place."""

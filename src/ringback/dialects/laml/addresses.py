@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qsl
 
-from ringback.calls.control import Target
+from ringback.calls.verbs import Target
 from ringback.routing.numbers import is_telephone_number
 from ringback.sip.errors import SipParseError
 from ringback.sip.uri import Uri

@@ -12,8 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from ringback.calls.control import Target
-from ringback.calls.verbs import Note
+from ringback.calls.verbs import Note, Target
 from ringback.dialects.http import Parameters, boolean, integer, words
 from ringback.dialects.laml import notes
 from ringback.dialects.laml.addresses import BadAddress, caller_of, target_of

@@ -13,7 +13,7 @@ from ringback.calls.events import CallAnswered, CallEnded, CallEvent, CallInitia
 from ringback.calls.record import CallRecord
 from ringback.calls.services import Services
 from ringback.calls.status import Direction
-from ringback.calls.verbs import Hook, Note
+from ringback.calls.verbs import Callee, Hook, Note
 from ringback.dialects.laml import notes
 from ringback.dialects.laml.fields import action_fields, callback_fields, failure_fields, request_fields
 from ringback.dialects.laml.markup import Markup, read_markup
@@ -39,6 +39,7 @@ class LamlApplication:
         self, services: Services, account: Account, settings: Settings, remarks: Sequence[Note] = ()
     ) -> None:
         self.settings = settings
+        self._services = services
         self._profile = profile_named(settings.profile)
         self._account = account
         self._asker = Asker(services.http)
@@ -82,8 +83,19 @@ class LamlApplication:
         """
         return self._document(read_markup(text.encode("utf-8", "replace"), self._profile, base=""))
 
-    def _place(self, ask: NewCall | Action | Redirected) -> tuple[Hook, list[tuple[str, str]]]:
-        if isinstance(ask, NewCall):
+    def for_callee(self, callee: Callee, caller: CallRecord) -> LamlApplication:
+        """The application of a dialled leg: the same, with the noun's status callback."""
+        reports = callee.reports
+        settings = msgspec.structs.replace(
+            self.settings,
+            status_callback=reports.hook.url if reports else "",
+            status_callback_method=reports.hook.method if reports else "POST",
+            events=reports.events if reports else (),
+        )
+        return LamlApplication(self._services, self._account, settings)
+
+    def _place(self, ask: Ask) -> tuple[Hook, list[tuple[str, str]]]:
+        if isinstance(ask, NewCall | Failed):
             return Hook(url=self.settings.voice_url, method=self.settings.voice_method), []
         if isinstance(ask, Redirected) and ask.status_hook is not None:
             self.settings = msgspec.structs.replace(
