@@ -18,6 +18,7 @@ from ringback.calls.engine import Engine
 from ringback.calls.outgoing import Outgoing
 from ringback.calls.reception import Reception
 from ringback.calls.recovery import end_open_calls
+from ringback.calls.requests import InDialogRequests
 from ringback.calls.services import Services
 from ringback.calls.switchboard import NoRecordings, Switchboard
 from ringback.calls.timeline import TimeLine
@@ -173,6 +174,7 @@ class Server:
             advertise=self.settings.server.advertise,
             on_invitation=self._invited,
             on_register=self._registering,
+            methods=InDialogRequests.METHODS,
             on_trace=self.time_line.sip if self.settings.store.trace_megabytes else None,
             address_allowed=self._reach.allows,
         )

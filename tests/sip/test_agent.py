@@ -347,3 +347,10 @@ def test_requests_outside_dialogs_resolve(network: Network, node: Node, peer: Pe
     assert silent.value is not None
     assert silent.value.status == 408
     assert peer.names.count("OPTIONS") == 11
+
+
+def test_what_is_handled_inside_of_calls_only_is_refused_outside(network: Network, peer: Peer) -> None:
+    node = network.node("192.0.2.1", methods=("NOTIFY",))
+    peer.send(peer.request("NOTIFY", node), node)
+    network.run(0.05)
+    assert len(peer.responses(481, "NOTIFY")) == 1

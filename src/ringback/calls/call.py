@@ -19,12 +19,14 @@ from ringback.calls.leg import HeaderList, Leg
 from ringback.calls.log import CallLog
 from ringback.calls.negotiation import NotAcceptable
 from ringback.calls.record import CallRecord
+from ringback.calls.requests import InDialogRequests
 from ringback.calls.script import Script
 from ringback.calls.status import CallStatus, EndedBy
 from ringback.calls.timeline import current_call
 from ringback.calls.verbs import HangUp, Note, Reject, Verb
 from ringback.calls.waiting import first_of
 from ringback.media.model import MediaUnavailable
+from ringback.sip.incoming import IncomingRequest
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -45,6 +47,7 @@ class Call:
         self.leg = Leg(engine.plane, self, advertise=engine.advertise)
         self.script = Script(self)
         self.control_lock = asyncio.Lock()
+        self.requests = InDialogRequests()
         loop = asyncio.get_running_loop()
         self.over_future: asyncio.Future[None] = loop.create_future()
         """Resolved when the call has ended; verbs wait for it beside what they wait for."""
@@ -411,6 +414,10 @@ class Call:
         """RTP again."""
         if not self.over:
             self.append(events.MediaResumed())
+
+    def leg_request(self, incoming: IncomingRequest) -> None:
+        """REFER, NOTIFY or MESSAGE inside the dialog."""
+        self.requests.handle(incoming)
 
     def leg_media_lost(self, cause: str) -> None:
         """The media worker is gone: the call cannot go on."""

@@ -18,6 +18,7 @@ from ringback.media.leg import MediaLeg, Playback
 from ringback.media.plane import MediaPlane
 from ringback.sip import events as sip
 from ringback.sip.inbound import InboundCall
+from ringback.sip.incoming import IncomingRequest
 from ringback.sip.outbound import OutboundCall
 from ringback.sip.session import Session
 
@@ -38,6 +39,7 @@ class LegOwner(Protocol):
     def leg_silent(self, seconds: float, cause: str) -> None: ...
     def leg_heard_again(self) -> None: ...
     def leg_media_lost(self, cause: str) -> None: ...
+    def leg_request(self, incoming: IncomingRequest) -> None: ...
 
 
 class Leg:
@@ -234,7 +236,7 @@ class Leg:
                 if key is not None:
                     self._key(key, "info")
             case sip.RequestReceived(incoming):
-                incoming.reply(501)
+                owner.leg_request(incoming)
             case sip.OfferWithdrawn():
                 pass
 

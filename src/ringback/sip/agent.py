@@ -244,8 +244,10 @@ class UserAgent:
 
     def _receive_other(self, transaction: ServerTransaction, request: Request, flow: Flow) -> None:
         handler = self.on_register if request.method == "REGISTER" else self.on_request
-        if handler is None or request.method not in self.core.settings.methods:
+        if request.method not in self.core.settings.methods:
             self._refuse_method(transaction)
+        elif handler is None:
+            self.core.answer(transaction, 481)  # handled, but inside of calls only
         else:
             incoming = IncomingRequest(request, flow, transaction.respond, transaction.to_tag)
             self.core.notify(handler, incoming)
