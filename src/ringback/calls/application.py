@@ -77,6 +77,8 @@ class Screening(msgspec.Struct, frozen=True, kw_only=True):
     what: ClassVar[str] = "screening"
 
     hook: Hook
+    headers: tuple[tuple[str, str], ...] = ()
+    """Of the callee's 200."""
 
 
 class Referred(msgspec.Struct, frozen=True, kw_only=True):

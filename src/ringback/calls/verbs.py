@@ -118,6 +118,8 @@ class Callee(msgspec.Struct, frozen=True, kw_only=True):
     screening: Hook | None = None
     """Asked when the callee answers; its verbs run on the callee, who is connected if still there at their
     end."""
+    screening_timeout: float | None = None
+    """Seconds of screening after which the callee counts as hung up; None: no limit."""
     send_digits: str | None = None
     """Keys to send at the answer, before anything else."""
     reports: Reports | None = None
