@@ -15,10 +15,11 @@ from ringback.audio.cache import AudioCache
 from ringback.audio.sources import AudioLibrary
 from ringback.calls.application import Dialect
 from ringback.calls.engine import Engine
-from ringback.calls.outgoing import Outgoing
+from ringback.calls.placing import Placing
 from ringback.calls.reception import Reception
 from ringback.calls.recovery import end_open_calls
 from ringback.calls.requests import InDialogRequests
+from ringback.calls.roster import Roster
 from ringback.calls.services import Services
 from ringback.calls.switchboard import NoRecordings, Switchboard
 from ringback.calls.timeline import TimeLine
@@ -118,7 +119,7 @@ class Server:
         engine = self._engine(http, data)
         dialects = self._open_calls(engine, http, data)
         by_name: dict[str, Dialect] = {dialect.name: dialect for dialect in dialects}
-        await self._open_reception(by_name)
+        await self._open_reception(engine, by_name)
         # What an earlier life left to tell comes before what is told of the calls that it left open.
         await self.deliverer.start()
         await end_open_calls(engine, self.directory, by_name)
@@ -195,22 +196,26 @@ class Server:
             deliverer=self.deliverer,
             audio=audio,
             time_line=self.time_line,
+            roster=Roster(self.time_line),
+            placing=self._placing(),
             advertise=self.settings.server.advertised[0],
             max_call_seconds=self.settings.calls.max_call_seconds,
         )
 
-    def _open_calls(self, engine: Engine, http: HttpPool, data: Path) -> Sequence[Laml | Jambonz | CallApi]:
+    def _placing(self) -> Placing:
         settings = self.settings
-        host, port = _sip_address(self.sip, settings.server.advertised)
+        host, _ = _sip_address(self.sip, settings.server.advertised)
         around = Surroundings(
             registered=lambda name: self._registrar.lookup(name, utcnow().timestamp()),
             may_reach=lambda uri: self._reach.refusal(uri.host),
             local_hosts=_local_hosts(self.sip, host, bool(settings.server.advertise)),
         )
-        outgoing = Outgoing(
-            self.directory, around, domain=host, verify_caller_id=settings.calls.verify_caller_id
-        )
-        self.switchboard = Switchboard(engine, outgoing)
+        return Placing(self.directory, around, domain=host, verify_caller_id=settings.calls.verify_caller_id)
+
+    def _open_calls(self, engine: Engine, http: HttpPool, data: Path) -> Sequence[Laml | Jambonz | CallApi]:
+        settings = self.settings
+        host, port = _sip_address(self.sip, settings.server.advertised)
+        self.switchboard = Switchboard(engine)
         services = Services(
             directory=self.directory,
             http=http,
@@ -224,7 +229,7 @@ class Server:
         )
         return Laml(services), Jambonz(services), CallApi(services)
 
-    async def _open_reception(self, dialects: dict[str, Dialect]) -> None:
+    async def _open_reception(self, engine: Engine, dialects: dict[str, Dialect]) -> None:
         bindings = StoredBindings(self.store)
         self._registrar.restore(await bindings.load(), utcnow().timestamp())
 
@@ -239,9 +244,7 @@ class Server:
             lambda: utcnow().timestamp(),
             algorithms=self.settings.server.digest_algorithms,
         )
-        self._reception = Reception(
-            self.switchboard, self.directory, dialects, self._registrar, digest, bindings
-        )
+        self._reception = Reception(engine, self.directory, dialects, self._registrar, digest, bindings)
 
     def _register_at_trunks(self) -> None:
         """At the carriers that want to know where we are; who we are there is the trunk's user name."""

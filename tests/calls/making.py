@@ -15,6 +15,7 @@ from ringback.calls.engine import Engine
 from ringback.calls.outcome import EndOfVerb, Outcome
 from ringback.calls.record import CallRecord
 from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.roster import Roster
 from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.calls.timeline import TimeLine
 from ringback.calls.verbs import Callee
@@ -225,13 +226,16 @@ class FakeApplication:
 
 def fake_engine(store: FakeStore, deliverer: FakeDeliverer | None = None) -> Engine:
     """An engine without SIP, media and audio: enough for documents of verbs that need none."""
+    time_line = TimeLine(cast("Store", store))
     return Engine(
         endpoint=cast("Any", None),
         plane=cast("Any", None),
         store=cast("Store", store),
         deliverer=cast("Deliverer", deliverer or FakeDeliverer()),
         audio=cast("Any", None),
-        time_line=TimeLine(cast("Store", store)),
+        time_line=time_line,
+        roster=Roster(time_line),
+        placing=cast("Any", None),
     )
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ringback.audio.sources import AudioLibrary
+    from ringback.calls.placing import Placing
+    from ringback.calls.roster import Roster
     from ringback.calls.timeline import TimeLine
     from ringback.media.plane import MediaPlane
     from ringback.sip.endpoint import SipEndpoint
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Engine:
-    """The parts below the calls, as one value."""
+    """The parts below the calls and what all calls share, as one value."""
 
     endpoint: SipEndpoint
     plane: MediaPlane
@@ -24,6 +26,8 @@ class Engine:
     deliverer: Deliverer
     audio: AudioLibrary
     time_line: TimeLine
+    roster: Roster
+    placing: Placing
     advertise: str = ""
     """The address to put into SDP; empty: the local address of the route to each peer."""
     max_call_seconds: float = 14400.0

@@ -29,7 +29,7 @@ from ringback.sip.uri import NameAddr
 from ringback.store.errors import StoreError
 
 if TYPE_CHECKING:
-    from ringback.calls.switchboard import Switchboard
+    from ringback.calls.engine import Engine
 
 logger = logging.getLogger(__name__)
 
@@ -39,14 +39,14 @@ class Reception:
 
     def __init__(
         self,
-        switchboard: Switchboard,
+        engine: Engine,
         directory: Directory,
         dialects: Mapping[str, Dialect],
         registrar: Registrar,
         digest: DigestServer,
         bindings: BindingStore,
     ) -> None:
-        self._switchboard = switchboard
+        self._engine = engine
         self._directory = directory
         self._dialects = dialects
         self._registrar = registrar
@@ -125,11 +125,11 @@ class Reception:
             invite_headers=without_credentials(request.headers.items()),
             application_state=dict(application.state()),
         )
-        call = Call(record, application, self._switchboard.engine)
+        call = Call(record, application, self._engine)
         call.leg.receive(session)
-        self._switchboard.engine.time_line.follow(session.call_id, str(record.id))
+        self._engine.time_line.follow(session.call_id, str(record.id))
         call.stored = call.log.append(received, application, new_call=True)
-        self._switchboard.take(call)
+        self._engine.roster.take(call)
         if application.rings_at_once:
             call.ring()
         call.run(NewCall(invite=_facts_of(session)))
@@ -137,7 +137,7 @@ class Reception:
     def _refuse(self, session: InboundCall, refused: Refused) -> None:
         """Say why, where people look; the caller learns the code only."""
         logger.warning("call %s from %s is refused: %s", session.call_id, session.source, refused.reason)
-        self._switchboard.engine.time_line.refused(str(session.source), refused.status, refused.reason)
+        self._engine.time_line.refused(str(session.source), refused.status, refused.reason)
         session.reject(refused.status)
 
     # -- devices

@@ -29,7 +29,6 @@ from ringback.calls.rows import from_row
 from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.calls.verbs import HangUp, Hook, Verb
 from ringback.net.slices import gradually
-from ringback.store.errors import StoreError
 
 
 class Unfinished:
@@ -64,10 +63,10 @@ class NoRecordings:
 class Switchboard(Unfinished):
     """`ringback.calls.control.Calls`, on the calls that are up and those in the store."""
 
-    def __init__(self, engine: Engine, outgoing: Outgoing) -> None:
+    def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._outgoing = outgoing
-        self._live: dict[UUID, Call] = {}
+        self._roster = engine.roster
+        self._outgoing = Outgoing(engine)
         self._closing = False
 
     # -- the calls that are up
@@ -75,42 +74,29 @@ class Switchboard(Unfinished):
     @property
     def live(self) -> int:
         """How many calls are up."""
-        return len(self._live)
+        return len(self._roster)
 
     @property
     def closing(self) -> bool:
         """Whether no more calls are taken."""
         return self._closing
 
-    def take(self, call: Call) -> None:
-        """Keep a call until everything about its end is done."""
-        self._live[call.record.id] = call
-        call.closed.add_done_callback(lambda _: self._let_go(call))
-
-    def _let_go(self, call: Call) -> None:
-        self._live.pop(call.record.id, None)
-        # Messages of the last transaction (the 200 to a BYE) still belong to the call's time line.
-        loop = asyncio.get_running_loop()
-        loop.call_later(2.0, self.engine.time_line.forget, call.record.sip_call_id)
-
     async def idle(self) -> None:
         """Wait until no call is up and the end of each is durable."""
-        while self._live:
-            await asyncio.wait({call.closed for call in self._live.values()})
+        await self._roster.emptied()
 
     async def shut_down(self, seconds: float) -> None:
         """Take no more calls, give those that are up this long to end, then end them."""
         self._closing = True
-        calls = list(self._live.values())
+        calls = self._roster.calls
         if calls and seconds > 0:
             await asyncio.wait({call.closed for call in calls}, timeout=seconds)
         await self.end_all()
-        if self._live:
-            await asyncio.wait({call.closed for call in self._live.values()}, timeout=5.0)
+        await self._roster.emptied(timeout=5.0)
 
     async def end_all(self) -> None:
         """Hang up every call that is up."""
-        for call in list(self._live.values()):
+        for call in self._roster.calls:
             await call.hang_up(HangUp(cause="the server is shutting down"), EndedBy.SERVER)
 
     # -- placing calls
@@ -119,21 +105,13 @@ class Switchboard(Unfinished):
         """Store the call as queued and start placing it. See `Calls.create`."""
         if self._closing:
             raise Overloaded("the server is shutting down")
-        call, placing = self._outgoing.prepare(request, self.engine)
-        assert call.stored is not None
-        try:
-            await call.stored
-        except StoreError as error:
-            raise Overloaded(f"the call cannot be stored: {error}") from error
-        self.take(call)
-        placing()
-        return call.record
+        return (await self._outgoing.create(request)).record
 
     # -- looking
 
     async def get(self, account_id: UUID, call_id: UUID) -> CallRecord:
         """One call. See `Calls.get`."""
-        live = self._live.get(call_id)
+        live = self._roster.get(call_id)
         if live is not None and live.record.account_id == account_id:
             return live.record
         row = await self.engine.store.call(str(call_id))
@@ -157,7 +135,7 @@ class Switchboard(Unfinished):
     async def delete(self, account_id: UUID, call_id: UUID) -> None:
         """Forget an ended call. See `Calls.delete`."""
         record = await self.get(account_id, call_id)
-        if not record.status.final or call_id in self._live:
+        if not record.status.final or call_id in self._roster:
             raise CallIsLive(f"call {call_id} is {record.status}")
         if not await self.engine.store.delete_call(str(call_id)):
             raise NoSuchCall(f"no call {call_id}")
@@ -256,7 +234,7 @@ class Switchboard(Unfinished):
     @contextlib.asynccontextmanager
     async def _changing(self, account_id: UUID, call_id: UUID) -> AsyncIterator[Call]:
         """A live call for one change; changes to one call come one after the other."""
-        call = self._live.get(call_id)
+        call = self._roster.get(call_id)
         if call is None or call.record.account_id != account_id:
             await self.get(account_id, call_id)
             raise CallIsOver(f"call {call_id} has ended")

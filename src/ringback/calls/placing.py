@@ -1,0 +1,168 @@
+"""How a call is placed, for whoever wants one: where it goes, its first event, the INVITE, the answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+
+from ringback.calls.application import Application
+from ringback.calls.call import Call
+from ringback.calls.control import CallerNotOwned, Overloaded, Unroutable
+from ringback.calls.ending import Ending
+from ringback.calls.events import CallInitiated, CallRequested
+from ringback.calls.record import CallRecord
+from ringback.calls.status import CallStatus, Direction, EndedBy
+from ringback.calls.timeline import current_call
+from ringback.calls.verbs import Target
+from ringback.media.model import MediaUnavailable
+from ringback.net.clock import utcnow
+from ringback.routing.directory import Account, Directory
+from ringback.routing.outbound import Destination, Route, Routed, Surroundings, route_call
+from ringback.routing.outbound import Unroutable as NoRoute
+from ringback.sip.events import SessionEvent
+from ringback.sip.outbound import OutboundCall
+from ringback.sip.uri import NameAddr, Uri
+from ringback.store.errors import StoreError
+
+
+class Placement(msgspec.Struct, frozen=True, kw_only=True):
+    """A call to be placed: the ways it may go, and what every INVITE says."""
+
+    routed: Routed
+    ring_timeout: float
+    headers: tuple[tuple[str, str], ...] = ()
+    from_host: str | None = None
+    """Host of From, where the route does not say."""
+    max_forwards: int = 70
+
+
+class Placing:
+    """Finds the ways to a target, and places calls on them."""
+
+    def __init__(
+        self, directory: Directory, around: Surroundings, *, domain: str, verify_caller_id: bool = False
+    ) -> None:
+        self._directory = directory
+        self._around = around
+        self._domain = domain
+        self._verify_caller_id = verify_caller_id
+
+    def account(self, account_id: UUID) -> Account | None:
+        """Whose calls they are."""
+        return self._directory.account(account_id)
+
+    def verify(self, caller_id: str, account_id: UUID) -> None:
+        """Raise CallerNotOwned where caller ids are checked, and this one is not the account's."""
+        if self._verify_caller_id and self._directory.number(caller_id, account_id) is None:
+            raise CallerNotOwned(f"{caller_id} is no number of this account")
+
+    def routes(self, account_id: UUID, target: Target, *, caller_id: str, caller_name: str) -> Routed:
+        """The ways to a target. Raises Unroutable."""
+        wanted = Destination(
+            to=f"client:{target.address}" if target.kind == "client" else target.address,
+            caller_id=caller_id,
+            caller_name=caller_name,
+            trunk=target.trunk or "",
+            credentials=(target.username, target.password or "") if target.username else None,
+        )
+        routed = route_call(self._directory, self._around, account_id, wanted)
+        if isinstance(routed, NoRoute):
+            raise Unroutable(routed.reason)
+        return routed
+
+    def record(self, application: Application, direction: Direction, **known: Any) -> CallRecord:
+        """The record of a call that is only wanted so far; `known` are further fields of it."""
+        id, now = uuid4(), utcnow()
+        return CallRecord(
+            id=id,
+            dialect=application.dialect,
+            profile=application.profile,
+            direction=direction,
+            status=CallStatus.QUEUED,
+            sip_call_id=f"{id.hex}@{self._domain}",
+            created_at=now,
+            updated_at=now,
+            application_state=dict(application.state()),
+            **known,
+        )
+
+    async def place(self, call: Call, placement: Placement) -> bool:
+        """INVITE, and wait for the answer as long as it may ring; whether it was answered.
+
+        One that was not has ended then.
+        """
+        current_call.set(str(call.record.id))
+        if call.over or not self._invite(call, placement):
+            return False
+        await asyncio.wait({call.answered}, timeout=placement.ring_timeout)
+        if call.answered.done():
+            return call.answered.result()
+        cause = f"no answer within {placement.ring_timeout:g} s"
+        await call.give_up(CallStatus.NO_ANSWER, cause, EndedBy.SERVER)
+        return False
+
+    def _invite(self, call: Call, placement: Placement) -> bool:
+        route = placement.routed.routes[0]
+        endpoint = call.engine.endpoint
+        trunk = route.trunk.name if route.trunk is not None else None
+        call.append(CallInitiated(sip_call_id=call.record.sip_call_id, target=str(route.target), trunk=trunk))
+        try:
+            call.leg.place(self._invitation(call, placement, route), endpoint.local_address(route.target))
+        except (MediaUnavailable, ValueError) as error:
+            status = 503 if isinstance(error, MediaUnavailable) else 500
+            call.end(Ending(status=CallStatus.FAILED, cause=str(error), by=EndedBy.SERVER, sip_status=status))
+            return False
+        return True
+
+    def _invitation(
+        self, call: Call, placement: Placement, route: Route
+    ) -> Callable[[bytes, Callable[[SessionEvent], None]], OutboundCall]:
+        host = route.from_domain or placement.from_host or self._domain
+        caller = NameAddr(Uri(user=route.caller_id or None, host=host), display_name=route.caller_name)
+
+        def invite(offer: bytes, on_event: Callable[[SessionEvent], None]) -> OutboundCall:
+            return call.engine.endpoint.invite(
+                route.target,
+                from_=caller,
+                to=route.to,
+                offer=offer,
+                on_event=on_event,
+                headers=placement.headers,
+                credentials=route.credentials,
+                route=route.route,
+                call_id=call.record.sip_call_id,
+                max_forwards=placement.max_forwards,
+            )
+
+        return invite
+
+
+def begin(call: Call) -> None:
+    """Let the call be wanted: its first event, which is durable once `call.stored` is.
+
+    Raises:
+        Overloaded: no new call can be stored.
+    """
+    record = call.record
+    requested = CallRequested(
+        direction=record.direction, from_=record.from_, to=record.to, caller_name=record.caller_name
+    )
+    call.engine.time_line.follow(record.sip_call_id, str(record.id))
+    try:
+        call.stored = call.log.append(requested, call.application, new_call=True)
+    except StoreError as error:
+        raise Overloaded(f"the call cannot be stored: {error}") from error
+
+
+async def begun(call: Call) -> None:
+    """Wait until that is durable, then count the call among those that are up. Raises Overloaded."""
+    assert call.stored is not None
+    try:
+        await call.stored
+    except StoreError as error:
+        raise Overloaded(f"the call cannot be stored: {error}") from error
+    call.engine.roster.take(call)
