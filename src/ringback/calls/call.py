@@ -15,7 +15,7 @@ from ringback.calls import events
 from ringback.calls.application import Application, Ask, Document, place_of
 from ringback.calls.ending import Ending, ending_of
 from ringback.calls.engine import Engine
-from ringback.calls.leg import HeaderList, Leg
+from ringback.calls.leg import HeaderList, Leg, Sound
 from ringback.calls.log import CallLog
 from ringback.calls.negotiation import NotAcceptable
 from ringback.calls.record import CallRecord
@@ -25,12 +25,13 @@ from ringback.calls.status import CallStatus, EndedBy
 from ringback.calls.timeline import current_call
 from ringback.calls.verbs import HangUp, Note, Reject, Verb
 from ringback.calls.waiting import first_of
-from ringback.media.model import MediaUnavailable
+from ringback.media.model import MediaUnavailable, SpeechDetection
 from ringback.sip.incoming import IncomingRequest
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 KeyListener = Callable[[str], None]
+SoundListener = Callable[[Sound], None]
 
 
 class Call:
@@ -58,6 +59,7 @@ class Call:
         self.answered: asyncio.Future[bool] = loop.create_future()
         """Outbound: True at the answer, False when there will be none."""
         self._listeners: list[KeyListener] = []
+        self._sound_listeners: list[SoundListener] = []
         self._work = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
         self._time_limit: asyncio.TimerHandle | None = None
@@ -177,6 +179,18 @@ class Call:
             yield
         finally:
             self._listeners.remove(listener)
+
+    @contextlib.contextmanager
+    def listening(
+        self, listener: SoundListener, *, speech: SpeechDetection | None = None, tones: bool = False
+    ) -> Iterator[None]:
+        """Hear when the party begins and ceases to speak, and steady tones, until the block ends."""
+        self._sound_listeners.append(listener)
+        try:
+            with self.leg.listening(speech, tones=tones):
+                yield
+        finally:
+            self._sound_listeners.remove(listener)
 
     # -- operations
 
@@ -404,6 +418,12 @@ class Call:
         self.append(events.DigitReceived(key=key, method=method))
         for listener in list(self._listeners):
             listener(key)
+
+    def leg_sound(self, sound: Sound) -> None:
+        """Speech, or a steady tone, begins or ends."""
+        if not self.over:
+            for listener in list(self._sound_listeners):
+                listener(sound)
 
     def leg_silent(self, seconds: float, cause: str) -> None:
         """No RTP."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -14,7 +15,7 @@ from ringback.calls.dtmf_info import key_of_info
 from ringback.calls.events import MediaStatistics
 from ringback.calls.negotiation import Negotiation, NotAcceptable
 from ringback.media import model as media
-from ringback.media.leg import MediaLeg, Playback
+from ringback.media.leg import MediaLeg, MediaRecording, Playback
 from ringback.media.plane import MediaPlane
 from ringback.sip import events as sip
 from ringback.sip.inbound import InboundCall
@@ -25,6 +26,15 @@ from ringback.sip.session import Session
 _FAR_BUFFER = 0.1
 """Seconds: how much a telephone's jitter buffer commonly holds back."""
 HeaderList = Sequence[tuple[str, str]]
+Sound = media.SpeechStarted | media.SpeechStopped | media.ToneStarted | media.ToneEnded
+"""What is heard of a party besides its keys; somebody has to listen for it (`Leg.listening`)."""
+
+
+class Attention(msgspec.Struct, frozen=True, eq=False):
+    """What one listener wants to be told of."""
+
+    speech: media.SpeechDetection | None
+    tones: bool
 
 
 class LegOwner(Protocol):
@@ -36,6 +46,7 @@ class LegOwner(Protocol):
     def leg_cancelled(self, headers: HeaderList) -> None: ...
     def leg_ended(self, by: str, headers: HeaderList, cause: str) -> None: ...
     def leg_key(self, key: str, method: str) -> None: ...
+    def leg_sound(self, sound: Sound) -> None: ...
     def leg_silent(self, seconds: float, cause: str) -> None: ...
     def leg_heard_again(self) -> None: ...
     def leg_media_lost(self, cause: str) -> None: ...
@@ -53,6 +64,7 @@ class Leg:
         self._media: MediaLeg | None = None
         self._negotiation: Negotiation | None = None
         self._digits_sent: dict[int, asyncio.Future[None]] = {}
+        self._attentions: list[Attention] = []
         self._muted = False
         self._sounded_until = float("-inf")
 
@@ -171,6 +183,29 @@ class Leg:
         """Ignore, or hear again, the keys of this party."""
         self._muted = muted
 
+    @contextlib.contextmanager
+    def listening(self, speech: media.SpeechDetection | None, *, tones: bool = False) -> Iterator[None]:
+        """Tell the owner of speech, and of steady tones, until the block ends.
+
+        Of several that listen at a time, the last one's idea of speech holds.
+        """
+        attention = Attention(speech, tones)
+        self._attentions.append(attention)
+        self._listen()
+        try:
+            yield
+        finally:
+            self._attentions.remove(attention)
+            self._listen()
+
+    def record(
+        self, path: str, *, channels: int = 1, track: media.RecordingTrack = "both"
+    ) -> MediaRecording | None:
+        """Record into a WAV file at `path`; None while there is no media. See `MediaLeg.record`."""
+        if self._media is None:
+            return None
+        return self._media.record(path, channels=channels, track=track)
+
     # -- inside
 
     def _open_media(self, local_address: str) -> Negotiation:
@@ -182,8 +217,15 @@ class Leg:
             self._negotiation = Negotiation(
                 self._advertise or reached, port, self._media.rtcp_port, ipv4_only=":" not in bound
             )
-            self._media.listen()
+            self._listen()
         return self._negotiation
+
+    def _listen(self) -> None:
+        """Tell the media plane what is listened for. Keys always are."""
+        if self._media is not None:
+            speech = [each.speech for each in self._attentions if each.speech is not None]
+            tones = any(each.tones for each in self._attentions)
+            self._media.listen(speech=speech[-1] if speech else None, tones=tones)
 
     def _local_description(self, session: InboundCall) -> bytes:
         negotiation = self._open_media(session.local_address)
@@ -280,6 +322,8 @@ class Leg:
         match event:
             case media.Digit(key, _, method):
                 self._key(key, method)
+            case media.SpeechStarted() | media.SpeechStopped() | media.ToneStarted() | media.ToneEnded():
+                self._owner.leg_sound(event)
             case media.DigitsSent(id, _):
                 sent = self._digits_sent.pop(id, None)
                 if sent is not None and not sent.done():
