@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
-from tests.calls.making import NOON, one_of_each_event, record
+from tests.calls.making import NOON, RECORDING, one_of_each_event, record
 
 from ringback.calls import events
 from ringback.calls.record import CallRecord, apply
@@ -57,6 +57,8 @@ CHANGES: dict[str, dict[str, Any]] = {
         "progress": 1,
     },
     "call.tagged": {"custom": {"order": 7}},
+    "answerer.detected": {"answered_by": "human", "detection_ms": 900},
+    "recording.changed": {"recording": RECORDING},
 }
 """By kind; an event that is not here changes nothing at all."""
 
@@ -102,6 +104,13 @@ def test_the_end_forgets_the_dialog() -> None:
     """There is nobody left to say BYE to."""
     call = through(events.CallAnswered(dialog={"call_id": "abc"}), ended(CallStatus.COMPLETED))
     assert call.dialog is None
+
+
+def test_only_a_verdict_says_who_answered() -> None:
+    """What is heard on the way, and what may still change, does not."""
+    tone = events.AnswererDetected(what="tone", milliseconds=5, verdict=False)
+    partial = events.AnswererDetected(what="machine-start", milliseconds=6, partial=True)
+    assert through(tone, partial).answered_by is None
 
 
 def test_progress_is_numbered_from_zero() -> None:

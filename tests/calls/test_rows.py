@@ -13,8 +13,10 @@ from tests.calls.making import record
 
 from ringback.calls.events import CallRinging, MediaStatistics, encode, kind_of
 from ringback.calls.record import CallRecord
+from ringback.calls.recording import Recording, RecordingStatus
 from ringback.calls.rows import from_row, host_of, to_row
 from ringback.calls.status import CallStatus, Direction, EndedBy
+from ringback.calls.verbs import Hook, RecordingPlan
 from ringback.store.records import Append
 from ringback.store.store import Store
 
@@ -29,6 +31,18 @@ MEDIA = st.builds(
     bytes_out=COUNT,
     jitter_in_avg=st.none() | st.floats(0, 1e6),
     rtt_max=st.none() | st.floats(0, 1e6),
+)
+RECORDING = st.builds(
+    Recording,
+    id=st.uuids(),
+    account_id=st.uuids(),
+    call_id=st.uuids(),
+    plan=st.builds(RecordingPlan, report=st.none() | st.builds(Hook, url=TEXT), channels=st.integers(1, 2)),
+    status=st.sampled_from(list(RecordingStatus)),
+    created_at=TIME,
+    started_at=st.none() | TIME,
+    updated_at=TIME,
+    duration=st.floats(0, 1e6),
 )
 RECORDS = st.builds(
     CallRecord,
@@ -63,6 +77,8 @@ RECORDS = st.builds(
     ended_by=st.none() | st.sampled_from(list(EndedBy)),
     cause=st.none() | TEXT.filter(bool),
     answered_by=st.none() | TEXT,
+    detection_ms=st.none() | COUNT,
+    recording=st.none() | RECORDING,
     custom=st.none() | JSON,
     progress=st.integers(0, 9),
     media=st.none() | MEDIA,

@@ -12,10 +12,14 @@ from typing import Any
 import msgspec
 
 from ringback.calls.events import (
+    AnswererDetected,
     CallControlled,
     CallEvent,
     DocumentAsked,
+    KeysMatched,
     Noted,
+    RecordingChanged,
+    ReferProgress,
     VerbEnded,
     VerbStarted,
 )
@@ -26,7 +30,17 @@ _USERINFO = re.compile(r"""(://|:\\/\\/)[^\s/?#"'<>]*@""")  # JSON may write its
 _PASSWORD = re.compile(r'("password"\s*:\s*")(?:[^"\\]|\\.)*"')
 _HIDDEN_KEYS = frozenset({"username", "password"})
 
-_OF_APPLICATIONS = CallControlled | DocumentAsked | Noted | VerbEnded | VerbStarted
+_OF_APPLICATIONS = (
+    AnswererDetected
+    | CallControlled
+    | DocumentAsked
+    | KeysMatched
+    | Noted
+    | RecordingChanged
+    | ReferProgress
+    | VerbEnded
+    | VerbStarted
+)
 """Events that hold what an application wrote, its URLs among it."""
 
 

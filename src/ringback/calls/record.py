@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from ringback.calls.events import (
+    AnswererDetected,
     CallAnswered,
     CallEnded,
     CallEvent,
@@ -19,7 +20,9 @@ from ringback.calls.events import (
     CallRinging,
     CallTagged,
     MediaStatistics,
+    RecordingChanged,
 )
+from ringback.calls.recording import Recording
 from ringback.calls.status import CallStatus, Direction, EndedBy
 
 
@@ -64,6 +67,11 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     ended_by: EndedBy | None = None
     cause: str | None = None
     answered_by: str | None = None
+    """The verdict of answering-machine detection, in the words of `AnswererDetected`."""
+    detection_ms: int | None = None
+    """How long after the answer that was."""
+    recording: Recording | None = None
+    """The recording of this call that changed last."""
     custom: dict[str, Any] | None = None
     """The application's own data (Tag, or given at creation)."""
     progress: int = 0
@@ -175,3 +183,15 @@ def _(event: CallEnded, call: CallRecord, at: datetime) -> dict[str, Any]:
 @_change.register
 def _(event: CallTagged, call: CallRecord, at: datetime) -> dict[str, Any]:
     return {"custom": event.data}
+
+
+@_change.register
+def _(event: AnswererDetected, call: CallRecord, at: datetime) -> dict[str, Any]:
+    if not event.verdict or event.partial:
+        return {}
+    return {"answered_by": event.what, "detection_ms": event.milliseconds}
+
+
+@_change.register
+def _(event: RecordingChanged, call: CallRecord, at: datetime) -> dict[str, Any]:
+    return {"recording": event.recording}

@@ -10,6 +10,7 @@ import msgspec
 
 from ringback.calls.events import MediaStatistics
 from ringback.calls.record import CallRecord
+from ringback.calls.recording import Recording
 from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.store.records import CallRow
 
@@ -22,6 +23,8 @@ _EXTRA = (
     "end_headers",
     "application_state",
     "progress",
+    "detection_ms",
+    "recording",
 )
 
 
@@ -105,6 +108,8 @@ def from_row(row: CallRow) -> CallRecord:
         ended_by=EndedBy(row.ended_by) if row.ended_by else None,
         cause=row.cause or None,
         answered_by=row.answered_by,
+        detection_ms=extra.get("detection_ms"),
+        recording=msgspec.convert(extra["recording"], Recording) if extra.get("recording") else None,
         custom=row.custom,
         progress=extra.get("progress", 0),
         media=msgspec.convert(row.stats, MediaStatistics) if row.stats else None,

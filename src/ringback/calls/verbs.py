@@ -104,6 +104,8 @@ class RecordingPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Where the application wants the file itself sent."""
     custom_id: str | None = None
     """The application's own name for it."""
+    transcription: Hook | None = None
+    """Told the text, or that there is none."""
 
 
 class Callee(msgspec.Struct, frozen=True, kw_only=True):
@@ -317,8 +319,6 @@ class Record(_Verb, frozen=True):
     finish_keys: frozenset[str] = frozenset("1234567890*#")
     max_seconds: float = 3600.0
     beep: bool = True
-    transcription: Hook | None = None
-    """Told the text."""
 
 
 class ControlRecording(_Verb, frozen=True):
