@@ -9,6 +9,7 @@ from ringback.calls.gather import gather
 from ringback.calls.outcome import EndOfVerb, Outcome
 from ringback.calls.pressing import send_digits
 from ringback.calls.prompt import play, say
+from ringback.calls.refer import refer
 from ringback.calls.verbs import (
     Answer,
     Answering,
@@ -17,6 +18,7 @@ from ringback.calls.verbs import (
     Pause,
     Play,
     Redirect,
+    Refer,
     Reject,
     Ring,
     Say,
@@ -62,6 +64,8 @@ async def perform(call: Call, verb: Verb) -> Outcome:
             await call.hang_up(verb)
         case Tag():
             call.append(CallTagged(data=verb.data))
+        case Refer():
+            return await refer(call, verb)
         case Redirect():
             pass  # the script asks for the other document
         case Unbuilt():

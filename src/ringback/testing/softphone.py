@@ -23,6 +23,7 @@ from ringback.sip.endpoint import SipEndpoint
 from ringback.sip.flow import split_address
 from ringback.sip.grammar import Params
 from ringback.sip.inbound import InboundCall
+from ringback.sip.incoming import IncomingRequest
 from ringback.sip.message import Response
 from ringback.sip.negotiate import Capabilities, LocalMedia, Negotiated, accept_answer, answer, make_offer
 from ringback.sip.outbound import OutboundCall
@@ -59,6 +60,8 @@ class PhoneCall:
         """The latest SIP status of the call."""
         self.events: list[str] = []
         """What happened, in words, in order."""
+        self.requests: asyncio.Queue[IncomingRequest] = asyncio.Queue()
+        """REFER, NOTIFY and MESSAGE inside the call, for whoever answers them."""
         self._host = host
         self._on_progress = on_progress
         self._session: InboundCall | OutboundCall | None = None
@@ -224,6 +227,8 @@ class PhoneCall:
                 self._accept(sdp)
             case sip.Offer(sdp, _):
                 self._reply(sdp)
+            case sip.RequestReceived(incoming):
+                self.requests.put_nowait(incoming)
             case _:
                 pass
 
@@ -295,7 +300,12 @@ class Softphone:
         self._calls: list[PhoneCall] = []
         self._incoming: asyncio.Queue[PhoneCall] = asyncio.Queue()
         self._opening: set[asyncio.Task[None]] = set()
-        self._endpoint = SipEndpoint(user_agent="Ringback softphone", on_invitation=self._invited)
+        self._endpoint = SipEndpoint(
+            user_agent="Ringback softphone",
+            on_invitation=self._invited,
+            methods=("REFER", "NOTIFY", "MESSAGE"),
+            supported=("replaces",),
+        )
         address = Uri(user=username, host=self._server_host, port=self._server_port)
         self.address = NameAddr(address, display_name=display_name)
 
