@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ringback.media import addresses, codecs
+from ringback.media.bridges import Bridges
 from ringback.media.model import MediaEvent, RemoteMedia, Tone
 from ringback.media.playout import Arena
 from ringback.media.protocol import Play, Segment
@@ -103,6 +104,7 @@ class Rig:
         self.family = family
         self.arena = Arena(4 << 20)
         self.phase = Phase(max(rows, 4), self.arena, family)
+        self.bridges = Bridges([self.phase])
         self.events: list[MediaEvent] = []
         self._clips = 0
         self._plays = 0
@@ -124,6 +126,7 @@ class Rig:
         """20 ms: these packets are there, the tick runs. Returns what was sent, by row."""
         if datagrams:
             self.phase.receive(batch(datagrams, self.now, self.family), self.now)
+        self.bridges.pass_keys(0)
         outgoing = self.phase.tick(self.now)
         sent = {
             row: Sent.parse(outgoing.packets[row, :length].tobytes())
@@ -160,10 +163,13 @@ class Rig:
         offset: int = 0,
         stop_digits: int = 0,
         stop_speech: bool = False,
+        over: bool = False,
     ) -> int:
         """Play; returns the playback's id."""
         self._plays += 1
-        self.phase.play(row, Play(row, 1, self._plays, segments, loop, offset, stop_digits, stop_speech))
+        self.phase.play(
+            row, Play(row, 1, self._plays, segments, loop, offset, stop_digits, stop_speech, over)
+        )
         return self._plays
 
     def play_tone(self, milliseconds: int, **options: object) -> int:

@@ -13,8 +13,10 @@ import time
 from collections.abc import Callable
 
 from ringback.media import addresses, protocol, transport
+from ringback.media.bridges import Bridges
 from ringback.media.clockwork import PHASES
 from ringback.media.cold import ColdLeg
+from ringback.media.exchange import Corner, Exchange
 from ringback.media.model import Report
 from ringback.media.playout import Arena
 from ringback.media.ports import Ports, bind_pair, drain
@@ -52,9 +54,12 @@ class Desk:
         self._family = addresses.family_of(settings.rtp_host)
         self._arena = Arena(settings.arena_bytes)
         capacity = -(-settings.max_legs // PHASES)
+        exchange = Exchange(capacity, PHASES)
         self.phases = [
-            Phase(capacity, self._arena, self._family, settings.no_rtp_after) for _ in range(PHASES)
+            Phase(capacity, self._arena, self._family, Corner(exchange, number), settings.no_rtp_after)
+            for number in range(PHASES)
         ]
+        self._bridges = Bridges(self.phases)
         self._transport = transport.choose(settings.transport, PHASES, capacity, self._family)
         self._ports = Ports(settings.first_port, settings.last_port, settings.port_rest)
         self._free = list(range(settings.max_legs))
@@ -124,12 +129,18 @@ class Desk:
         elif isinstance(command, protocol.Play):
             phase.play(row, command)
         elif isinstance(command, protocol.StopPlayback):
-            phase.stop_playback(row)
+            phase.stop_playback(row, over=command.over)
         elif isinstance(command, protocol.SendDigits):
             phase.send_digits(row, command.id, command.digits, command.duration_ms, command.gap_ms)
         elif isinstance(command, protocol.Listen):
             phase.listen(row, command.dtmf_inband, command.speech)
-        else:
+        elif isinstance(command, protocol.Bridge):
+            self._bridge(command)
+        elif isinstance(command, protocol.Mute):
+            phase.voices.mute(row, command.muted)
+        elif isinstance(command, protocol.Amplify):
+            phase.voices.amplify(row, command.decibels)
+        elif isinstance(command, protocol.Close):
             self._close(command.row, seat, now)
         self._pass_on(command.row % PHASES)
 
@@ -143,6 +154,7 @@ class Desk:
         if batch is not None:
             self._received += len(batch.rows)
             phase.receive(batch, now)
+        self._bridges.pass_keys(number)
         outgoing = phase.tick(now)
         if len(outgoing.rows):
             self._sent += len(outgoing.rows)
@@ -220,6 +232,7 @@ class Desk:
         phase = self.phases[row % PHASES]
         leg = phase.legs[row // PHASES]
         self._send_rtcp(row, seat, leg, goodbye=True)
+        self._bridges.part(row)
         statistics = phase.close(row // PHASES, now)
         del self._seats[row]
         self._transport.detach(row % PHASES, row // PHASES)
@@ -230,6 +243,14 @@ class Desk:
         heapq.heappush(self._free, row)
         phase.events = [event for event in phase.events if event[0] != row // PHASES]
         self._tell(protocol.Closed(row, seat.generation, statistics))
+
+    def _bridge(self, command: protocol.Bridge) -> None:
+        if command.peer_row < 0:
+            self._bridges.part(command.row)
+            return
+        peer = self._seats.get(command.peer_row)
+        if peer is not None and peer.open and peer.generation == command.peer_generation:
+            self._bridges.join(command.row, command.peer_row)
 
     def _set_remote(self, command: protocol.SetRemote, phase: Phase, row: int, now: float) -> None:
         leg = phase.legs[row]

@@ -183,8 +183,10 @@ class MediaLeg:
         """Let the two hear each other, from now on until `unbridge` or the end of either.
 
         Whom either was bridged with before hears nobody then. Keys pass in the form that the other side
-        takes. Raises ValueError for a leg of another plane.
+        takes. Raises ValueError for a leg of another worker.
         """
+        if other.link is not self.link:
+            raise ValueError("the two legs are not in the same worker")
         self._send(protocol.Bridge(*self._handle, *other.handle))
 
     def unbridge(self) -> None:

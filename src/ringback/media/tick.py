@@ -14,6 +14,7 @@ from ringback.media import addresses, detect, rtp
 from ringback.media.cold import ColdLeg, with_rtcp
 from ringback.media.detect import SpeechDetectors
 from ringback.media.dtmf import ToneBank
+from ringback.media.exchange import Corner, Exchange
 from ringback.media.gate import Gate
 from ringback.media.keying import EventPacket
 from ringback.media.model import (
@@ -39,6 +40,7 @@ from ringback.media.receive import Intake
 from ringback.media.rows import BANK, Rows
 from ringback.media.rtp import Batch
 from ringback.media.send import Outgoing, Senders
+from ringback.media.voices import Voices, mix
 from ringback.media.watch import Watch
 
 Bool = npt.NDArray[np.bool_]
@@ -46,6 +48,8 @@ Int16 = npt.NDArray[np.int16]
 
 KEY_MS = {"rfc4733": 20, "inband": 40}
 """What has been heard of a key when it is reported."""
+PASSED, PASSED_MS, PASSED_GAP_MS = -1, 100, 60
+"""The id of keys passed on from a partner, of which nobody is told when they are done; their lengths."""
 ECHO = 0.3
 """Seconds after a telephone event in which the same key's tone in the audio is not told again."""
 
@@ -62,7 +66,14 @@ NOTHING = Outgoing(np.zeros(0, np.int64), np.zeros((0, 0), np.uint8), np.zeros(0
 class Phase:
     """`number` of `phases` phases; row r of this object is the worker's row r * phases + number."""
 
-    def __init__(self, capacity: int, arena: Arena, family: int, no_rtp_after: float = 3.0) -> None:
+    def __init__(
+        self,
+        capacity: int,
+        arena: Arena,
+        family: int,
+        corner: Corner | None = None,
+        no_rtp_after: float = 3.0,
+    ) -> None:
         self.capacity = capacity
         self.count = 0
         """Rows below this may be open: what a tick works on."""
@@ -71,14 +82,21 @@ class Phase:
         """(row, generation, event), to be taken by the worker."""
         self.rtcp: list[tuple[int, bytes, tuple[str, int]]] = []
         """(row, packet, source) of RTCP that came on RTP ports."""
+        self.keys: list[tuple[int, str]] = []
+        """(row, key) of keys that came as events, for whom the row is bridged with."""
+        self.corner = corner or Corner(Exchange(capacity, 1), 0)
         self.intake = Intake(capacity)
         self.gate = Gate(capacity, family)
         self.watch = Watch(capacity, no_rtp_after)
         self.senders = Senders(capacity)
         self.players = Players(capacity, arena)
+        self.whispers = Players(capacity, arena)
+        """What is played over whatever else a row hears."""
+        self.voices = Voices(capacity)
         self.bank = ToneBank(capacity)
         self.speech = SpeechDetectors(capacity)
         self._frames = np.zeros((capacity, SAMPLES), np.int16)
+        self._whispered = np.zeros((capacity, SAMPLES), np.int16)
         self._warmed = 0
         self._keying: set[int] = set()
 
@@ -89,6 +107,7 @@ class Phase:
             for part in self._parts:
                 part.warm(self._warmed, last)
             self._frames[self._warmed : last] = 0
+            self._whispered[self._warmed : last] = 0
             self._warmed = last
 
     def open(self, row: int, generation: int, cname: str, now: float) -> ColdLeg:
@@ -104,7 +123,8 @@ class Phase:
 
     def close(self, row: int, now: float) -> LegStatistics:
         """The leg ends; its last events are in `events`."""
-        self._end_playback(row, self.players.stop(row, "closed"))
+        for lane in self._lanes:
+            self._end_playback(row, lane.stop(row, "closed"))
         statistics = self.statistics(row, now)
         del self.legs[row]
         while self.count and self.count - 1 not in self.legs:
@@ -135,12 +155,12 @@ class Phase:
         self.bank.enabled[row] = leg.listens_inband()
 
     def play(self, row: int, command: Play) -> None:
-        """Replace what the row plays."""
-        self._end_playback(row, self.players.play(row, command))
+        """Replace what the row plays, in the lane that the command names."""
+        self._end_playback(row, self._lanes[command.over].play(row, command))
 
-    def stop_playback(self, row: int) -> None:
-        """Stop what the row plays."""
-        self._end_playback(row, self.players.stop(row, "stopped"))
+    def stop_playback(self, row: int, *, over: bool = False) -> None:
+        """Stop what the row plays in one of its lanes."""
+        self._end_playback(row, self._lanes[over].stop(row, "stopped"))
 
     def send_digits(self, row: int, id: int, digits: str, duration_ms: int, gap_ms: int) -> None:
         """Press keys, after those still waiting."""
@@ -148,6 +168,12 @@ class Phase:
         events = leg.remote is not None and leg.remote.send_dtmf_pt is not None
         leg.keyer.press(id, digits, duration_ms, gap_ms, "rfc4733" if events else "inband")
         self._keying.add(row)
+
+    def pass_key(self, row: int, key: str) -> None:
+        """Press a key that the row's partner pressed."""
+        leg = self.legs[row]
+        if leg.remote is not None:
+            self.send_digits(row, PASSED, key, PASSED_MS, PASSED_GAP_MS)
 
     def listen(self, row: int, dtmf_inband: bool | None, speech: SpeechDetection | None) -> None:
         """Choose what is listened for."""
@@ -185,10 +211,10 @@ class Phase:
             return NOTHING
         audio = self.intake.jitter.read(count)
         self._hear(count, audio, now)
+        self.voices.shape(audio)
+        self.corner.leave(audio)
         frames = self._frames[:count]
-        audible = self.players.active[:count].copy()
-        for row, done in self.players.fill(count, frames):
-            self._tell(row, done)
+        audible = self._compose(count, frames)
         if self._keying:
             self._press_own(frames, audible)
         outgoing = self.senders.build(count, frames, audible)
@@ -200,7 +226,8 @@ class Phase:
     def skip(self, frames: int) -> None:
         """Ticks were missed: what they would have done is left out, so that nothing drifts."""
         self.intake.jitter.advance(self.count, frames)
-        self.players.skip(self.count, frames * SAMPLES)
+        for lane in self._lanes:
+            lane.skip(self.count, frames * SAMPLES)
         self.senders.skip(self.count, frames)
 
     def statistics(self, row: int, now: float) -> LegStatistics:
@@ -267,7 +294,42 @@ class Phase:
 
     @property
     def _parts(self) -> tuple[Rows, ...]:
-        return (self.intake, self.gate, self.watch, self.senders, self.players, self.bank, self.speech)
+        return (
+            self.intake,
+            self.gate,
+            self.watch,
+            self.senders,
+            self.players,
+            self.whispers,
+            self.voices,
+            self.bank,
+            self.speech,
+        )
+
+    @property
+    def _lanes(self) -> tuple[Players, Players]:
+        return self.players, self.whispers
+
+    def _compose(self, count: int, frames: Int16) -> Bool:
+        """Lay out what is sent to rows 0 to `count`. Returns which of them are sent anything but silence.
+
+        What is played comes before what a partner says; what is played over comes on top of either.
+        """
+        audible = self.players.active[:count].copy()
+        for row, done in self.players.fill(count, frames):
+            self._tell(row, done)
+        rows, heard = self.corner.take()
+        hears = ~audible[rows]
+        frames[rows[hears]] = heard[hears]
+        audible[rows] = True
+        over = np.nonzero(self.whispers.active[:count])[0]
+        if len(over):
+            frames[over[~audible[over]]] = 0
+            for row, done in self.whispers.fill(count, self._whispered):
+                self._tell(row, done)
+            frames[over] = mix(frames[over], self._whispered[over])
+            audible[over] = True
+        return audible
 
     def _hear(self, count: int, audio: Int16, now: float) -> None:
         energy = self.bank.feed(audio)
@@ -280,16 +342,20 @@ class Phase:
         begun, ended = self.speech.listen(count, levels, self.bank.hearing[:count])
         for row in begun.tolist():
             self._tell(row, SpeechStarted(self.speech.certainty_ms(row)))
-            if self.players.stops_for(row):
-                self._end_playback(row, self.players.stop(row, "speech"))
+            for lane in self._lanes:
+                if lane.stops_for(row):
+                    self._end_playback(row, lane.stop(row, "speech"))
         for row in ended.tolist():
             self._tell(row, SpeechStopped(self.speech.spoken_ms(row)))
 
     def _press(self, row: int, code: int, method: DigitMethod) -> None:
         """The peer pressed a key."""
         self._tell(row, Digit(DTMF_KEYS[code], KEY_MS[method], method))
-        if self.players.stops_for(row, code=code):
-            self._end_playback(row, self.players.stop(row, "digit"))
+        if method == "rfc4733" and row in self.corner and not self.voices.muted[row]:
+            self.keys.append((row, DTMF_KEYS[code]))
+        for lane in self._lanes:
+            if lane.stops_for(row, code=code):
+                self._end_playback(row, lane.stop(row, "digit"))
 
     def _press_own(self, frames: Int16, audible: Bool) -> None:
         for row in sorted(self._keying):
@@ -297,7 +363,8 @@ class Phase:
                 continue
             step, finished = self.legs[row].keyer.step()
             for request in finished:
-                self._tell(row, DigitsSent(request.id, request.method))
+                if request.id != PASSED:
+                    self._tell(row, DigitsSent(request.id, request.method))
             if isinstance(step, EventPacket):
                 self.senders.put_event(row, step.payload, step.first)
             elif isinstance(step, np.ndarray):

@@ -1,0 +1,63 @@
+"""Where the rows of a worker hear each other: each row's latest frame, and who listens to whom.
+
+A bridged row leaves its frame here in its own phase's tick, and takes its partner's, which is at most 20 ms
+old: each frame is taken once, as both tick at the same pace.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ringback.media.playout import SAMPLES
+
+Int16 = npt.NDArray[np.int16]
+Int64 = npt.NDArray[np.int64]
+
+NOBODY = -1
+
+
+class Exchange:
+    """For `capacity` rows in each of `phases`; rows here are the worker's."""
+
+    def __init__(self, capacity: int, phases: int) -> None:
+        self.phases = phases
+        self.audio = np.zeros((capacity * phases, SAMPLES), np.int16)
+
+
+class Corner:
+    """The part of an exchange that is one phase's; rows here are those within the phase."""
+
+    def __init__(self, exchange: Exchange, number: int) -> None:
+        self._exchange = exchange
+        self._number = number
+        self._sources: dict[int, int] = {}
+        self._rows: Int64 = np.zeros(0, np.int64)
+        self._partners: Int64 = np.zeros(0, np.int64)
+        self._places: Int64 = np.zeros(0, np.int64)
+
+    def __contains__(self, row: int) -> bool:
+        return row in self._sources
+
+    def connect(self, row: int, partner: int) -> None:
+        """The row hears `partner` (the worker's number for it), or nobody, from now on."""
+        if partner == NOBODY:
+            self._sources.pop(row, None)
+        else:
+            self._sources[row] = partner
+        self._exchange.audio[self._place(row)] = 0
+        self._rows = np.array(sorted(self._sources), np.int64)
+        self._partners = np.array([self._sources[row] for row in sorted(self._sources)], np.int64)
+        self._places = self._rows * self._exchange.phases + self._number
+
+    def leave(self, frames: Int16) -> None:
+        """Put what the rows said where their partners find it."""
+        if len(self._rows):
+            self._exchange.audio[self._places] = frames[self._rows]
+
+    def take(self) -> tuple[Int64, Int16]:
+        """The rows that hear somebody, and what they hear, [row, sample]."""
+        return self._rows, self._exchange.audio[self._partners]
+
+    def _place(self, row: int) -> int:
+        return row * self._exchange.phases + self._number
