@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from ringback.store import Append, CallRow, StoredDelivery
+from ringback.store import Append, CallRow, RecordingRow, StoredDelivery
 
 ACCOUNT = str(uuid.UUID(int=1))
 
@@ -26,6 +26,25 @@ def row(number: int = 1, **fields: Any) -> CallRow:
         "updated_at": 1000.0 + number,
     }
     return CallRow(id=call_id(number), **{**settings, **fields})
+
+
+def recording_id(number: int = 1) -> str:
+    return str(uuid.UUID(int=2000 + number))
+
+
+def recording(number: int = 1, call: int = 1, **fields: Any) -> RecordingRow:
+    settings: dict[str, Any] = {
+        "account_id": ACCOUNT,
+        "status": "completed",
+        "created_at": 1000.0 + number,
+        "updated_at": 1000.0 + number,
+        "settled_at": 1000.0 + number,
+        "duration": 1.5,
+        "size": 24044,
+        "location": f"{ACCOUNT}/{recording_id(number)}.wav",
+        "plan": {"channels": 2},
+    }
+    return RecordingRow(id=recording_id(number), call_id=call_id(call), **{**settings, **fields})
 
 
 def damaged(file: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError
 
-from ringback.store.columns import call_columns, delivery_columns, storable
+from ringback.store.columns import call_columns, delivery_columns, recording_columns, storable
 from ringback.store.records import Append
 from ringback.store.statements import Statements
 
@@ -33,6 +33,7 @@ class _Bulk:
     events: list[Columns] = field(default_factory=list)
     calls: dict[str, Columns] = field(default_factory=dict)  # the last row of each call wins
     deliveries: list[Columns] = field(default_factory=list)
+    recordings: dict[str, Columns] = field(default_factory=dict)  # the last row of each, too
     settlements: list[Columns] = field(default_factory=list)
 
 
@@ -85,6 +86,7 @@ def _collect(writes: Sequence[Write], *, clean: bool = False) -> _Bulk:
         bulk.events = [storable(columns) for columns in bulk.events]
         bulk.calls = {key: storable(columns) for key, columns in bulk.calls.items()}
         bulk.deliveries = [storable(columns) for columns in bulk.deliveries]
+        bulk.recordings = {key: storable(columns) for key, columns in bulk.recordings.items()}
         bulk.settlements = [storable(columns) for columns in bulk.settlements]
     return bulk
 
@@ -102,6 +104,7 @@ def _collect_append(bulk: _Bulk, append: Append) -> None:
     if append.row is not None:
         bulk.calls[append.row.id] = call_columns(append.row)
     bulk.deliveries += map(delivery_columns, append.deliveries)
+    bulk.recordings |= {row.id: recording_columns(row) for row in append.recordings}
 
 
 def _execute(connection: Connection, statements: Statements, bulk: _Bulk, retried: bool) -> None:
@@ -112,5 +115,7 @@ def _execute(connection: Connection, statements: Statements, bulk: _Bulk, retrie
         connection.execute(statements.call_upsert, list(bulk.calls.values()))
     if bulk.deliveries:
         connection.execute(statements.delivery_insert, bulk.deliveries)
+    if bulk.recordings:
+        connection.execute(statements.recording_upsert, list(bulk.recordings.values()))
     if bulk.settlements:
         connection.execute(statements.delivery_update, bulk.settlements)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import RowMapping
 
-from ringback.store.records import CallRow, StoredDelivery, StoredObject
+from ringback.store.records import CallRow, RecordingRow, StoredDelivery, StoredObject
 
 _CALL_JSON = ("custom", "stats", "dialog", "extra")
 _encode = msgspec.json.Encoder().encode
@@ -28,6 +28,20 @@ def call_row(columns: RowMapping) -> CallRow:
     for name in _CALL_JSON:
         fields[name] = _from_json(fields[name])
     return CallRow(**fields)
+
+
+def recording_columns(row: RecordingRow) -> dict[str, Any]:
+    """A recording's row as the database takes it."""
+    columns = msgspec.structs.asdict(row)
+    columns["plan"] = _to_json(columns["plan"])
+    return columns
+
+
+def recording_row(columns: RowMapping) -> RecordingRow:
+    """The reverse of `recording_columns`."""
+    fields = dict(columns)
+    fields["plan"] = _from_json(fields["plan"])
+    return RecordingRow(**fields)
 
 
 def delivery_columns(delivery: StoredDelivery) -> dict[str, Any]:

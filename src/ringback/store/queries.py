@@ -25,7 +25,7 @@ from ringback.store.records import (
     StoredEvent,
     StoredObject,
 )
-from ringback.store.schema import calls, deliveries, events, objects
+from ringback.store.schema import calls, deliveries, events, objects, recordings
 
 ORDERS: dict[str, ColumnElement[Any]] = {
     "created_at": calls.c.created_at,
@@ -124,23 +124,28 @@ def delete_calls(connection: Connection, ids: list[str]) -> int:
     statements: list[Delete] = [
         delete(events).where(events.c.call_id.in_(ids)),
         delete(deliveries).where(deliveries.c.call_id.in_(ids)),
+        delete(recordings).where(recordings.c.call_id.in_(ids)),
     ]
     for statement in statements:
         connection.execute(statement)
     return connection.execute(delete(calls).where(calls.c.id.in_(ids))).rowcount
 
 
-def expired_calls(connection: Connection, before: float, limit: int) -> list[str]:
-    """Calls that ended before a moment and have nothing left to deliver."""
+def expired_calls(connection: Connection, before: float, limit: int, offset: int = 0) -> list[str]:
+    """Calls that ended before a moment, with nothing left to deliver and no recording to finish."""
     due = (
         select(deliveries.c.id)
         .where(deliveries.c.call_id == calls.c.id, deliveries.c.status == "pending")
         .exists()
     )
-    statement = (
-        select(calls.c.id).where(calls.c.ended_at < before, ~due).order_by(calls.c.ended_at).limit(limit)
+    unfinished = (
+        select(recordings.c.id)
+        .where(recordings.c.call_id == calls.c.id, recordings.c.settled_at.is_(None))
+        .exists()
     )
-    return list(connection.execute(statement).scalars())
+    statement = select(calls.c.id).where(calls.c.ended_at < before, ~due, ~unfinished)
+    ordered = statement.order_by(calls.c.ended_at, calls.c.id).limit(limit).offset(offset)
+    return list(connection.execute(ordered).scalars())
 
 
 def _narrowed(statement: Select[Any], wanted: CallFilter) -> Select[Any]:

@@ -49,6 +49,27 @@ class CallRow(msgspec.Struct, frozen=True, kw_only=True):
     extra: Any = None  # JSON: whatever else a layer above wants back
 
 
+class RecordingRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The current state of one recording. Where its file is, only a layer above knows to read."""
+
+    id: str
+    account_id: str
+    call_id: str
+    dialect: str = ""
+    profile: str = ""
+    status: str = ""
+    created_at: float = 0.0
+    started_at: float | None = None
+    ended_at: float | None = None
+    updated_at: float = 0.0
+    settled_at: float | None = None  # None while there is still something to do about it
+    duration: float = 0.0  # seconds of audio
+    size: int = 0  # octets
+    location: str = ""
+    error: str | None = None
+    plan: Any = None  # JSON: how it is made and who is told
+
+
 class StoredEvent(msgspec.Struct, frozen=True):
     """One line of a call's durable log."""
 
@@ -87,6 +108,7 @@ class Append(msgspec.Struct, frozen=True, kw_only=True):
     payload: bytes
     row: CallRow | None = None  # the whole current row, written over the stored one
     deliveries: tuple[StoredDelivery, ...] = ()
+    recordings: tuple[RecordingRow, ...] = ()  # as they are now, each written over the stored one
     patient: bool = False  # nobody waits for it: it may be committed a little later, with others
 
 
@@ -115,6 +137,17 @@ class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
     ended_to: float | None = None
     open_or_ended_from: float | None = None  # leaves out what ended before this
     order: str = "newest"  # "oldest", or a column of ORDERS, with "-" before it for the reverse
+
+
+class RecordingFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which recordings a list wants. Every field narrows; an empty tuple or None means any."""
+
+    accounts: tuple[str, ...] = ()
+    calls: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    created_from: float | None = None  # inclusive
+    created_to: float | None = None  # exclusive
+    order: str = "newest"  # "oldest", or a column of RECORDING_ORDERS, with "-" before it for the reverse
 
 
 class Cursor(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     Double,
     Index,
@@ -106,6 +107,36 @@ Index(
     postgresql_where=text("status = 'pending'"),
 )
 Index("deliveries_by_call", deliveries.c.call_id, deliveries.c.sequence)
+
+recordings = Table(
+    "recordings",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("account_id", String(36), nullable=False),
+    Column("call_id", String(36), nullable=False),
+    Column("dialect", Text, nullable=False),
+    Column("profile", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("started_at", Double),
+    Column("ended_at", Double),
+    Column("updated_at", Double, nullable=False),
+    Column("settled_at", Double),
+    Column("duration", Double, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("location", Text, nullable=False),
+    Column("error", Text),
+    Column("plan", Text),
+)
+Index("recordings_by_account", recordings.c.account_id, recordings.c.created_at, recordings.c.id)
+Index("recordings_by_call", recordings.c.call_id, recordings.c.created_at)
+Index("recordings_by_age", recordings.c.created_at)
+Index(
+    "recordings_open",
+    recordings.c.created_at,
+    sqlite_where=text("settled_at IS NULL"),
+    postgresql_where=text("settled_at IS NULL"),
+)
 
 objects = Table(
     "objects",

@@ -19,6 +19,7 @@ class Statements:
         self.event_insert: Executable = insert(schema.events)
         self.event_insert_retried: Executable = self._insert(schema.events).on_conflict_do_nothing()
         self.call_upsert = self._upsert(schema.calls)
+        self.recording_upsert = self._upsert(schema.recordings)
         # A delivery is rendered once and never changes but by its own updates: stored twice is stored.
         self.delivery_insert: Executable = self._insert(schema.deliveries).on_conflict_do_nothing()
         self.object_upsert = self._upsert(schema.objects, keep=("created_at",))

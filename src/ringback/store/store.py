@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -13,9 +13,9 @@ from typing import Any, Self, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from ringback.store import queries
+from ringback.store import queries, recording_queries
 from ringback.store.batch import Columns, Write
-from ringback.store.columns import object_columns
+from ringback.store.columns import object_columns, recording_columns, storable
 from ringback.store.database import database_url, reading_engine, writing_engine
 from ringback.store.errors import StoreError, StoreUnavailable
 from ringback.store.migrate import migrate
@@ -24,6 +24,8 @@ from ringback.store.records import (
     CallFilter,
     CallRow,
     Cursor,
+    RecordingFilter,
+    RecordingRow,
     StoredDelivery,
     StoredEvent,
     StoredObject,
@@ -36,6 +38,8 @@ from ringback.store.writer import BACKLOG_LIMIT, Writer
 _READERS = 2
 _MAX_PAGE = 10_000
 ResultT = TypeVar("ResultT")
+Release = Callable[[Sequence[RecordingRow]], Awaitable[set[str]]]
+"""Removes the files of recordings; the identifiers of those that it could not."""
 
 
 class Store:
@@ -111,7 +115,7 @@ class Store:
     # -- calls
 
     def append(self, append: Append, *, new_call: bool = False) -> asyncio.Future[None]:
-        """Store an event, the call's row and the due deliveries, all or nothing. Never blocks.
+        """Store an event, the rows it changes and the due deliveries, all or nothing. Never blocks.
 
         Raises StoreUnavailable for a new call while the store is not healthy (running calls go on in a
         bounded backlog), StoreOverloaded when the backlog is full. The future fails with StoredRecordRefused
@@ -151,14 +155,77 @@ class Store:
         removed: int = await self._change(lambda connection: queries.delete_calls(connection, [call_id]))
         return removed > 0
 
-    async def prune(self, before: float, *, piece: int = 200) -> int:
-        """Remove the calls that ended before a moment, `piece` by `piece` so that no commit waits long."""
-        total = 0
+    async def prune(self, before: float, *, piece: int = 200, release: Release | None = None) -> int:
+        """Remove the calls that ended before a moment, `piece` by `piece` so that no commit waits long.
+
+        `release` removes the files of these recordings first; calls that it could not do so for stay.
+        """
+        total, stay = 0, 0
         while True:
-            ids = await self._read(lambda connection: queries.expired_calls(connection, before, piece))
+            ids = await self._read(partial(queries.expired_calls, before=before, limit=piece, offset=stay))
             if not ids:
                 return total
-            total += await self._change(partial(queries.delete_calls, ids=ids))
+            kept = await self._released(ids, release)
+            stay += len(kept)
+            gone = [id for id in ids if id not in kept]
+            total += await self._change(partial(queries.delete_calls, ids=gone))
+
+    async def _released(self, ids: list[str], release: Release | None) -> set[str]:
+        """Have the files of these calls' recordings removed; the calls where that failed."""
+        rows = await self.recordings_of(ids)
+        kept = await release(rows) if release is not None and rows else set()
+        return {row.call_id for row in rows if row.id in kept}
+
+    # -- recordings
+
+    async def recording(self, recording_id: str) -> RecordingRow | None:
+        """The row of one recording."""
+        return await self._read(partial(recording_queries.read_recording, recording_id=recording_id))
+
+    async def recordings(
+        self, wanted: RecordingFilter, *, limit: int = 50, offset: int = 0
+    ) -> list[RecordingRow]:
+        """A page of recordings, newest first or as `wanted.order` says."""
+        page = partial(recording_queries.read_recordings, wanted=wanted, limit=limit, offset=offset)
+        return await self._read(page)
+
+    async def count_recordings(self, wanted: RecordingFilter) -> int:
+        """How many recordings a filter leaves."""
+        return await self._read(partial(recording_queries.count_recordings, wanted=wanted))
+
+    async def recordings_of(self, call_ids: list[str]) -> list[RecordingRow]:
+        """The recordings of some calls."""
+        return await self._read(partial(recording_queries.read_recordings_of, call_ids=call_ids))
+
+    async def unsettled_recordings(self) -> list[RecordingRow]:
+        """Every recording about which there is still something to do: what a restart has to finish."""
+        return await self._read(recording_queries.read_unsettled)
+
+    def put_recording(self, row: RecordingRow) -> asyncio.Future[None]:
+        """Store a recording's row for itself, where no event of its call goes with it."""
+        statement, columns = self._statements.recording_upsert, storable(recording_columns(row))
+        return self._change(lambda connection: _run(connection, statement, columns))
+
+    async def delete_recording(self, recording_id: str) -> bool:
+        """Remove a recording's row; whether it was there."""
+        remove = partial(recording_queries.delete_recordings, ids=[recording_id])
+        removed: int = await self._change(remove)
+        return removed > 0
+
+    async def prune_recordings(self, before: float, *, release: Release, piece: int = 200) -> int:
+        """Remove the recordings made before a moment, whatever becomes of their calls. See `prune`."""
+        total, stay = 0, 0
+        while True:
+            expired = partial(
+                recording_queries.read_expired_recordings, before=before, limit=piece, offset=stay
+            )
+            rows = await self._read(expired)
+            if not rows:
+                return total
+            kept = await release(rows)
+            stay += len(kept)
+            gone = [row.id for row in rows if row.id not in kept]
+            total += await self._change(partial(recording_queries.delete_recordings, ids=gone))
 
     # -- deliveries
 
