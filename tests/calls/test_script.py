@@ -29,7 +29,7 @@ class Run:
         self.call = fake_call(application, self.store)
 
     async def to_its_end(self, first: Document | NewCall | None = None) -> CallEnded:
-        self.call.run(first or NewCall())
+        self.call.runner.run(first or NewCall())
         await asyncio.wait_for(self.call.closed, 5.0)
         [end] = [event for event in self.store.events if isinstance(event, CallEnded)]
         return end
@@ -175,7 +175,7 @@ async def test_without_an_end_it_waits_for_more() -> None:
     run = Run(app)
     ended = asyncio.create_task(run.to_its_end())
     await run.store.holds("call.tagged")
-    run.call.append_verbs([tag("b"), HANG_UP])
+    run.call.runner.append([tag("b"), HANG_UP])
     await ended
     assert run.started == ["Tag", "Tag", "HangUp"]
     assert run.call.record.custom == {"word": "b"}
@@ -187,7 +187,7 @@ async def test_control_replaces_what_runs_and_the_call_stays_up() -> None:
     run = Run(app)
     ended = asyncio.create_task(run.to_its_end())
     await run.store.holds("verb.started")
-    await run.call.replace(document(app, tag("b"), HANG_UP))
+    await run.call.runner.replace(document(app, tag("b"), HANG_UP))
     await ended
     assert run.started == ["Pause", "Tag", "HangUp"]
 

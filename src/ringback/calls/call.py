@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 import msgspec
@@ -20,10 +20,11 @@ from ringback.calls.log import CallLog
 from ringback.calls.negotiation import NotAcceptable
 from ringback.calls.record import CallRecord
 from ringback.calls.requests import InDialogRequests
-from ringback.calls.script import Script
+from ringback.calls.runner import Runner
 from ringback.calls.status import CallStatus, EndedBy
+from ringback.calls.time_limit import TimeLimit
 from ringback.calls.timeline import current_call
-from ringback.calls.verbs import HangUp, Note, Reject, Verb
+from ringback.calls.verbs import HangUp, Note, Reject
 from ringback.calls.waiting import first_of
 from ringback.media.model import MediaUnavailable, SpeechDetection
 from ringback.sip.incoming import IncomingRequest
@@ -31,6 +32,7 @@ from ringback.sip.incoming import IncomingRequest
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 KeyListener = Callable[[str], None]
+Watcher = Callable[[events.CallEvent], None]
 SoundListener = Callable[[Sound], None]
 
 
@@ -38,7 +40,7 @@ class Call:
     """One party and one application, for as long as the call lives.
 
     Verbs use the awaitable operations (`answer`, `hang_up`, `ask` …); the leg reports to the `leg_…` methods;
-    control from outside comes through `replace`, `append_verbs` and the same operations, one at a time.
+    what runs is the `runner`'s; control from outside comes through it and the same operations, one at a time.
     """
 
     def __init__(self, record: CallRecord, application: Application, engine: Engine) -> None:
@@ -46,7 +48,7 @@ class Call:
         self.application = application
         self.log = CallLog(record, engine)
         self.leg = Leg(engine.plane, self, advertise=engine.advertise)
-        self.script = Script(self)
+        self.runner = Runner(self)
         self.control_lock = asyncio.Lock()
         self.requests = InDialogRequests()
         loop = asyncio.get_running_loop()
@@ -58,11 +60,10 @@ class Call:
         """Resolved when the first event is durable; the 200 to an INVITE waits for it."""
         self.answered: asyncio.Future[bool] = loop.create_future()
         """Outbound: True at the answer, False when there will be none."""
-        self._listeners: list[KeyListener] = []
+        self._watchers: list[Watcher] = []
         self._sound_listeners: list[SoundListener] = []
-        self._work = asyncio.Event()
-        self._runner: asyncio.Task[None] | None = None
-        self._time_limit: asyncio.TimerHandle | None = None
+        self._beside: set[asyncio.Task[None]] = set()
+        self.time_limit = TimeLimit(engine.max_call_seconds, self._too_long)
         self._closing: asyncio.Task[None] | None = None
 
     # -- what is known
@@ -84,34 +85,16 @@ class Call:
 
     def append(self, event: events.CallEvent) -> asyncio.Future[None]:
         """Let the event have happened."""
-        return self.log.append(event, self.application)
+        committed = self.log.append(event, self.application)
+        for watcher in tuple(self._watchers):
+            watcher(event)
+        return committed
 
     def note(self, level: str, code: str, message: str, **detail: Any) -> None:
         """Record something worth knowing."""
         self.append(events.Noted(note=Note(level=level, code=code, message=message, detail=detail)))
 
-    # -- running documents
-
-    def run(self, first: Ask | Document) -> None:
-        """Begin: the first document, then whatever follows from it."""
-        self._runner = asyncio.get_running_loop().create_task(self._run(first))
-
-    async def replace(self, first: Ask | Document) -> None:
-        """Stop what the call does and do this instead. The leg is not touched."""
-        await self._stop_runner()
-        if not self.over:
-            self.leg.stop_playback()
-            self.run(first)
-
-    def append_verbs(self, verbs: Sequence[Verb]) -> None:
-        """Run these after what is still to do."""
-        self.script.append(verbs)
-        self._work.set()
-
-    async def wait_for_work(self) -> None:
-        """Wait until verbs were appended or the call is over."""
-        self._work.clear()
-        await self.while_up(self._work.wait())
+    # -- asking
 
     async def ask(self, ask: Ask) -> Document | None:
         """Ask the application. None: go on. A call that ends meanwhile abandons the question."""
@@ -134,23 +117,6 @@ class Call:
             hang_up = HangUp(sip_status=500, ended_as=CallStatus.FAILED, cause="internal error")
             return Document(verbs=(hang_up,), application=self.application, at_end=hang_up)
 
-    async def _run(self, first: Ask | Document) -> None:
-        current_call.set(str(self.record.id))
-        try:
-            await self.script.run(first)
-        except asyncio.CancelledError:
-            raise
-        except Exception:
-            logger.exception("call %s: a verb failed", self.record.id)
-            self.note("error", "internal", "a verb failed in a way that was not foreseen")
-            await self.hang_up(HangUp(sip_status=500, ended_as=CallStatus.FAILED, cause="internal error"))
-
-    async def _stop_runner(self) -> None:
-        runner, self._runner = self._runner, None
-        if runner is not None and runner is not asyncio.current_task():
-            runner.cancel()
-            await asyncio.wait({runner})
-
     # -- waiting
 
     async def while_up(self, work: Coroutine[Any, Any, T]) -> T | None:
@@ -172,13 +138,24 @@ class Call:
         return self.over
 
     @contextlib.contextmanager
-    def hearing(self, listener: KeyListener) -> Iterator[None]:
-        """Hear the caller's keys from here on, until the block ends."""
-        self._listeners.append(listener)
+    def watching(self, watcher: Watcher) -> Iterator[None]:
+        """Be told of what happens to the call from here on, until the block ends."""
+        self._watchers.append(watcher)
         try:
             yield
         finally:
-            self._listeners.remove(listener)
+            self._watchers.remove(watcher)
+
+    @contextlib.contextmanager
+    def hearing(self, listener: KeyListener) -> Iterator[None]:
+        """Hear the party's keys from here on, until the block ends."""
+
+        def watcher(event: events.CallEvent) -> None:
+            if isinstance(event, events.DigitReceived):
+                listener(event.key)
+
+        with self.watching(watcher):
+            yield
 
     @contextlib.contextmanager
     def listening(
@@ -191,6 +168,23 @@ class Call:
                 yield
         finally:
             self._sound_listeners.remove(listener)
+
+    def beside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do something beside the script; the end of the call ends it."""
+        task = asyncio.get_running_loop().create_task(self._named(work))
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+        return task
+
+    async def _named(self, work: Coroutine[Any, Any, None]) -> None:
+        current_call.set(str(self.record.id))
+        try:
+            await work
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            logger.exception("call %s: something beside its script failed", self.record.id)
+            self.note("error", "internal", "something failed in a way that was not foreseen")
 
     # -- operations
 
@@ -211,7 +205,7 @@ class Call:
         if not self._media_opened(self.leg.answer):
             return
         self.append(events.CallAnswered(dialog=self.leg.dialog()))
-        self._limit_time(self.engine.max_call_seconds)
+        self.time_limit.start()
 
     async def early_media(self) -> None:
         """Inbound: send 183 with SDP, once."""
@@ -302,16 +296,6 @@ class Call:
         )
         return False
 
-    def _limit_time(self, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        self._time_limit = loop.call_later(seconds, self._too_long)
-
-    def limit_time(self, seconds: float) -> None:
-        """End the call this long after its answer, if that comes before the server's own limit."""
-        if self._time_limit is not None:
-            self._time_limit.cancel()
-        self._limit_time(min(seconds, self.engine.max_call_seconds))
-
     def _too_long(self) -> None:
         if not self.over:
             self.leg.hang_up()
@@ -326,8 +310,9 @@ class Call:
         self.over_future.set_result(None)
         if not self.answered.done():
             self.answered.set_result(False)
-        if self._time_limit is not None:
-            self._time_limit.cancel()
+        self.time_limit.cancel()
+        for task in self._beside:
+            task.cancel()
         self._closing = asyncio.get_running_loop().create_task(self._close(ending))
 
     async def _close(self, ending: Ending) -> None:
@@ -335,11 +320,7 @@ class Call:
         try:
             committed = self.append(ending.event(await self._statistics()))
             await asyncio.wait({committed})
-            if self._runner is not None:
-                # What was running sees that the call is over and returns; it gets a moment to do so.
-                _, late = await asyncio.wait({self._runner}, timeout=5.0)
-                for task in late:
-                    task.cancel()
+            await self.runner.wind_up(5.0)
         except Exception:
             logger.exception("call %s: its end could not be recorded", self.record.id)
         finally:
@@ -375,7 +356,7 @@ class Call:
         if self.over:
             return
         self.append(events.CallAnswered(sip_status=status, sip_reason=reason, dialog=self.leg.dialog()))
-        self._limit_time(self.engine.max_call_seconds)
+        self.time_limit.start()
         if not self.answered.done():
             self.answered.set_result(True)
 
@@ -416,8 +397,6 @@ class Call:
         if self.over:
             return
         self.append(events.DigitReceived(key=key, method=method))
-        for listener in list(self._listeners):
-            listener(key)
 
     def leg_sound(self, sound: Sound) -> None:
         """Speech, or a steady tone, begins or ends."""

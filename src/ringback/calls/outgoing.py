@@ -70,8 +70,8 @@ async def _place(call: Call, request: CallRequest, placement: Placement) -> None
     if not await call.engine.placing.place(call, placement):
         return
     if request.time_limit is not None:
-        call.limit_time(request.time_limit)
+        call.time_limit.set(request.time_limit)
     if request.send_digits:
         await send_digits(call, SendDigits(digits=request.send_digits))
     if not call.over:
-        call.run(request.document or NewCall())
+        call.runner.run(request.document or NewCall())

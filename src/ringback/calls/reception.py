@@ -132,7 +132,7 @@ class Reception:
         self._engine.roster.take(call)
         if application.rings_at_once:
             call.ring()
-        call.run(NewCall(invite=_facts_of(session)))
+        call.runner.run(NewCall(invite=_facts_of(session)))
 
     def _refuse(self, session: InboundCall, refused: Refused) -> None:
         """Say why, where people look; the caller learns the code only."""

@@ -30,27 +30,42 @@ class Script:
         self._call = call
         self._verbs: deque[Verb] = deque()
         self._at_end: Verb | None = None
+        self._more = asyncio.Event()
         self._runaway = Runaway()
 
     async def run(self, first: Ask | Document) -> None:
         """Ask (or take the given document), then do what it says until the call is over."""
         call = self._call
-        document = first if isinstance(first, Document) else await call.ask(first)
-        if document is not None:
-            self._take(document)
+        await self._open(first)
         while not call.over:
             verb = self._next()
             if verb is None:
-                await call.wait_for_work()
-                continue
-            following = await self._do(verb)
-            if following is not None:
-                self._take(following)
-                await self._check_runaway()
+                self._more.clear()
+                await call.while_up(self._more.wait())
+            else:
+                await self._step(verb)
+
+    async def run_out(self, first: Ask | Document) -> None:
+        """The same until the verbs are used up; what would be due then is left out."""
+        await self._open(first)
+        while self._verbs and not self._call.over:
+            await self._step(self._verbs.popleft())
 
     def append(self, verbs: Sequence[Verb]) -> None:
         """Run these after what is still to do."""
         self._verbs.extend(verbs)
+        self._more.set()
+
+    async def _open(self, first: Ask | Document) -> None:
+        document = first if isinstance(first, Document) else await self._call.ask(first)
+        if document is not None:
+            self._take(document)
+
+    async def _step(self, verb: Verb) -> None:
+        following = await self._do(verb)
+        if following is not None:
+            self._take(following)
+            await self._check_runaway()
 
     def _take(self, document: Document) -> None:
         self._call.set_application(document.application)

@@ -163,18 +163,18 @@ class Switchboard(Unfinished):
             detail = {"url": hook.url} if hook else {}
             await call.append(CallControlled(what="redirect", detail=detail))
             if document is not None:
-                await call.replace(document)
+                await call.runner.replace(document)
             elif hook is not None:
-                await call.replace(Redirected(hook=hook, status_hook=status_hook, by_control=True))
+                await call.runner.replace(Redirected(hook=hook, status_hook=status_hook, by_control=True))
             else:
-                await call.replace(NewCall())
+                await call.runner.replace(NewCall())
             return call.record
 
     async def append(self, account_id: UUID, call_id: UUID, verbs: Sequence[Verb]) -> CallRecord:
         """Run these verbs later. See `Calls.append`."""
         async with self._changing(account_id, call_id) as call:
             await call.append(CallControlled(what="append", detail={"verbs": len(verbs)}))
-            call.append_verbs(verbs)
+            call.runner.append(verbs)
             return call.record
 
     async def hang_up(

@@ -1,0 +1,85 @@
+"""What a call is doing: the one task that runs its script, begun, replaced, added to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ringback.calls.application import Ask, Document
+from ringback.calls.script import Script
+from ringback.calls.status import CallStatus
+from ringback.calls.timeline import current_call
+from ringback.calls.verbs import HangUp, Verb
+
+if TYPE_CHECKING:
+    from ringback.calls.call import Call
+
+logger = logging.getLogger(__name__)
+
+
+class Runner:
+    """Runs the documents of one call. Only what is done from outside (`replace`) cancels what runs."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._script = Script(call)
+        self._task: asyncio.Task[None] | None = None
+
+    def run(self, first: Ask | Document) -> None:
+        """Begin: the first document, then whatever follows from it."""
+        self._begin(self._script.run(first))
+
+    async def run_out(self, first: Ask | Document) -> bool:
+        """Run documents until their verbs are used up; whether that came to pass.
+
+        It did not when the call ended, or was given something else to do.
+        """
+        task = self._begin(self._script.run_out(first))
+        try:
+            await asyncio.wait({task})
+        finally:
+            task.cancel()
+        return not (task.cancelled() or self._call.over) and task is self._task
+
+    async def replace(self, first: Ask | Document) -> None:
+        """Stop what the call does and do this instead. The leg is not touched."""
+        call = self._call
+        await self._stop()
+        if not call.over:
+            call.leg.stop_playback()
+            self.run(first)
+
+    def append(self, verbs: Sequence[Verb]) -> None:
+        """Run these after what is still to do."""
+        self._script.append(verbs)
+
+    async def wind_up(self, seconds: float) -> None:
+        """The call is over: what runs sees that and returns; it gets a moment to do so."""
+        if self._task is not None:
+            _, late = await asyncio.wait({self._task}, timeout=seconds)
+            for task in late:
+                task.cancel()
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        self._task = asyncio.get_running_loop().create_task(self._guarded(work))
+        return self._task
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        call = self._call
+        current_call.set(str(call.record.id))
+        try:
+            await work
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            logger.exception("call %s: a verb failed", call.record.id)
+            call.note("error", "internal", "a verb failed in a way that was not foreseen")
+            await call.hang_up(HangUp(sip_status=500, ended_as=CallStatus.FAILED, cause="internal error"))
+
+    async def _stop(self) -> None:
+        task, self._task = self._task, None
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
+            await asyncio.wait({task})
