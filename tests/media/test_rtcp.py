@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringback.calls.leg import statistics_of
+from ringback.calls.statistics import statistics_of
 from ringback.media import rtcp
 from ringback.media.cold import with_rtcp
 from ringback.media.model import LegStatistics, Spread

@@ -7,14 +7,16 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from ringback.calls import events
 from ringback.calls.application import Application, Ask, Document, place_of
+from ringback.calls.configure import CallSettings
 from ringback.calls.ending import Ending, ending_of
 from ringback.calls.engine import Engine
+from ringback.calls.indialog import message, told
 from ringback.calls.leg import HeaderList, Leg, Sound
 from ringback.calls.log import CallLog
 from ringback.calls.negotiation import NotAcceptable
@@ -28,6 +30,10 @@ from ringback.calls.verbs import HangUp, Note, Reject
 from ringback.calls.waiting import first_of
 from ringback.media.model import MediaUnavailable, SpeechDetection
 from ringback.sip.incoming import IncomingRequest
+
+if TYPE_CHECKING:
+    from ringback.calls.bridge import Bridge
+    from ringback.calls.lease import Lease
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -51,6 +57,13 @@ class Call:
         self.runner = Runner(self)
         self.control_lock = asyncio.Lock()
         self.requests = InDialogRequests()
+        self.settings = CallSettings()
+        self.max_forwards = 70
+        """How many more hops its INVITE may take; what it dials gets one less."""
+        self.lease: Lease | None = None
+        """The Dial that placed it, for as long as that holds it."""
+        self.bridge: Bridge | None = None
+        """What connects it with another call."""
         loop = asyncio.get_running_loop()
         self.over_future: asyncio.Future[None] = loop.create_future()
         """Resolved when the call has ended; verbs wait for it beside what they wait for."""
@@ -207,7 +220,7 @@ class Call:
         self.append(events.CallAnswered(dialog=self.leg.dialog()))
         self.time_limit.start()
 
-    async def early_media(self) -> None:
+    def early_media(self) -> None:
         """Inbound: send 183 with SDP, once."""
         early = self.record.status is CallStatus.EARLY_MEDIA
         if early or self.is_answered or self.over or not self._media_opened(self.leg.early_media):
@@ -237,6 +250,10 @@ class Call:
         """End the call in whatever state it is. The application's last word is heard out first."""
         if by is EndedBy.APPLICATION and self.leg.unheard() > 0:
             await self.wait_over(self.leg.unheard())
+        self.drop(verb, by)
+
+    def drop(self, verb: HangUp, by: EndedBy) -> None:
+        """The same at once."""
         if self.over:
             return
         record = self.record
@@ -247,6 +264,21 @@ class Call:
             self.leg.reject(verb.sip_status, None, verb.headers)
         sip_status = None if self.is_answered or not inbound else verb.sip_status
         self.end(ending_of(record, by, verb.cause, verb.ended_as, sip_status))
+
+    def dialled(self, record: CallRecord, application: Application) -> Call:
+        """Another call, which this one places: with media beside this one's, and one hop less to go."""
+        leg = Call(record, application, self.engine)
+        leg.leg.near = self.leg
+        leg.max_forwards = max(0, self.max_forwards - 1)
+        return leg
+
+    def go_alone(self) -> None:
+        """It gets something of its own to do: the bridge that it is in ends, and whoever dialled it goes on
+        without it."""
+        if self.bridge is not None:
+            self.bridge.part()
+        if self.lease is not None:
+            self.lease.let_go(self)
 
     async def give_up(self, status: CallStatus, cause: str, by: EndedBy) -> None:
         """Outbound and not answered: CANCEL. The answer may still win, then this is a hang-up."""
@@ -414,9 +446,20 @@ class Call:
         if not self.over:
             self.append(events.MediaResumed())
 
+    def leg_held(self, held: bool) -> None:
+        """The far end put us on hold, or took us off again."""
+        if not self.over:
+            self.append(events.Held(held=held))
+            told(self, "INVITE", held=held)
+
+    def leg_told(self, body: bytes, headers: HeaderList) -> None:
+        """INFO inside the dialog that names no key."""
+        told(self, "INFO", body, headers)
+
     def leg_request(self, incoming: IncomingRequest) -> None:
         """REFER, NOTIFY or MESSAGE inside the dialog."""
-        self.requests.handle(incoming)
+        if not message(self, incoming):
+            self.requests.handle(incoming)
 
     def leg_media_lost(self, cause: str) -> None:
         """The media worker is gone: the call cannot go on."""

@@ -99,6 +99,10 @@ class CallIsLive(ControlError):
 class Unroutable(ControlError):
     """There is no way to the target: no trunk, device not registered, address refused."""
 
+    def __init__(self, message: str, sip_status: int = 404) -> None:
+        super().__init__(message)
+        self.sip_status = sip_status
+
 
 class CallerNotOwned(ControlError):
     """The caller id is none of the account's numbers, and the configuration wants it to be."""

@@ -14,6 +14,7 @@ from ringback.calls.discretion import without_credentials
 from ringback.calls.dtmf_info import key_of_info
 from ringback.calls.events import MediaStatistics
 from ringback.calls.negotiation import Negotiation, NotAcceptable
+from ringback.calls.statistics import statistics_of
 from ringback.media import model as media
 from ringback.media.leg import MediaLeg, MediaRecording, Playback
 from ringback.media.plane import MediaPlane
@@ -50,6 +51,8 @@ class LegOwner(Protocol):
     def leg_silent(self, seconds: float, cause: str) -> None: ...
     def leg_heard_again(self) -> None: ...
     def leg_media_lost(self, cause: str) -> None: ...
+    def leg_held(self, held: bool) -> None: ...
+    def leg_told(self, body: bytes, headers: HeaderList) -> None: ...
     def leg_request(self, incoming: IncomingRequest) -> None: ...
 
 
@@ -66,6 +69,12 @@ class Leg:
         self._digits_sent: dict[int, asyncio.Future[None]] = {}
         self._attentions: list[Attention] = []
         self._muted = False
+        self._gain_db = 0.0
+        self._held = False
+        self.near: Leg | None = None
+        """A party that this one will be connected with: their media are opened side by side."""
+        self.response_headers: HeaderList = ()
+        """Outbound: those of the far end's final response."""
         self._sounded_until = float("-inf")
 
     # -- signalling
@@ -79,6 +88,11 @@ class Leg:
     def has_media(self) -> bool:
         """Whether anything can be played or heard."""
         return self._media is not None
+
+    @property
+    def held(self) -> bool:
+        """Whether the far end has put us on hold."""
+        return self._held
 
     def receive(self, session: InboundCall) -> None:
         """Take over an inbound session. Raises NotAcceptable when its offer holds nothing that we speak."""
@@ -121,10 +135,10 @@ class Leg:
         if isinstance(self._session, InboundCall):
             self._session.reject(status, reason, headers)
 
-    def cancel(self) -> None:
+    def cancel(self, headers: HeaderList = ()) -> None:
         """Give up placing the call."""
         if isinstance(self._session, OutboundCall):
-            self._session.cancel()
+            self._session.cancel(headers)
 
     def hang_up(self, headers: HeaderList = ()) -> None:
         """End the session in whatever state it is."""
@@ -156,16 +170,17 @@ class Leg:
         loop: int = 1,
         offset_ms: int = 0,
         stop_on: media.StopOn | None = None,
+        over: bool = False,
     ) -> Playback | None:
-        """Play; None while there is no media."""
+        """Play, in place of what else is heard or `over` it; None while there is no media."""
         if self._media is None:
             return None
-        return self._media.play(sources, loop=loop, offset_ms=offset_ms, stop_on=stop_on)
+        return self._media.play(sources, loop=loop, offset_ms=offset_ms, stop_on=stop_on, over=over)
 
-    def stop_playback(self) -> None:
+    def stop_playback(self, *, over: bool = False) -> None:
         """Stop what plays."""
         if self._media is not None:
-            self._media.stop_playback()
+            self._media.stop_playback(over=over)
 
     def unheard(self) -> float:
         """Seconds until the far end has surely heard the end of what was played last."""
@@ -180,8 +195,26 @@ class Leg:
         return sent
 
     def mute(self, muted: bool) -> None:
-        """Ignore, or hear again, the keys of this party."""
+        """Ignore, or hear again, what this party says and presses."""
         self._muted = muted
+        if self._media is not None:
+            self._media.mute(muted)
+
+    def amplify(self, decibels: float) -> None:
+        """Change the level of what this party says."""
+        self._gain_db = decibels
+        if self._media is not None:
+            self._media.amplify(decibels)
+
+    def bridge(self, other: Leg) -> None:
+        """Let the two hear each other, where both have media."""
+        if self._media is not None and other._media is not None:
+            self._media.bridge(other._media)
+
+    def unbridge(self) -> None:
+        """Let this party hear only what is played to it."""
+        if self._media is not None:
+            self._media.unbridge()
 
     @contextlib.contextmanager
     def listening(self, speech: media.SpeechDetection | None, *, tones: bool = False) -> Iterator[None]:
@@ -211,13 +244,18 @@ class Leg:
     def _open_media(self, local_address: str) -> Negotiation:
         """Media, and what the far end is told of it; `local_address` is ours on the way there."""
         if self._negotiation is None:
-            self._media = self._plane.open_leg(self._heard)
+            near = self.near._media if self.near is not None else None
+            self._media = self._plane.open_leg(self._heard, near=near)
             bound, port = self._media.address
             reached = local_address if ipaddress.ip_address(bound).is_unspecified else bound
             self._negotiation = Negotiation(
                 self._advertise or reached, port, self._media.rtcp_port, ipv4_only=":" not in bound
             )
             self._listen()
+            if self._muted:
+                self._media.mute(True)
+            if self._gain_db:
+                self._media.amplify(self._gain_db)
         return self._negotiation
 
     def _listen(self) -> None:
@@ -251,14 +289,16 @@ class Leg:
             case sip.Progress(status, reason, sdp, _):
                 self._accept(sdp)
                 owner.leg_ringing(status, reason, sdp is not None)
-            case sip.Answered(status, reason, sdp, _):
+            case sip.Answered(status, reason, sdp, headers):
+                self.response_headers = without_credentials(headers.items())
                 problem = self._accept(sdp)
                 if problem is None:
                     owner.leg_answered(status, reason)
                 else:
                     self.hang_up()
                     owner.leg_failed(488, "Not Acceptable Here", problem)
-            case sip.Failed(status, reason, _, cause):
+            case sip.Failed(status, reason, headers, cause):
+                self.response_headers = without_credentials(headers.items())
                 owner.leg_failed(status, reason, cause)
             case sip.Cancelled(headers):
                 owner.leg_cancelled(without_credentials(headers.items()))
@@ -271,12 +311,15 @@ class Leg:
                     owner.leg_ended("error", (), problem)
             case sip.OfferAnswered(sdp):
                 self._accept(sdp)
+                self._note_hold()
             case sip.Offer(sdp, _):
                 self._reply_to_offer(sdp)
-            case sip.InfoReceived(content_type, body, _):
+            case sip.InfoReceived(content_type, body, headers):
                 key = key_of_info(content_type, body)
                 if key is not None:
                     self._key(key, "info")
+                else:
+                    owner.leg_told(body, without_credentials(headers.items()))
             case sip.RequestReceived(incoming):
                 owner.leg_request(incoming)
             case sip.OfferWithdrawn():
@@ -317,6 +360,14 @@ class Leg:
             return
         session.reply_offer(description)
         self._apply()
+        self._note_hold()
+
+    def _note_hold(self) -> None:
+        """Whether the far end wants to hear us, as it said last."""
+        held = self._negotiation is not None and self._negotiation.held
+        if held is not self._held:
+            self._held = held
+            self._owner.leg_held(held)
 
     def _heard(self, event: media.MediaEvent) -> None:
         match event:
@@ -342,32 +393,3 @@ class Leg:
     def _key(self, key: str, method: str) -> None:
         if not self._muted:
             self._owner.leg_key(key, method)
-
-
-def statistics_of(leg: media.LegStatistics) -> MediaStatistics:
-    """The media plane's figures under the names that a call keeps."""
-    return MediaStatistics(
-        packets_in=leg.packets_received,
-        packets_out=leg.packets_sent,
-        bytes_in=leg.octets_received,
-        bytes_out=leg.octets_sent,
-        lost_in=leg.packets_lost,
-        lost_out=leg.remote_packets_lost or 0,
-        late=leg.packets_late,
-        duplicates=leg.packets_duplicated,
-        jitter_in_min=leg.jitter_ms.minimum,
-        jitter_in_avg=leg.jitter_ms.mean,
-        jitter_in_max=leg.jitter_ms.maximum,
-        jitter_out_min=leg.remote_jitter_ms.minimum,
-        jitter_out_avg=leg.remote_jitter_ms.mean,
-        jitter_out_max=leg.remote_jitter_ms.maximum,
-        rtt_min=leg.round_trip_ms.minimum,
-        rtt_avg=leg.round_trip_ms.mean,
-        rtt_max=leg.round_trip_ms.maximum,
-        dtmf_in=leg.dtmf_packets_received,
-        dtmf_out=leg.dtmf_packets_sent,
-        flushed=leg.buffer_resyncs,
-        skipped=leg.frames_skipped,
-        largest_buffer=-(-leg.buffer_max_ms // 20),
-        average_ptime=round(leg.mean_ptime_ms) if leg.mean_ptime_ms else 20,
-    )

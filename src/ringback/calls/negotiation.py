@@ -35,6 +35,11 @@ class Negotiation:
         """Our side of what was agreed; None before."""
         return self._agreed.local.encode() if self._agreed else None
 
+    @property
+    def held(self) -> bool:
+        """Whether the far end does not want to hear us."""
+        return self._agreed is not None and self._agreed.held
+
     def offer(self) -> bytes:
         """Our (next) offer."""
         self._offered = make_offer(self._local, self._agreed)

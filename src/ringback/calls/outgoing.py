@@ -6,13 +6,14 @@ import asyncio
 
 from ringback.calls.application import NewCall
 from ringback.calls.call import Call
-from ringback.calls.control import CallRequest
+from ringback.calls.control import CallRequest, Overloaded
 from ringback.calls.engine import Engine
-from ringback.calls.placing import Placement, begin, begun
+from ringback.calls.placing import Placement, begin
 from ringback.calls.pressing import send_digits
 from ringback.calls.record import CallRecord
 from ringback.calls.status import Direction
 from ringback.calls.verbs import SendDigits
+from ringback.store.errors import StoreError
 
 
 class Outgoing:
@@ -31,8 +32,14 @@ class Outgoing:
         engine = self._engine
         placement = self._placement(request)
         call = Call(self._record(request), request.application, engine)
+        call.max_forwards = request.max_forwards
         begin(call)
-        await begun(call)
+        assert call.stored is not None
+        try:
+            await call.stored
+        except StoreError as error:
+            raise Overloaded(f"the call cannot be stored: {error}") from error
+        engine.roster.take(call)
         task = asyncio.get_running_loop().create_task(_place(call, request, placement))
         self._placing.add(task)
         task.add_done_callback(self._placing.discard)
@@ -49,7 +56,6 @@ class Outgoing:
             ring_timeout=request.ring_timeout,
             headers=request.to.headers,
             from_host=request.from_host,
-            max_forwards=request.max_forwards,
         )
 
     def _record(self, request: CallRequest) -> CallRecord:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ringback.calls.configure import configure
+from ringback.calls.dial import dial
 from ringback.calls.events import CallTagged
 from ringback.calls.gather import gather
 from ringback.calls.outcome import EndOfVerb, Outcome
 from ringback.calls.pressing import send_digits
 from ringback.calls.prompt import play, say
 from ringback.calls.refer import refer
+from ringback.calls.sending import send_request
 from ringback.calls.verbs import (
     Answer,
     Answering,
+    Configure,
+    Dial,
     Gather,
     HangUp,
     Pause,
@@ -23,6 +28,7 @@ from ringback.calls.verbs import (
     Ring,
     Say,
     SendDigits,
+    SendRequest,
     Tag,
     Unbuilt,
     Verb,
@@ -40,7 +46,7 @@ async def perform(call: Call, verb: Verb) -> Outcome:
     if verb.answering is Answering.ANSWER:
         await call.answer()
     elif verb.answering is Answering.EARLY_MEDIA:
-        await call.early_media()
+        call.early_media()
     if call.over:
         return HUNG_UP
     match verb:
@@ -64,8 +70,14 @@ async def perform(call: Call, verb: Verb) -> Outcome:
             await call.hang_up(verb)
         case Tag():
             call.append(CallTagged(data=verb.data))
+        case Configure():
+            configure(call, verb)
+        case Dial():
+            return await dial(call, verb)
         case Refer():
             return await refer(call, verb)
+        case SendRequest():
+            return await send_request(call, verb)
         case Redirect():
             pass  # the script asks for the other document
         case Unbuilt():

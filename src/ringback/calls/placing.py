@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import msgspec
 
 from ringback.calls.application import Application
-from ringback.calls.call import Call
 from ringback.calls.control import CallerNotOwned, Overloaded, Unroutable
 from ringback.calls.ending import Ending
 from ringback.calls.events import CallInitiated, CallRequested
@@ -28,6 +27,9 @@ from ringback.sip.outbound import OutboundCall
 from ringback.sip.uri import NameAddr, Uri
 from ringback.store.errors import StoreError
 
+if TYPE_CHECKING:
+    from ringback.calls.call import Call
+
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True):
     """A call to be placed: the ways it may go, and what every INVITE says."""
@@ -37,7 +39,6 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     from_host: str | None = None
     """Host of From, where the route does not say."""
-    max_forwards: int = 70
 
 
 class Placing:
@@ -71,7 +72,7 @@ class Placing:
         )
         routed = route_call(self._directory, self._around, account_id, wanted)
         if isinstance(routed, NoRoute):
-            raise Unroutable(routed.reason)
+            raise Unroutable(routed.reason, routed.sip_status)
         return routed
 
     def record(self, application: Application, direction: Direction, **known: Any) -> CallRecord:
@@ -135,7 +136,7 @@ class Placing:
                 credentials=route.credentials,
                 route=route.route,
                 call_id=call.record.sip_call_id,
-                max_forwards=placement.max_forwards,
+                max_forwards=call.max_forwards,
             )
 
         return invite
@@ -156,13 +157,3 @@ def begin(call: Call) -> None:
         call.stored = call.log.append(requested, call.application, new_call=True)
     except StoreError as error:
         raise Overloaded(f"the call cannot be stored: {error}") from error
-
-
-async def begun(call: Call) -> None:
-    """Wait until that is durable, then count the call among those that are up. Raises Overloaded."""
-    assert call.stored is not None
-    try:
-        await call.stored
-    except StoreError as error:
-        raise Overloaded(f"the call cannot be stored: {error}") from error
-    call.engine.roster.take(call)

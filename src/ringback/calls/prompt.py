@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 NEVER = media.StopOn()
 
 
-async def say(call: Call, verb: Say, stop_on: media.StopOn = NEVER) -> Outcome:
-    """Speak the texts."""
+async def say(call: Call, verb: Say, stop_on: media.StopOn = NEVER, *, over: bool = False) -> Outcome:
+    """Speak the texts, in place of what else is heard or `over` it."""
     try:
         sources = await call.while_up(_spoken(call, verb))
     except (SpeechError, AudioError) as error:
         return await _failed(call, verb, str(error))
     if sources is None:
         return Outcome(end=EndOfVerb.HUNG_UP)
-    return await play_sources(call, sources, loop=verb.loop, stop_on=stop_on)
+    return await play_sources(call, sources, loop=verb.loop, stop_on=stop_on, over=over)
 
 
-async def play(call: Call, verb: Play, stop_on: media.StopOn = NEVER) -> Outcome:
-    """Play the clips."""
+async def play(call: Call, verb: Play, stop_on: media.StopOn = NEVER, *, over: bool = False) -> Outcome:
+    """Play the clips, in place of what else is heard or `over` it."""
     try:
         sources = await call.while_up(_fetched(call, verb))
     except AudioError as error:
@@ -39,7 +39,13 @@ async def play(call: Call, verb: Play, stop_on: media.StopOn = NEVER) -> Outcome
     if sources is None:
         return Outcome(end=EndOfVerb.HUNG_UP)
     return await play_sources(
-        call, sources, loop=verb.loop, offset_ms=verb.offset_ms, limit=verb.limit, stop_on=stop_on
+        call,
+        sources,
+        loop=verb.loop,
+        offset_ms=verb.offset_ms,
+        limit=verb.limit,
+        stop_on=stop_on,
+        over=over,
     )
 
 
@@ -51,21 +57,22 @@ async def play_sources(
     offset_ms: int = 0,
     limit: float | None = None,
     stop_on: media.StopOn = NEVER,
+    over: bool = False,
 ) -> Outcome:
     """Play what is there; ends by itself, by `stop_on`, by `limit` (seconds), or with the call."""
     if not sources:
         return Outcome()
-    playback = call.leg.play(sources, loop=loop, offset_ms=offset_ms, stop_on=stop_on)
+    playback = call.leg.play(sources, loop=loop, offset_ms=offset_ms, stop_on=stop_on, over=over)
     if playback is None:
         return Outcome(end=EndOfVerb.FAILED, error="there is no media to play on")
     try:
         await first_of(playback.done, call.over_future, timeout=limit)
         if not playback.done.done() and not call.over:
-            call.leg.stop_playback()
+            call.leg.stop_playback(over=over)
             await first_of(playback.done, call.over_future)
     finally:
         if not playback.done.done():
-            call.leg.stop_playback()
+            call.leg.stop_playback(over=over)
     if not playback.done.done():
         return Outcome(end=EndOfVerb.HUNG_UP)
     done = playback.done.result()

@@ -127,6 +127,8 @@ class Reception:
         )
         call = Call(record, application, self._engine)
         call.leg.receive(session)
+        if request.max_forwards is not None:
+            call.max_forwards = request.max_forwards
         self._engine.time_line.follow(session.call_id, str(record.id))
         call.stored = call.log.append(received, application, new_call=True)
         self._engine.roster.take(call)

@@ -46,6 +46,7 @@ class Runner:
     async def replace(self, first: Ask | Document) -> None:
         """Stop what the call does and do this instead. The leg is not touched."""
         call = self._call
+        call.go_alone()
         await self._stop()
         if not call.over:
             call.leg.stop_playback()

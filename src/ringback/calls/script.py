@@ -13,7 +13,18 @@ from ringback.calls.outcome import EndOfVerb, Outcome
 from ringback.calls.perform import perform
 from ringback.calls.runaway import DOCUMENTS, SECONDS, Runaway
 from ringback.calls.status import CallStatus
-from ringback.calls.verbs import Gather, HangUp, Hook, Play, Redirect, Unbuilt, Verb
+from ringback.calls.verbs import (
+    Dial,
+    Gather,
+    HangUp,
+    Hook,
+    Play,
+    Redirect,
+    Refer,
+    SendRequest,
+    Unbuilt,
+    Verb,
+)
 
 if TYPE_CHECKING:
     from ringback.calls.call import Call
@@ -121,6 +132,6 @@ def _action_of(verb: Verb, outcome: Outcome) -> Hook | None:
         return None
     if isinstance(verb, Gather):
         return verb.action if outcome.digits or verb.report_empty else None
-    if isinstance(verb, Play):
+    if isinstance(verb, Dial | Play | Refer | SendRequest):
         return verb.action
     return None

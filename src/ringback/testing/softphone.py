@@ -129,6 +129,16 @@ class PhoneCall:
         assert isinstance(self._session, InboundCall)
         self._session.ring()
 
+    def early_media(self) -> None:
+        """Let it ring with sound: 183 with a session description."""
+        session = self._session
+        assert isinstance(session, InboundCall)
+        assert session.offer is not None
+        assert self._local is not None
+        description, self._agreed = answer(SessionDescription.parse(session.offer), self._local)
+        session.ring(183, sdp=description.encode())
+        self._listen()
+
     def reject(self, status: int = 486) -> None:
         """Refuse an incoming call."""
         assert isinstance(self._session, InboundCall)
