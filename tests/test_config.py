@@ -312,8 +312,16 @@ voice_url = 5
         ),
         ("[calls]\nmax_call_seconds = -1", "expected at least 1, got -1, at t.toml:calls.max_call_seconds"),
         ("[calls]\nshutdown_seconds = -1", "expected at least 0, got -1, at t.toml:calls.shutdown_seconds"),
-        ("[store]\nkeep_calls_days = -1", "expected at least 0, got -1, at t.toml:store.keep_calls_days"),
+        ("[store]\nretention_days = -1", "expected at least 0, got -1, at t.toml:store.retention_days"),
         ("[store]\ntrace_megabytes = -1", "expected at least 0, got -1, at t.toml:store.trace_megabytes"),
+        (
+            '[recordings]\nstorage = "ftp://bucket"',
+            'expected s3://…, gs://… or az://…, got "ftp://bucket", at t.toml:recordings.storage',
+        ),
+        (
+            "[recordings]\nmin_free_megabytes = -1",
+            "expected at least 0, got -1, at t.toml:recordings.min_free_megabytes",
+        ),
         ('[[account]]\nname = "a"\ntoken = ""', 'expected a token, got "", at t.toml:account[0].token'),
         (
             ACCOUNT + '[[client]]\nusername = "u"\npassword = ""',

@@ -14,14 +14,20 @@ from starlette.applications import Starlette
 from ringback.audio.cache import AudioCache
 from ringback.audio.sources import AudioLibrary
 from ringback.calls.application import Dialect
+from ringback.calls.archive import Archive
 from ringback.calls.engine import Engine
 from ringback.calls.placing import Placing
 from ringback.calls.reception import Reception
+from ringback.calls.recording_copy import CopySender
+from ringback.calls.recording_folder import RecordingFolder
+from ringback.calls.recording_storage import ObjectStorage
+from ringback.calls.recordings import StoredRecordings
 from ringback.calls.recovery import end_open_calls
 from ringback.calls.requests import InDialogRequests
+from ringback.calls.retention import Retention
 from ringback.calls.roster import Roster
 from ringback.calls.services import Services
-from ringback.calls.switchboard import NoRecordings, Switchboard
+from ringback.calls.switchboard import Switchboard
 from ringback.calls.timeline import TimeLine
 from ringback.config import Settings
 from ringback.config.tables import SpeechSection
@@ -148,7 +154,6 @@ class Server:
         self.store = await Store.open(settings.server.database, data, trace_limit=trace_limit)
         self._stack.push_async_callback(self.store.close)
         self.time_line = TimeLine(self.store)
-        self._repeat(_PRUNE_SECONDS, self._forget_old_calls)
 
     def _open_http(self) -> HttpPool:
         http = HttpPool(self._policy, user_agent="ringback")
@@ -198,9 +203,26 @@ class Server:
             time_line=self.time_line,
             roster=Roster(self.time_line),
             placing=self._placing(),
+            archive=self._archive(http, data),
             advertise=self.settings.server.advertised[0],
             max_call_seconds=self.settings.calls.max_call_seconds,
         )
+
+    def _archive(self, http: HttpPool, data: Path) -> Archive:
+        settings = self.settings.recordings
+        storage = ObjectStorage(settings.storage, settings.storage_options) if settings.storage else None
+        archive = Archive(
+            RecordingFolder(data / "recordings", min_free=settings.min_free_megabytes * 2**20),
+            self.store,
+            CopySender(http),
+            storage=storage,
+            patience=settings.give_up_hours * 3600.0,
+        )
+        self._stack.push_async_callback(archive.close)
+        days = self.settings.store.retention_days
+        retention = Retention(self.store, archive, calls=days, recordings=settings.retention_days)
+        self._repeat(_PRUNE_SECONDS, retention.forget)
+        return archive
 
     def _placing(self) -> Placing:
         settings = self.settings
@@ -222,7 +244,7 @@ class Server:
             store=self.store,
             public_url=(settings.server.public_url or self.http_url).rstrip("/"),
             calls=self.switchboard,
-            recordings=NoRecordings(),
+            recordings=StoredRecordings(self.store, engine.archive),
             instance=uuid5(NAMESPACE, str(data.resolve())).hex,
             sip_address=join_host_port(host, port),
             on_message=self.time_line.messaged,
@@ -281,11 +303,6 @@ class Server:
     def _registering(self, request: IncomingRequest) -> None:
         if self._reception is not None:
             self._reception.register(request)
-
-    async def _forget_old_calls(self) -> None:
-        days = self.settings.store.keep_calls_days
-        if days:
-            await self.store.prune(utcnow().timestamp() - days * 86400.0)
 
     def _password(self, username: str) -> str | None:
         client = self.directory.client(username)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from ringback.calls import events, verbs
 from ringback.calls.application import Application, Ask, Document
+from ringback.calls.archive import Archive
 from ringback.calls.call import Call
 from ringback.calls.engine import Engine
 from ringback.calls.outcome import EndOfVerb, Outcome
@@ -224,7 +225,9 @@ class FakeApplication:
         self.closed = True
 
 
-def fake_engine(store: FakeStore, deliverer: FakeDeliverer | None = None) -> Engine:
+def fake_engine(
+    store: FakeStore, deliverer: FakeDeliverer | None = None, archive: Archive | None = None
+) -> Engine:
     """An engine without SIP, media and audio: enough for documents of verbs that need none."""
     time_line = TimeLine(cast("Store", store))
     return Engine(
@@ -236,6 +239,7 @@ def fake_engine(store: FakeStore, deliverer: FakeDeliverer | None = None) -> Eng
         time_line=time_line,
         roster=Roster(time_line),
         placing=cast("Any", None),
+        archive=archive or cast("Any", None),
     )
 
 

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -21,6 +22,7 @@ from ringback.calls.leg import HeaderList, Leg, Sound
 from ringback.calls.log import CallLog
 from ringback.calls.negotiation import NotAcceptable
 from ringback.calls.record import CallRecord
+from ringback.calls.recorder import Recorder
 from ringback.calls.requests import InDialogRequests
 from ringback.calls.runner import Runner
 from ringback.calls.status import CallStatus, EndedBy
@@ -29,6 +31,7 @@ from ringback.calls.timeline import current_call
 from ringback.calls.verbs import HangUp, Note, Reject
 from ringback.calls.waiting import first_of
 from ringback.media.model import MediaUnavailable, SpeechDetection
+from ringback.net.clock import utcnow
 from ringback.sip.incoming import IncomingRequest
 
 if TYPE_CHECKING:
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
     from ringback.calls.lease import Lease
 
 logger = logging.getLogger(__name__)
+_LAST_WORD_SECONDS = 60.0
+"""How long an application may take to hear how the last verb ended, with every repetition."""
 T = TypeVar("T")
 KeyListener = Callable[[str], None]
 Watcher = Callable[[events.CallEvent], None]
@@ -55,6 +60,7 @@ class Call:
         self.log = CallLog(record, engine)
         self.leg = Leg(engine.plane, self, advertise=engine.advertise)
         self.runner = Runner(self)
+        self.recorder = Recorder(self)
         self.control_lock = asyncio.Lock()
         self.requests = InDialogRequests()
         self.settings = CallSettings()
@@ -96,9 +102,9 @@ class Call:
         """Whether 200 was sent or received."""
         return self.record.answered_at is not None
 
-    def append(self, event: events.CallEvent) -> asyncio.Future[None]:
-        """Let the event have happened."""
-        committed = self.log.append(event, self.application)
+    def append(self, event: events.CallEvent, *, at: datetime | None = None) -> asyncio.Future[None]:
+        """Let the event have happened, now or `at` a moment shortly before."""
+        committed = self.log.append(event, self.application, at=at)
         for watcher in tuple(self._watchers):
             watcher(event)
         return committed
@@ -111,16 +117,25 @@ class Call:
 
     async def ask(self, ask: Ask) -> Document | None:
         """Ask the application. None: go on. A call that ends meanwhile abandons the question."""
+        return await self.while_up(self._ask(ask))
+
+    async def report(self, ask: Ask) -> None:
+        """Ask the application although the call is over: its answer comes too late to be run."""
+        document = await self._ask(ask)
+        for note in document.notes if document is not None else ():
+            self.append(events.Noted(note=note))
+
+    async def _ask(self, ask: Ask) -> Document | None:
         self.append(events.DocumentAsked(what=ask.what, url=place_of(ask)))
         began = time.monotonic()
-        document = await self.while_up(self._ask(ask))
+        document = await self._answer_to(ask)
         if document is not None:
             names = tuple(type(verb).__name__ for verb in document.verbs)
             elapsed = round((time.monotonic() - began) * 1000)
             self.append(events.DocumentReceived(verbs=names, milliseconds=elapsed))
         return document
 
-    async def _ask(self, ask: Ask) -> Document | None:
+    async def _answer_to(self, ask: Ask) -> Document | None:
         try:
             return await self.application.ask(ask, self.record)
         except Exception as error:
@@ -349,10 +364,12 @@ class Call:
 
     async def _close(self, ending: Ending) -> None:
         """Free what the call holds, then let its end be known. Runs outside whatever ended the call."""
+        at = utcnow()
         try:
-            committed = self.append(ending.event(await self._statistics()))
+            await self.recorder.close()
+            committed = self.append(ending.event(await self._statistics()), at=at)
             await asyncio.wait({committed})
-            await self.runner.wind_up(5.0)
+            await self.runner.wind_up(_LAST_WORD_SECONDS)
         except Exception:
             logger.exception("call %s: its end could not be recorded", self.record.id)
         finally:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ringback.audio.sources import AudioLibrary
+    from ringback.calls.archive import Archive
     from ringback.calls.placing import Placing
     from ringback.calls.roster import Roster
     from ringback.calls.timeline import TimeLine
@@ -28,6 +29,7 @@ class Engine:
     time_line: TimeLine
     roster: Roster
     placing: Placing
+    archive: Archive
     advertise: str = ""
     """The address to put into SDP; empty: the local address of the route to each peer."""
     max_call_seconds: float = 14400.0

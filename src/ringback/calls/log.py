@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextvars import Context
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ringback.calls.discretion import discreet
@@ -16,12 +17,14 @@ from ringback.calls.events import (
     MediaMissing,
     MediaResumed,
     Noted,
+    RecordingChanged,
     VerbEnded,
     VerbStarted,
     encode,
     kind_of,
 )
 from ringback.calls.record import CallRecord, apply
+from ringback.calls.recording_rows import to_recording_row
 from ringback.calls.rows import to_row
 from ringback.net.clock import utcnow
 from ringback.store.errors import StoreError
@@ -44,6 +47,7 @@ _NARRATIVE = (
     MediaMissing,
     MediaResumed,
     Noted,
+    RecordingChanged,
     VerbEnded,
     VerbStarted,
 )
@@ -60,17 +64,22 @@ class CallLog:
         self._stored: CallRecord | None = None
 
     def append(
-        self, event: CallEvent, application: Application | None, *, new_call: bool = False
+        self,
+        event: CallEvent,
+        application: Application | None,
+        *,
+        new_call: bool = False,
+        at: datetime | None = None,
     ) -> asyncio.Future[None]:
         """Apply the event, store it with the callbacks due for it; the future resolves once that is durable.
 
         The callbacks are sent after the commit, never before; without an application nobody is told. Nobody
-        has to await the future.
+        has to await the future. `at` is when it happened, where that is not now.
 
         Raises:
             StoreError: `new_call` and the store takes no new calls.
         """
-        at = utcnow()
+        at = at or utcnow()
         self.record = apply(self.record, event, at)
         due = self._due(event, application)
         self._sequence += 1
@@ -83,6 +92,7 @@ class CallLog:
             payload=encode(logged),
             row=self._row(),
             deliveries=tuple(stored for _, stored in due),
+            recordings=(to_recording_row(event.recording),) if isinstance(event, RecordingChanged) else (),
             patient=isinstance(event, _NARRATIVE) and not due,
         )
         committed = self._store(append, new_call)

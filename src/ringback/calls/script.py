@@ -19,6 +19,7 @@ from ringback.calls.verbs import (
     HangUp,
     Hook,
     Play,
+    Record,
     Redirect,
     Refer,
     SendRequest,
@@ -34,7 +35,8 @@ class Script:
     """The documents of one call, run one verb after the other.
 
     Hanging up is a value, not a cancellation: a verb on a call that ends returns `HUNG_UP`, and no further
-    verb runs. Only control from outside cancels `run`, and it never touches the leg.
+    verb runs. What a Dial or a Record came to is reported even then; what is answered to that comes too late.
+    Only control from outside cancels `run`, and it never touches the leg.
     """
 
     def __init__(self, call: Call) -> None:
@@ -113,8 +115,13 @@ class Script:
         if isinstance(verb, Redirect):
             return await call.ask(Redirected(hook=verb.hook, status_hook=verb.status_hook))
         action = _action_of(verb, outcome)
-        if action is not None and not call.over:
-            return await call.ask(Action(verb=verb, hook=action, outcome=outcome))
+        if action is None:
+            return None
+        ask = Action(verb=verb, hook=action, outcome=outcome)
+        if not call.over:
+            return await call.ask(ask)
+        if isinstance(verb, Dial | Record):
+            await call.report(ask)
         return None
 
     async def _not_built(self, verb: Unbuilt) -> Document | None:
@@ -128,10 +135,14 @@ class Script:
 
 def _action_of(verb: Verb, outcome: Outcome) -> Hook | None:
     """Where the outcome is reported, if it is."""
+    if isinstance(verb, Dial):
+        return verb.action
+    if isinstance(verb, Record):
+        return verb.action if outcome.recording or verb.report_empty else None
     if outcome.end is EndOfVerb.HUNG_UP:
         return None
     if isinstance(verb, Gather):
         return verb.action if outcome.digits or verb.report_empty else None
-    if isinstance(verb, Dial | Play | Refer | SendRequest):
+    if isinstance(verb, Play | Refer | SendRequest):
         return verb.action
     return None

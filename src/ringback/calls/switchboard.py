@@ -16,7 +16,6 @@ from ringback.calls.control import (
     CallIsOver,
     CallRequest,
     NoSuchCall,
-    NoSuchRecording,
     Overloaded,
     WrongState,
 )
@@ -25,9 +24,10 @@ from ringback.calls.events import CallControlled, CallTagged
 from ringback.calls.listing import stored_filter
 from ringback.calls.outgoing import Outgoing
 from ringback.calls.record import CallRecord
+from ringback.calls.recording import Recording
 from ringback.calls.rows import from_row
 from ringback.calls.status import CallStatus, Direction, EndedBy
-from ringback.calls.verbs import HangUp, Hook, Verb
+from ringback.calls.verbs import HangUp, Hook, RecordingPlan, Verb
 from ringback.net.slices import gradually
 
 
@@ -37,27 +37,8 @@ class Unfinished:
     async def _refuse(self, *_: object, **__: object) -> Any:
         raise WrongState("not built yet")
 
-    redirect_callee = play_over = start_recording = change_recording = _refuse
+    redirect_callee = play_over = _refuse
     send_request = amplify = limit_time = refer = _refuse
-
-
-class NoRecordings:
-    """What is being built: empty until it is."""
-
-    async def get(self, account_id: UUID | None, recording_id: UUID) -> Any:
-        raise NoSuchRecording(f"no recording {recording_id}")
-
-    async def list(self, which: Any, *, limit: int, offset: int = 0) -> list[Any]:
-        return []
-
-    async def count(self, which: Any) -> int:
-        return 0
-
-    async def file(self, recording: Any, *, form: str = "wav", channels: int | None = None) -> Any:
-        raise NoSuchRecording("no recording")
-
-    async def delete(self, account_id: UUID, recording_id: UUID) -> None:
-        raise NoSuchRecording(f"no recording {recording_id}")
 
 
 class Switchboard(Unfinished):
@@ -137,6 +118,9 @@ class Switchboard(Unfinished):
         record = await self.get(account_id, call_id)
         if not record.status.final or call_id in self._roster:
             raise CallIsLive(f"call {call_id} is {record.status}")
+        rows = await self.engine.store.recordings_of([str(call_id)])
+        if await self.engine.archive.release(rows):
+            raise Overloaded(f"the recordings of call {call_id} cannot be removed now")
         if not await self.engine.store.delete_call(str(call_id)):
             raise NoSuchCall(f"no call {call_id}")
 
@@ -223,6 +207,30 @@ class Switchboard(Unfinished):
             call.leg.mute(muted)
             await call.append(CallControlled(what="mute" if muted else "unmute"))
             return call.record
+
+    async def start_recording(self, account_id: UUID, call_id: UUID, plan: RecordingPlan) -> Recording:
+        """Record the call from now on. See `Calls.start_recording`."""
+        async with self._changing(account_id, call_id) as call:
+            if not call.is_answered:
+                raise WrongState(f"call {call_id} is {call.record.status}")
+            recording = call.recorder.start(plan)
+            await call.append(CallControlled(what="recording start"))
+            return recording
+
+    async def change_recording(
+        self,
+        account_id: UUID,
+        call_id: UUID,
+        what: str,
+        *,
+        recording_id: UUID | None = None,
+        silence: bool = True,
+    ) -> Recording:
+        """Pause, resume or stop a recording. See `Calls.change_recording`."""
+        async with self._changing(account_id, call_id) as call:
+            recording = call.recorder.change(what, recording_id, silence=silence)
+            await call.append(CallControlled(what=f"recording {what}"))
+            return recording
 
     async def set_application(self, account_id: UUID, call_id: UUID, application: Application) -> CallRecord:
         """Let another application take the callbacks. See `Calls.set_application`."""

@@ -12,6 +12,7 @@ from ringback.config.tables import (
     ApplicationTable,
     CallsSection,
     ClientTable,
+    RecordingsSection,
     ServerSection,
     SpeechSection,
     StoreSection,
@@ -21,6 +22,7 @@ from ringback.sip.flow import parse_listen, split_address
 
 _HTTP = ("http", "https")
 _WEBSOCKET = ("ws", "wss")
+_STORAGE = ("s3://", "gs://", "az://")
 
 
 def check_server(reader: Reader, server: ServerSection) -> None:
@@ -64,8 +66,17 @@ def check_calls(reader: Reader, calls: CallsSection) -> None:
 
 def check_store(reader: Reader, store: StoreSection) -> None:
     """`[store]`."""
-    _at_least(reader, 0, store.keep_calls_days, "store.keep_calls_days")
+    _at_least(reader, 0, store.retention_days, "store.retention_days")
     _at_least(reader, 0, store.trace_megabytes, "store.trace_megabytes")
+
+
+def check_recordings(reader: Reader, recordings: RecordingsSection) -> None:
+    """`[recordings]`."""
+    if recordings.storage and not recordings.storage.startswith(_STORAGE):
+        reader.expected("s3://…, gs://… or az://…", recordings.storage, "recordings.storage")
+    _at_least(reader, 0, recordings.give_up_hours, "recordings.give_up_hours")
+    _at_least(reader, 0, recordings.min_free_megabytes, "recordings.min_free_megabytes")
+    _at_least(reader, 0, recordings.retention_days, "recordings.retention_days")
 
 
 def check_secrets(reader: Reader, accounts: Sequence[AccountTable], clients: Sequence[ClientTable]) -> None:
@@ -98,7 +109,7 @@ def check_trunks(reader: Reader, trunks: Sequence[TrunkTable]) -> None:
             reader.expected("host and username for a trunk that registers", None, f"trunk[{index}].register")
 
 
-def _at_least(reader: Reader, least: int, value: int, where: str) -> None:
+def _at_least(reader: Reader, least: int, value: float, where: str) -> None:
     if value < least:
         reader.expected(f"at least {least}", value, where)
 

@@ -14,6 +14,7 @@ import msgspec
 from ringback.config.checks import (
     check_applications,
     check_calls,
+    check_recordings,
     check_secrets,
     check_server,
     check_speech,
@@ -30,6 +31,7 @@ from ringback.config.tables import (
     ClientTable,
     LogSection,
     NumberTable,
+    RecordingsSection,
     ServerSection,
     SpeechSection,
     StoreSection,
@@ -55,6 +57,7 @@ _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "speech": SpeechSection,
     "calls": CallsSection,
     "store": StoreSection,
+    "recordings": RecordingsSection,
     "log": LogSection,
 }
 _TABLES: dict[str, tuple[type[msgspec.Struct], str]] = {  # and the key that names one of them
@@ -145,6 +148,7 @@ def _check(reader: Reader, values: Mapping[str, Any]) -> None:
     check_speech(reader, values["speech"])
     check_calls(reader, values["calls"])
     check_store(reader, values["store"])
+    check_recordings(reader, values["recordings"])
     check_applications(reader, values["application"])
     check_trunks(reader, values["trunk"])
     check_secrets(reader, values["account"], values["client"])

@@ -12,6 +12,7 @@ from ringback.config.tables import (
     ClientTable,
     LogSection,
     NumberTable,
+    RecordingsSection,
     ServerSection,
     SpeechSection,
     StoreSection,
@@ -33,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     speech: SpeechSection = SpeechSection()
     calls: CallsSection = CallsSection()
     store: StoreSection = StoreSection()
+    recordings: RecordingsSection = RecordingsSection()
     log: LogSection = LogSection()
     account: tuple[AccountTable, ...] = ()
     application: tuple[ApplicationTable, ...] = ()

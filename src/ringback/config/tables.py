@@ -100,8 +100,18 @@ class CallsSection(msgspec.Struct, frozen=True, kw_only=True):
 class StoreSection(msgspec.Struct, frozen=True, kw_only=True):
     """`[store]`: how long things are kept."""
 
-    keep_calls_days: int = 0  # 0: for ever
+    retention_days: int = 0  # of calls, their events, traces and recordings, since their end; 0: for ever
     trace_megabytes: int = 64  # 0: no trace
+
+
+class RecordingsSection(msgspec.Struct, frozen=True, kw_only=True):
+    """`[recordings]`: where they go when they are finished."""
+
+    storage: str = ""  # s3://…, gs://…, az://…; empty: the folder `recordings` in the data directory
+    storage_options: dict[str, str] = {}  # credentials, endpoint …; default: the provider's environment
+    give_up_hours: float = 72.0  # how long storing one is tried
+    min_free_megabytes: int = 100  # with less room on the disk none is begun
+    retention_days: int = 0  # 0: as long as their calls
 
 
 class LogSection(msgspec.Struct, frozen=True, kw_only=True):

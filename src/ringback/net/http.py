@@ -6,6 +6,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 
 import aiohttp
@@ -211,6 +212,42 @@ class HttpPool:
                 cookies.store(step.target.url, response.headers.getall("Set-Cookie", []))
             data = await _read(response, limits.max_body, step.target.url)
             return response.status, tuple(response.headers.items()), data
+
+    async def upload(
+        self,
+        method: str,
+        url: str,
+        path: Path,
+        *,
+        content_type: str,
+        limits: HttpLimits | None = None,
+        auth: tuple[str, str] | None = None,
+    ) -> int:
+        """Send a file as the body, piece by piece; the reply's status. Redirects are not followed.
+
+        Raises `HttpFailure`, OSError for a file that cannot be read.
+        """
+        bounds = limits or HttpLimits()
+        step = first_step(method.upper(), url, (("Content-Type", content_type),), b"", auth, HTTP_SCHEMES)
+        self._check_literal(step.target)
+        with await asyncio.to_thread(path.open, "rb") as file:
+            try:
+                async with self._session.request(
+                    step.method,
+                    URL(step.target.url, encoded=True),
+                    headers=list(step_headers(step, None, None)),
+                    data=file,
+                    allow_redirects=False,
+                    timeout=ClientTimeout(
+                        total=bounds.total_timeout,
+                        sock_connect=bounds.connect_timeout,
+                        sock_read=bounds.read_timeout,
+                    ),
+                    trace_request_ctx=SimpleNamespace(reused=False),
+                ) as response:
+                    return response.status
+            except Exception as error:
+                raise failure_of(error, step.target.url) from error
 
     async def ws_connect(
         self,

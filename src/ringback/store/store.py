@@ -314,6 +314,10 @@ class Store:
         raw = data.encode("utf-8", "replace") if isinstance(data, str) else data
         self._trace.put(TraceEntry(call_id, at, kind, raw))
 
+    def forget_traces(self, before: float) -> None:
+        """Forget the lines from before a moment, some time soon."""
+        self._trace.forget(before)
+
     async def traces(self, call_id: str) -> list[TraceEntry]:
         """The lines of one call that are still kept, in order."""
         return await self._trace.read(call_id)

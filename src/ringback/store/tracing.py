@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import sqlite3
 import threading
 from contextlib import closing
@@ -42,6 +43,7 @@ class TraceLog:
         self._queue: SimpleQueue[TraceEntry | threading.Event] = SimpleQueue()
         self._wake = threading.Event()
         self._closed = limit <= 0
+        self._forget_before = 0.0
         self.dropped = 0  # lines lost since the start
         self._thread = threading.Thread(target=self._run, name="ringback-trace", daemon=True)
         if not self._closed:
@@ -53,6 +55,10 @@ class TraceLog:
             self.dropped += 1
             return
         self._queue.put(entry)
+
+    def forget(self, before: float) -> None:
+        """Forget the lines that are older than a moment (seconds since the epoch), some time soon."""
+        self._forget_before = before
 
     async def read(self, call_id: str) -> list[TraceEntry]:
         """The lines of one call in the order in which they were put, the newest included."""
@@ -104,9 +110,21 @@ class TraceLog:
             size += sum(len(row[3]) for row in rows)
         while size > self._limit:
             size -= _forget(connection)
+        size -= self._forget_old(connection)
         for reader in readers:
             reader.set()
         return size
+
+    def _forget_old(self, connection: sqlite3.Connection) -> int:
+        """Delete some of the lines that are too old; the bytes that they held."""
+        before = self._forget_before
+        if not before:
+            return 0
+        (oldest,) = connection.execute("SELECT at FROM trace ORDER BY id LIMIT 1").fetchone() or (before,)
+        if oldest < before:
+            return _forget(connection, before)
+        self._forget_before = 0.0
+        return 0
 
     def _gather(self) -> tuple[list[TraceEntry], list[threading.Event]]:
         entries: list[TraceEntry] = []
@@ -142,10 +160,11 @@ def _prepared(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _forget(connection: sqlite3.Connection) -> int:
+def _forget(connection: sqlite3.Connection, before: float = math.inf) -> int:
     """Delete the oldest lines; the bytes that they held (at least 1, so that a caller's loop ends)."""
     oldest = connection.execute(
-        "SELECT id, length(data) FROM trace ORDER BY id LIMIT ?", (_FORGET_ROWS,)
+        "SELECT id, length(data) FROM (SELECT id, at, data FROM trace ORDER BY id LIMIT ?) WHERE at < ?",
+        (_FORGET_ROWS, before),
     ).fetchall()
     if oldest:
         with connection:

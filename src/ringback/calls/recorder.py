@@ -1,0 +1,203 @@
+"""The recordings of one live call: begun, interrupted, ended, each change an event of the call."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID, uuid4
+
+import msgspec
+
+from ringback.calls.control import NoSuchRecording, WrongState
+from ringback.calls.events import RecordingChanged
+from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.verbs import RecordingPlan
+from ringback.calls.waiting import first_of
+from ringback.media.leg import MediaRecording
+from ringback.net.clock import utcnow
+
+if TYPE_CHECKING:
+    from ringback.calls.call import Call
+    from ringback.media.model import RecordingTrack
+
+logger = logging.getLogger(__name__)
+_CLOSING_SECONDS = 5.0
+"""How long the media plane may take to complete a file."""
+_FINISHING_SECONDS = 20.0
+"""How long the end of a call waits for its recordings to be finished."""
+
+
+class _Take:
+    """A recording while it is made."""
+
+    def __init__(self, recording: Recording, media: MediaRecording) -> None:
+        self.recording = recording
+        self.media = media
+        self.following: asyncio.Task[None]
+        self.ended = asyncio.Event()
+        self.finished: asyncio.Future[Recording] = asyncio.get_running_loop().create_future()
+
+
+class Recorder:
+    """What is recorded of a call's leg. Several recordings at a time are independent of each other."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._takes: dict[UUID, _Take] = {}
+        """In the order in which they were begun, with those that ended."""
+
+    @property
+    def live(self) -> tuple[Recording, ...]:
+        """What is being recorded, or paused, the latest last."""
+        return tuple(take.recording for take in self._takes.values() if not take.ended.is_set())
+
+    def start(self, plan: RecordingPlan) -> Recording:
+        """Record from now on. What cannot be is a recording all the same: a failed one."""
+        call, now = self._call, utcnow()
+        recording = Recording(
+            id=uuid4(),
+            account_id=call.record.account_id,
+            call_id=call.record.id,
+            dialect=call.record.dialect,
+            profile=call.record.profile,
+            plan=plan,
+            status=RecordingStatus.IN_PROGRESS,
+            created_at=now,
+            started_at=now,
+            updated_at=now,
+        )
+        try:
+            media = self._begin(recording)
+        except OSError as error:
+            return self._failed(recording, str(error))
+        if media is None:
+            return self._failed(recording, "there is no media to record")
+        self._tell(recording)
+        take = self._takes[recording.id] = _Take(recording, media)
+        take.following = asyncio.get_running_loop().create_task(self._follow(take))
+        return recording
+
+    def pause(self, id: UUID | None = None, *, silence: bool = True) -> Recording:
+        """Interrupt one, the latest without an id. Raises NoSuchRecording, WrongState."""
+        take = self._live(id)
+        if take.recording.status is RecordingStatus.IN_PROGRESS:
+            take.media.pause(silence=silence)
+            self._change(take, status=RecordingStatus.PAUSED)
+        return take.recording
+
+    def resume(self, id: UUID | None = None) -> Recording:
+        """Go on. Raises NoSuchRecording, WrongState."""
+        take = self._live(id)
+        if take.recording.status is RecordingStatus.PAUSED:
+            take.media.resume()
+            self._change(take, status=RecordingStatus.IN_PROGRESS)
+        return take.recording
+
+    def change(self, what: str, id: UUID | None = None, *, silence: bool = True) -> Recording:
+        """`pause`, `resume` or `stop` (without waiting). Raises NoSuchRecording, WrongState, ValueError."""
+        match what:
+            case "pause":
+                return self.pause(id, silence=silence)
+            case "resume":
+                return self.resume(id)
+            case "stop":
+                return self.end(id)
+            case _:
+                raise ValueError(f"a recording can be paused, resumed and stopped, not {what!r}")
+
+    def end(self, id: UUID | None = None) -> Recording:
+        """End one; it is finished beside whatever follows. Raises NoSuchRecording, WrongState."""
+        take = self._live(id)
+        self._end(take)
+        return take.recording
+
+    async def stop(self, id: UUID) -> Recording:
+        """End one, if it has not ended, and wait until its file is finished: with its true duration.
+
+        Raises NoSuchRecording for one that is not this call's; one that never began is returned as it is.
+        """
+        take = self._takes.get(id)
+        if take is None:
+            last = self._call.record.recording
+            if last is not None and last.id == id:
+                return last
+            raise NoSuchRecording(f"no recording {id} of this call")
+        self._end(take)
+        return await asyncio.shield(take.finished)
+
+    async def close(self) -> None:
+        """The call is over: end what is being recorded, and wait until it is finished, but not for ever."""
+        if self._takes:
+            for take in self._takes.values():
+                self._end(take)
+            finished = {take.finished for take in self._takes.values()}
+            await asyncio.wait(finished, timeout=_FINISHING_SECONDS)
+
+    def _begin(self, recording: Recording) -> MediaRecording | None:
+        path = self._call.engine.archive.folder.new(recording)
+        plan = recording.plan
+        track = cast("RecordingTrack", plan.track)
+        return self._call.leg.record(str(path), channels=plan.channels, track=track)
+
+    def _live(self, id: UUID | None) -> _Take:
+        if id is None:
+            live = self.live
+            if not live:
+                raise NoSuchRecording("nothing is being recorded")
+            id = live[-1].id
+        take = self._takes.get(id)
+        if take is None:
+            raise NoSuchRecording(f"no recording {id} of this call")
+        if take.ended.is_set():
+            raise WrongState(f"recording {id} has ended")
+        return take
+
+    def _end(self, take: _Take) -> None:
+        if not take.ended.is_set():
+            take.ended.set()
+            take.media.stop()
+            self._change(take, status=RecordingStatus.PROCESSING, ended_at=utcnow())
+
+    async def _follow(self, take: _Take) -> None:
+        """Wait for the end, which may also come by itself; then finish it, and let it be stored."""
+        try:
+            error = await self._closed(take)
+            finished = await self._call.engine.archive.finish(take.recording, error)
+        except Exception as fault:
+            logger.exception("recording %s could not be finished", take.recording.id)
+            changes = {"status": RecordingStatus.FAILED, "error": repr(fault), "updated_at": utcnow()}
+            finished = msgspec.structs.replace(take.recording, **changes)
+        take.recording = finished
+        self._tell(finished)
+        take.finished.set_result(finished)
+        self._call.engine.archive.keep(finished, self._tell)
+
+    async def _closed(self, take: _Take) -> str | None:
+        """The file is complete; why it ends early, if it does."""
+        done = take.media.done
+        ended = asyncio.ensure_future(take.ended.wait())
+        await first_of(done, ended)
+        ended.cancel()
+        if not done.done():
+            await asyncio.wait({done}, timeout=_CLOSING_SECONDS)
+        self._end(take)
+        if done.done():
+            return done.result().error
+        logger.warning("recording %s: the media plane did not complete its file", take.recording.id)
+        return None
+
+    def _failed(self, recording: Recording, why: str) -> Recording:
+        now = recording.created_at
+        failed = msgspec.structs.replace(
+            recording, status=RecordingStatus.FAILED, started_at=None, ended_at=now, error=why
+        )
+        self._tell(failed)
+        return failed
+
+    def _change(self, take: _Take, **changes: Any) -> None:
+        take.recording = msgspec.structs.replace(take.recording, updated_at=utcnow(), **changes)
+        self._tell(take.recording)
+
+    def _tell(self, recording: Recording) -> asyncio.Future[None]:
+        return self._call.append(RecordingChanged(recording=recording))

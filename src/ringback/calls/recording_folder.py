@@ -1,0 +1,125 @@
+"""The folder that recordings are written into: `<account>/<id>.wav`, and what is made of that beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from soundfile import SoundFileError
+
+from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.recording_files import Measure, encode_mp3, measure, mix_down, trim
+from ringback.net.clock import utcnow
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+_THREADS = 2
+_FORMS = ("mono.wav", "mp3", "mono.mp3")
+"""What may be there beside the file itself."""
+
+
+class RecordingFolder:
+    """`min_free` is in octets: with less room on the disk no recording is begun."""
+
+    def __init__(self, path: Path, *, min_free: int = 0) -> None:
+        self.path = path
+        self._min_free = min_free
+        self._ready: set[Path] = set()
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ringback-recordings")
+        self._making: dict[Path, asyncio.Future[None]] = {}
+
+    async def close(self) -> None:
+        """Wait for what is being made."""
+        await asyncio.to_thread(self._threads.shutdown)
+
+    def new(self, recording: Recording) -> Path:
+        """Where a new recording is to be written. Raises OSError, for a full disk too."""
+        path = self.place(recording)
+        if path.parent not in self._ready:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._ready.add(path.parent)
+        if shutil.disk_usage(path.parent).free < self._min_free:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path.parent))
+        return path
+
+    def place(self, recording: Recording) -> Path:
+        """Where the recording's file is, while it is here."""
+        return self.path / self.name(recording)
+
+    def name(self, recording: Recording) -> str:
+        """The same, below the folder."""
+        return f"{recording.account_id}/{recording.id}.wav"
+
+    async def finish(self, recording: Recording, error: str | None) -> Recording:
+        """What an ended recording came to: completed, absent, or failed (for `error`); trimmed as planned."""
+        changes: dict[str, object] = {"updated_at": utcnow()}
+        try:
+            found = await self._run(
+                partial(_finished, self.place(recording), recording.plan.trim and not error)
+            )
+        except (OSError, SoundFileError) as fault:
+            return msgspec.structs.replace(
+                recording, status=RecordingStatus.FAILED, error=error or str(fault), **changes
+            )
+        changes |= {"duration": found.seconds, "size": found.octets}
+        if found.seconds:
+            status = RecordingStatus.FAILED if error else RecordingStatus.COMPLETED
+            return msgspec.structs.replace(
+                recording, status=status, error=error, location=self.name(recording), **changes
+            )
+        await self.remove(recording)
+        status = RecordingStatus.FAILED if error else RecordingStatus.ABSENT
+        return msgspec.structs.replace(recording, status=status, error=error, **{**changes, "size": 0})
+
+    async def rendition(self, source: Path, *, form: str, mono: bool) -> Path:
+        """The file as `wav` or `mp3`, mixed down or as it is; made once. Raises OSError, SoundFileError."""
+        path = source
+        if mono and (await self._run(partial(measure, source))).channels > 1:
+            path = source.with_suffix(".mono.wav")
+            await self._once(path, partial(mix_down, source, path))
+        if form == "mp3":
+            source, path = path, path.with_suffix(".mp3")
+            await self._once(path, partial(encode_mp3, source, path))
+        return path
+
+    async def remove(self, recording: Recording) -> None:
+        """Remove the file and all that was made of it. Raises OSError."""
+        path = self.place(recording)
+
+        def unlink() -> None:
+            for each in (path, *(path.with_suffix(f".{form}") for form in _FORMS)):
+                each.unlink(missing_ok=True)
+
+        await self._run(unlink)
+
+    async def _once(self, path: Path, make: Callable[[], None]) -> None:
+        """Make a file that is not there; whoever wants it meanwhile waits for the same one."""
+        making = self._making.get(path)
+        if making is None:
+            if await self._run(path.exists):
+                return
+            making = self._making.setdefault(path, asyncio.ensure_future(self._run(make)))
+            making.add_done_callback(lambda _: self._making.pop(path, None))
+        await asyncio.shield(making)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _finished(path: Path, trims: bool) -> Measure:
+    if trims:
+        try:
+            trim(path)
+        except OSError as error:
+            # A recording with silence at its ends is better than none.
+            logger.warning("%s could not be trimmed: %s", path.name, error)
+    return measure(path)

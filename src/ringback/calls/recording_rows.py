@@ -1,0 +1,73 @@
+"""A recording as the store keeps it, and back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import msgspec
+
+from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.verbs import RecordingPlan
+from ringback.store.records import RecordingRow
+
+
+def to_recording_row(recording: Recording, *, sent: bool = False) -> RecordingRow:
+    """The recording's row; `sent`: the application's own copy (`plan.upload`) needs no more work."""
+    settled = recording.status.final and (sent or not wants_copy(recording))
+    return RecordingRow(
+        id=str(recording.id),
+        account_id=str(recording.account_id),
+        call_id=str(recording.call_id),
+        dialect=recording.dialect,
+        profile=recording.profile,
+        status=recording.status,
+        created_at=recording.created_at.timestamp(),
+        started_at=_epoch(recording.started_at),
+        ended_at=_epoch(recording.ended_at),
+        updated_at=recording.updated_at.timestamp(),
+        settled_at=recording.updated_at.timestamp() if settled else None,
+        duration=recording.duration,
+        size=recording.size,
+        location=recording.location,
+        error=recording.error,
+        plan=msgspec.to_builtins(recording.plan),
+    )
+
+
+def from_recording_row(row: RecordingRow) -> Recording:
+    """The recording of a row."""
+    return Recording(
+        id=UUID(row.id),
+        account_id=UUID(row.account_id),
+        call_id=UUID(row.call_id),
+        dialect=row.dialect,
+        profile=row.profile,
+        plan=msgspec.convert(row.plan, RecordingPlan),
+        status=RecordingStatus(row.status),
+        created_at=_time(row.created_at),
+        started_at=_maybe_time(row.started_at),
+        ended_at=_maybe_time(row.ended_at),
+        updated_at=_time(row.updated_at),
+        duration=row.duration,
+        size=row.size,
+        location=row.location,
+        error=row.error,
+    )
+
+
+def wants_copy(recording: Recording) -> bool:
+    """Whether the application wants the file itself, and there is one to send."""
+    return recording.plan.upload is not None and recording.status is RecordingStatus.COMPLETED
+
+
+def _epoch(value: datetime | None) -> float | None:
+    return value.timestamp() if value else None
+
+
+def _time(value: float) -> datetime:
+    return datetime.fromtimestamp(value, UTC)
+
+
+def _maybe_time(value: float | None) -> datetime | None:
+    return None if value is None else _time(value)

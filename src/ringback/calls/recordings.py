@@ -1,0 +1,85 @@
+"""All recordings of this server, as REST shows and changes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from ringback.calls.archive import Archive
+from ringback.calls.control import (
+    NoSuchRecording,
+    Overloaded,
+    RecordingFile,
+    RecordingFilter,
+    RecordingIsLive,
+)
+from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.recording_rows import from_recording_row
+from ringback.calls.recording_storage import StorageError
+from ringback.net.slices import gradually
+from ringback.store import records
+from ringback.store.store import Store
+
+_LIVE = (RecordingStatus.IN_PROGRESS, RecordingStatus.PAUSED)
+
+
+class StoredRecordings:
+    """`ringback.calls.control.Recordings`, on the store and the archive."""
+
+    def __init__(self, store: Store, archive: Archive) -> None:
+        self._store = store
+        self._archive = archive
+
+    async def get(self, account_id: UUID | None, recording_id: UUID) -> Recording:
+        """One recording. See `Recordings.get`."""
+        row = await self._store.recording(str(recording_id))
+        if row is None or account_id not in (None, UUID(row.account_id)):
+            raise NoSuchRecording(f"no recording {recording_id}")
+        return from_recording_row(row)
+
+    async def list(self, which: RecordingFilter, *, limit: int, offset: int = 0) -> Sequence[Recording]:
+        """A page of recordings. See `Recordings.list`."""
+        if which.statuses == frozenset():
+            return ()
+        rows = await self._store.recordings(_stored_filter(which), limit=limit, offset=offset)
+        return await gradually(from_recording_row(row) for row in rows)
+
+    async def count(self, which: RecordingFilter) -> int:
+        """How many recordings match."""
+        if which.statuses == frozenset():
+            return 0
+        return await self._store.count_recordings(_stored_filter(which))
+
+    async def file(
+        self, recording: Recording, *, form: str = "wav", channels: int | None = None
+    ) -> RecordingFile:
+        """Its audio. See `Recordings.file`."""
+        return await self._archive.file(recording, form=form, channels=channels)
+
+    async def delete(self, account_id: UUID, recording_id: UUID) -> None:
+        """Forget a recording and its file. See `Recordings.delete`."""
+        recording = await self.get(account_id, recording_id)
+        if recording.status in _LIVE:
+            raise RecordingIsLive(f"recording {recording_id} is {recording.status}")
+        try:
+            await self._archive.remove(recording)
+        except StorageError as error:
+            raise Overloaded(f"recording {recording_id} cannot be removed now: {error}") from error
+        if not await self._store.delete_recording(str(recording_id)):
+            raise NoSuchRecording(f"no recording {recording_id}")
+
+
+def _stored_filter(which: RecordingFilter) -> records.RecordingFilter:
+    return records.RecordingFilter(
+        accounts=(str(which.account_id),),
+        calls=(str(which.call_id),) if which.call_id else (),
+        statuses=tuple(sorted(which.statuses)) if which.statuses is not None else (),
+        created_from=_epoch(which.created_from),
+        created_to=_epoch(which.created_before),
+        order=which.order,
+    )
+
+
+def _epoch(value: datetime | None) -> float | None:
+    return None if value is None else value.timestamp()

@@ -1,0 +1,184 @@
+"""The life of a recording on a live call: each change told once, and a file that holds what was said."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import soundfile
+from tests.calls.tapes import Tape, silence, tone
+
+from ringback.calls.control import NoSuchRecording, WrongState
+from ringback.calls.events import CallEnded, RecordingChanged
+from ringback.calls.recording import RecordingStatus
+from ringback.calls.recording_rows import from_recording_row
+from ringback.calls.verbs import Hook, RecordingPlan
+
+PLAN = RecordingPlan()
+TRIM = RecordingPlan(trim=True)
+
+
+async def test_a_recording_is_begun_ended_finished_and_told(tmp_path: Path) -> None:
+    tape = Tape(tmp_path, tone(1.5))
+    begun = tape.call.recorder.start(RecordingPlan(channels=2, custom_id="mine"))
+    assert begun.status is RecordingStatus.IN_PROGRESS
+    assert begun.started_at == begun.created_at == begun.updated_at
+    assert [live.id for live in tape.call.recorder.live] == [begun.id]
+    ended = await tape.call.recorder.stop(begun.id)
+    assert tape.statuses == ["in-progress", "processing", "completed"]
+    assert (ended.duration, ended.size) == (1.5, 44 + 1.5 * 8000 * 4)
+    assert ended.ended_at is not None
+    assert ended.ended_at - begun.created_at < timedelta(seconds=5)
+    assert soundfile.info(tmp_path / ended.location).channels == 2
+    assert tape.call.record.recording == ended
+    assert from_recording_row(tape.store.rows[str(ended.id)]) == ended
+    assert tape.call.recorder.live == ()
+
+
+async def test_pausing_and_going_on_are_told_once(tmp_path: Path) -> None:
+    tape = Tape(tmp_path, tone(0.1))
+    recorder = tape.call.recorder
+    recorder.start(PLAN)
+    recorder.pause(silence=False)
+    assert recorder.pause().status is RecordingStatus.PAUSED
+    recorder.change("resume")
+    recorder.resume()
+    recorder.change("pause", silence=True)
+    recorder.change("stop")
+    await tape.final()
+    assert tape.statuses == [
+        "in-progress", "paused", "in-progress", "paused", "processing", "completed",
+    ]  # fmt: skip
+    assert tape.media.recordings[0].changes == [("pause", False), "resume", ("pause", True)]
+
+
+async def test_what_is_changed_must_be_there_and_live(tmp_path: Path) -> None:
+    tape = Tape(tmp_path, tone(0.1))
+    recorder = tape.call.recorder
+    with pytest.raises(NoSuchRecording):
+        recorder.pause()
+    first, second = recorder.start(PLAN), recorder.start(PLAN)
+    assert recorder.end().id == second.id, "without an id it is the latest"
+    assert recorder.pause().id == first.id, "of those that are live"
+    with pytest.raises(WrongState):
+        recorder.resume(second.id)
+    with pytest.raises(NoSuchRecording):
+        recorder.end(tape.call.record.id)
+    with pytest.raises(NoSuchRecording):
+        await recorder.stop(tape.call.record.id)
+    with pytest.raises(ValueError, match="stretch"):
+        recorder.change("stretch")
+    assert (await recorder.stop(second.id)).status is RecordingStatus.COMPLETED
+
+
+async def test_silence_is_trimmed_at_both_ends_and_only_there(tmp_path: Path) -> None:
+    import numpy as np
+
+    said = np.concatenate([silence(1.0), tone(0.5), silence(0.7), tone(0.5), silence(2.0)])
+    tape = Tape(tmp_path, said)
+    ended = await tape.call.recorder.stop(tape.call.recorder.start(TRIM).id)
+    assert ended.duration == pytest.approx(1.7, abs=0.02)
+    samples, _ = soundfile.read(tmp_path / ended.location, dtype="int16")
+    assert np.array_equal(samples, said[8000 : 8000 + len(samples)])
+
+
+@pytest.mark.parametrize(
+    ("plan", "seconds", "status"),
+    [
+        pytest.param(TRIM, 2.0, "absent", id="nothing but silence, trimmed"),
+        pytest.param(PLAN, 2.0, "completed", id="nothing but silence, as it is"),
+        pytest.param(PLAN, 0.0, "absent", id="nothing"),
+    ],
+)
+async def test_a_recording_of_nothing(
+    tmp_path: Path, plan: RecordingPlan, seconds: float, status: str
+) -> None:
+    tape = Tape(tmp_path, silence(seconds))
+    ended = await tape.call.recorder.stop(tape.call.recorder.start(plan).id)
+    assert tape.statuses == ["in-progress", "processing", status]
+    assert tape.archive.folder.place(ended).exists() == bool(ended.location) == (status == "completed")
+
+
+async def test_a_call_that_ends_ends_its_recordings_first(tmp_path: Path) -> None:
+    tape = Tape(tmp_path, tone(0.5))
+    tape.call.recorder.start(PLAN)
+    await tape.hang_up()
+    kinds = [type(event) for event in tape.store.events]
+    assert kinds == [RecordingChanged, RecordingChanged, RecordingChanged, CallEnded]
+    assert tape.statuses[-1] == "completed"
+    assert tape.call.record.recording is not None
+    assert tape.call.record.recording.duration == 0.5
+    end, last = tape.store.appends[-1], tape.store.appends[-2]
+    assert end.at < last.at, "the call ended before its recordings were finished"
+
+
+async def test_a_disk_that_fills_up_fails_the_recording_and_keeps_what_there_is(tmp_path: Path) -> None:
+    tape = Tape(tmp_path, tone(0.25))
+    tape.call.recorder.start(TRIM)
+    tape.media.recordings[0].stop("No space left on device")
+    ended = await tape.final()
+    assert tape.statuses == ["in-progress", "processing", "failed"]
+    assert (ended.error, ended.duration) == ("No space left on device", 0.25)
+    assert (tmp_path / ended.location).exists()
+    assert not tape.call.over
+
+
+async def test_a_full_disk_fails_the_recording_at_once_and_not_the_call(tmp_path: Path) -> None:
+    tape = Tape(tmp_path, tone(0.25))
+    tape.archive.folder._min_free = 2**62
+    failed = tape.call.recorder.start(PLAN)
+    assert tape.statuses == ["failed"]
+    assert failed.error is not None
+    assert "No space left" in failed.error
+    assert await tape.call.recorder.stop(failed.id) == failed
+    assert not tape.media.recordings
+    assert not tape.call.over
+
+
+async def test_without_media_there_is_nothing_to_record(tmp_path: Path) -> None:
+    tape = Tape(tmp_path, tone(0.25))
+    tape.call.leg._media = None
+    assert tape.call.recorder.start(PLAN).error == "there is no media to record"
+
+
+async def test_a_file_that_is_not_there_fails_its_recording(tmp_path: Path) -> None:
+    tape = Tape(tmp_path, tone(0.25))
+    begun = tape.call.recorder.start(PLAN)
+    made = tape.media.recordings[0]
+    made.stop()
+    made.path.unlink()
+    assert (await tape.call.recorder.stop(begun.id)).status is RecordingStatus.FAILED
+
+
+async def test_a_fault_of_ours_fails_the_recording_and_is_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tape = Tape(tmp_path, tone(0.25))
+
+    async def broken(*_: object) -> None:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(tape.archive, "finish", broken)
+    ended = await tape.call.recorder.stop(tape.call.recorder.start(PLAN).id)
+    assert ended.status is RecordingStatus.FAILED
+    assert "could not be finished" in caplog.text
+
+
+async def test_the_log_has_no_credentials_and_the_row_has(tmp_path: Path) -> None:
+    tape = Tape(tmp_path, tone(0.25))
+    report = Hook(url="http://alice:secret@app.example/told", username="bob", password="secret")
+    begun = tape.call.recorder.start(RecordingPlan(report=report))
+    assert b"secret" not in tape.store.appends[-1].payload
+    assert from_recording_row(tape.store.rows[str(begun.id)]).plan.report == report
+
+
+async def test_both_an_old_and_a_new_recording_end_with_the_call(tmp_path: Path) -> None:
+    tape = Tape(tmp_path, tone(0.25))
+    first = tape.call.recorder.start(PLAN)
+    await tape.call.recorder.stop(first.id)
+    tape.call.recorder.start(PLAN)
+    tape.call.recorder.start(PLAN)
+    await asyncio.wait_for(tape.hang_up(), 5.0)
+    assert tape.statuses.count("completed") == 3
