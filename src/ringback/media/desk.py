@@ -17,10 +17,11 @@ from ringback.media.bridges import Bridges
 from ringback.media.clockwork import PHASES
 from ringback.media.cold import ColdLeg
 from ringback.media.exchange import Corner, Exchange
-from ringback.media.model import Report
+from ringback.media.model import RecordingClosed, Report
 from ringback.media.playout import Arena
 from ringback.media.ports import Ports, bind_pair, drain
 from ringback.media.rtcp import next_interval
+from ringback.media.tapline import Block, Pause, Start, Stop, TapLine
 from ringback.media.tick import Phase
 
 TRIES = 32
@@ -62,6 +63,7 @@ class Desk:
         self._bridges = Bridges(self.phases)
         self._transport = transport.choose(settings.transport, PHASES, capacity, self._family)
         self._ports = Ports(settings.first_port, settings.last_port, settings.port_rest)
+        self._tap_line = TapLine(settings.gateway, settings.worker, settings.max_legs)
         self._free = list(range(settings.max_legs))
         self._seats: dict[int, Seat] = {}
         self._generations = [0] * settings.max_legs
@@ -140,6 +142,10 @@ class Desk:
             phase.voices.mute(row, command.muted)
         elif isinstance(command, protocol.Amplify):
             phase.voices.amplify(row, command.decibels)
+        elif isinstance(command, protocol.StartRecording):
+            self._start_recording(command, phase, row)
+        elif isinstance(command, protocol.PauseRecording | protocol.StopRecording):
+            self._change_recording(command, phase, row)
         elif isinstance(command, protocol.Close):
             self._close(command.row, seat, now)
         self._pass_on(command.row % PHASES)
@@ -147,6 +153,7 @@ class Desk:
     def tick(self, number: int, now: float) -> None:
         """One phase's tick."""
         phase = self.phases[number]
+        self._tap_line.flush()
         if not phase.count:
             self._send_reports(now)
             return
@@ -159,6 +166,8 @@ class Desk:
         if len(outgoing.rows):
             self._sent += len(outgoing.rows)
             self._transport.send(number, outgoing, phase.gate.remote)
+        if phase.tapped is not None:
+            self._pass_tapped(number, phase.tapped)
         for row, data, source in phase.rtcp:
             self._hear_rtcp(row * PHASES + number, data, source)
         phase.rtcp.clear()
@@ -191,6 +200,7 @@ class Desk:
             "rows": sum(phase.count for phase in self.phases),
             "packets_received": self._received,
             "packets_sent": self._sent,
+            "frames_unrecorded": self._tap_line.lost,
             "packets_dropped": self._transport.refused + sum(phase.intake.flooded for phase in self.phases),
         }
 
@@ -203,6 +213,7 @@ class Desk:
             else:
                 seat.rtp.close()
                 seat.rtcp.close()
+        self._tap_line.close()
         self._transport.close()
         self.rtcp_poll.close()
 
@@ -233,6 +244,8 @@ class Desk:
         leg = phase.legs[row // PHASES]
         self._send_rtcp(row, seat, leg, goodbye=True)
         self._bridges.part(row)
+        for id in phase.taps.of(row // PHASES):
+            self._change_recording(protocol.StopRecording(row, seat.generation, id), phase, row // PHASES)
         statistics = phase.close(row // PHASES, now)
         del self._seats[row]
         self._transport.detach(row % PHASES, row // PHASES)
@@ -251,6 +264,36 @@ class Desk:
         peer = self._seats.get(command.peer_row)
         if peer is not None and peer.open and peer.generation == command.peer_generation:
             self._bridges.join(command.row, command.peer_row)
+
+    def _start_recording(self, command: protocol.StartRecording, phase: Phase, row: int) -> None:
+        start = Start(command.row, phase.frame, command.id, command.path, command.channels, command.track)
+        try:
+            self._tap_line.order(start)
+        except OSError as error:
+            failed = RecordingClosed(command.id, 0, f"recordings cannot be written: {error}")
+            self._tell(protocol.Happened(command.row, command.generation, failed))
+        else:
+            phase.taps.add(row, command.id)
+
+    def _change_recording(
+        self, command: protocol.PauseRecording | protocol.StopRecording, phase: Phase, row: int
+    ) -> None:
+        if not (phase.taps.has(row, command.id) and self._tap_line.connected):
+            return
+        if isinstance(command, protocol.StopRecording):
+            phase.taps.remove(row, command.id)
+            self._tap_line.order(Stop(command.row, phase.frame, command.id))
+        else:
+            pause = Pause(command.row, phase.frame, command.id, command.paused, command.silence)
+            self._tap_line.order(pause)
+
+    def _pass_tapped(self, number: int, block: Block) -> None:
+        if self._tap_line.connected:
+            self._tap_line.block(block._replace(rows=block.rows * PHASES + number))
+        if not self._tap_line.connected:
+            # The gateway is gone, and so are its recordings: the control side knows.
+            for phase in self.phases:
+                phase.taps.clear()
 
     def _set_remote(self, command: protocol.SetRemote, phase: Phase, row: int, now: float) -> None:
         leg = phase.legs[row]

@@ -205,14 +205,15 @@ class MediaLeg:
         """Write what is heard from and sent to the peer into a WAV file, from now on.
 
         One channel mixes the two; of two, the first is what the peer says, the second what it hears. `track`
-        leaves one of them out. The file is playable at any moment, also after a crash, and at most a second
-        behind. Ends with `stop` or with the leg.
+        leaves one of them out. There must be no file at `path` yet. It is playable at any moment, at most a
+        second behind; after a crash `ringback.media.wav.repair` finds the rest of that second. Ends with
+        `stop` or with the leg, whose own end may come before that of its recordings.
         """
-        self._next_id += 1
-        recording = MediaRecording(self, self._next_id, self._loop.create_future())
+        closed: asyncio.Future[RecordingClosed] = self._loop.create_future()
         if self.closed:
-            recording.done.set_result(RecordingClosed(recording.id, 0, "the leg is closed"))
-            return recording
+            closed.set_result(RecordingClosed(0, 0, "the leg is closed"))
+            return MediaRecording(self, 0, closed)
+        recording = MediaRecording(self, self.link.gateway.expect(self, path), closed)
         self._recordings[recording.id] = recording
         self._send(protocol.StartRecording(*self._handle, recording.id, path, channels, track))
         return recording
@@ -272,8 +273,9 @@ class MediaLeg:
                 playback.done.set_result(event)
         elif isinstance(event, RecordingClosed):
             recording = self._recordings.pop(event.id, None)
-            if recording is not None and not recording.done.done():
-                recording.done.set_result(event)
+            if recording is None:
+                return  # told already: the worker and the gateway may both know of an end
+            recording.done.set_result(event)
         if not self.closed:
             self._tell(event)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import heapq
-import os
 import socket
 import sys
 from collections.abc import Callable
@@ -13,8 +12,10 @@ from collections.abc import Callable
 import msgspec
 
 from ringback.media import protocol
+from ringback.media.gateway_link import GatewayLink
 from ringback.media.leg import MediaLeg
 from ringback.media.model import MediaEvent, MediaUnavailable, TickStatistics
+from ringback.media.process import ended, environment
 from ringback.media.stock import Stock
 
 START_TIMEOUT = 20.0
@@ -27,8 +28,14 @@ class WorkerLink:
     `on_lost(link, cause)` is called once if it ends without being asked to.
     """
 
-    def __init__(self, settings: protocol.Settings, on_lost: Callable[[WorkerLink, str], None]) -> None:
+    def __init__(
+        self,
+        settings: protocol.Settings,
+        on_lost: Callable[[WorkerLink, str], None],
+        gateway: GatewayLink,
+    ) -> None:
         self.settings = settings
+        self.gateway = gateway
         self.statistics = TickStatistics(worker=settings.worker)
         self.stock = Stock(settings.arena_bytes // 2, self.send, self._give_way)
         self._on_lost = on_lost
@@ -61,7 +68,7 @@ class WorkerLink:
                 msgspec.json.encode(self.settings).decode(),
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
-                env=_environment(),
+                env=environment(),
             )
         self.statistics = TickStatistics(worker=self.settings.worker, pid=self._process.pid)
         reader, self._writer = await asyncio.open_unix_connection(sock=ours, limit=1 << 20)
@@ -154,6 +161,7 @@ class WorkerLink:
         legs, self._legs = self._legs, {}
         for leg in legs.values():
             leg.lose(cause)
+        self.gateway.lose(self, cause)
         if self._ready is not None and not self._ready.done():
             self._ready.set_exception(MediaUnavailable(cause))
         elif not self._stopping:
@@ -175,10 +183,4 @@ class WorkerLink:
                 # it.
                 self._kill()
         code = await process.wait()
-        return f"signal {-code}" if code < 0 else f"exit code {code}"
-
-
-def _environment() -> dict[str, str]:
-    """One thread for linear algebra: more of them would fight with the tick for its core."""
-    threads = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-    return {**os.environ, **dict.fromkeys(threads, "1")}
+        return ended(code)

@@ -286,6 +286,8 @@ class TickStatistics(msgspec.Struct, frozen=True, kw_only=True):
     packets_dropped: int = 0
     """Packets beyond the share of one leg in one tick, and sends the kernel refused."""
     events_dropped: int = 0
+    frames_unrecorded: int = 0
+    """20 ms frames that recordings have silence in place of, because the gateway did not keep up."""
     page_faults: int = 0
 
 

@@ -15,7 +15,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from ringback.media.leg import MediaLeg, Playback
+from ringback.media.gateway_link import GatewayLink
+from ringback.media.leg import MediaLeg, MediaRecording, Playback
 from ringback.media.link import WorkerLink
 from ringback.media.model import (
     DTMF_KEYS,
@@ -30,6 +31,7 @@ from ringback.media.model import (
     PlaneStatistics,
     Playable,
     PlaybackDone,
+    RecordingClosed,
     RemoteMedia,
     Report,
     RtpResumed,
@@ -55,12 +57,14 @@ __all__ = [
     "MediaEvent",
     "MediaLeg",
     "MediaPlane",
+    "MediaRecording",
     "MediaUnavailable",
     "NoRtp",
     "PlaneStatistics",
     "Playable",
     "Playback",
     "PlaybackDone",
+    "RecordingClosed",
     "RemoteMedia",
     "Report",
     "RtpResumed",
@@ -88,7 +92,8 @@ class MediaPlane:
     to advertise is the caller's business. `port_range` is inclusive and shared out among the workers: a leg
     takes an even port for RTP and the odd one after it for RTCP. `cores` pins worker i to `cores[i]`.
     `on_worker_lost` is told (worker number, cause) after that worker's legs got `LegLost`; the worker is
-    started again by itself.
+    started again by itself. What is recorded goes to a process of its own, which starts with the first
+    recording.
     """
 
     def __init__(
@@ -109,6 +114,7 @@ class MediaPlane:
         if workers < 1 or first < 1 or last > 65535 or last - first + 1 < 2 * workers:
             raise ValueError(f"{workers} media workers cannot share the ports {first}-{last}")
         self._on_worker_lost = on_worker_lost
+        self._gateway = GatewayLink()
         share = (last - first + 1) // workers // 2 * 2
         even = first + first % 2
         self._settings = [
@@ -123,6 +129,7 @@ class MediaPlane:
                 no_rtp_after=no_rtp_after,
                 report_every=report_every,
                 core=None if cores is None else cores[number % len(cores)],
+                gateway=self._gateway.address,
             )
             for number in range(workers)
         ]
@@ -134,6 +141,7 @@ class MediaPlane:
         """Start the workers and wait until each has lent its first ports. Raises MediaUnavailable."""
         self._running = True
         try:
+            self._gateway.listen()
             for settings in self._settings:
                 self._links[settings.worker] = await self._launch(settings)
         except BaseException:
@@ -148,6 +156,12 @@ class MediaPlane:
         await asyncio.gather(*self._restarts, return_exceptions=True)
         await asyncio.gather(*(link.stop() for link in self._links if link is not None))
         self._links = [None] * len(self._links)
+        await self._gateway.stop()
+
+    @property
+    def gateway_pid(self) -> int | None:
+        """The process that writes recordings; None until there is one to write."""
+        return self._gateway.pid
 
     @property
     def available(self) -> bool:
@@ -176,7 +190,7 @@ class MediaPlane:
         )
 
     async def _launch(self, settings: Settings) -> WorkerLink:
-        link = WorkerLink(settings, self._lost)
+        link = WorkerLink(settings, self._lost, self._gateway)
         await link.start()
         return link
 

@@ -42,6 +42,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """`io_uring`, `sockets`, or `auto` for the first where it works."""
     core: int | None = None
     """The processor core to stay on, None for any."""
+    gateway: str = ""
+    """Where recordings are written: the name of a socket in the abstract namespace."""
 
 
 class _Command(msgspec.Struct, frozen=True, array_like=True, tag=True):

@@ -40,6 +40,8 @@ from ringback.media.receive import Intake
 from ringback.media.rows import BANK, Rows
 from ringback.media.rtp import Batch
 from ringback.media.send import Outgoing, Senders
+from ringback.media.tapline import Block
+from ringback.media.taps import Taps
 from ringback.media.voices import Voices, mix
 from ringback.media.watch import Watch
 
@@ -95,6 +97,12 @@ class Phase:
         self.voices = Voices(capacity)
         self.bank = ToneBank(capacity)
         self.speech = SpeechDetectors(capacity)
+        self.taps = Taps(capacity)
+        self.tapped: Block | None = None
+        """What tapped rows heard and sent in the latest tick, valid until the next."""
+        self.frame = 0
+        """The number of the next tick's frame: the time line of recordings, which counts skipped ones, too.
+        """
         self._frames = np.zeros((capacity, SAMPLES), np.int16)
         self._whispered = np.zeros((capacity, SAMPLES), np.int16)
         self._warmed = 0
@@ -217,6 +225,8 @@ class Phase:
         audible = self._compose(count, frames)
         if self._keying:
             self._press_own(frames, audible)
+        self.tapped = self.taps.take(self.frame, audio, frames, audible) if self.taps else None
+        self.frame += 1
         outgoing = self.senders.build(count, frames, audible)
         np.copyto(self.watch.comfort[:count], self.intake.comfort[:count])
         for row in self.watch.check(count, now):
@@ -225,6 +235,7 @@ class Phase:
 
     def skip(self, frames: int) -> None:
         """Ticks were missed: what they would have done is left out, so that nothing drifts."""
+        self.frame += frames
         self.intake.jitter.advance(self.count, frames)
         for lane in self._lanes:
             lane.skip(self.count, frames * SAMPLES)
@@ -304,6 +315,7 @@ class Phase:
             self.voices,
             self.bank,
             self.speech,
+            self.taps,
         )
 
     @property

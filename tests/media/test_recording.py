@@ -1,0 +1,290 @@
+"""Recordings with true processes, sockets and files."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import signal
+import wave
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.media.rig import packet
+from tests.media.test_plane import DEADLINE, Phone, free_ports, until, worker_pid
+
+from ringback.media import codecs, wav
+from ringback.media.model import RecordingClosed, Tone
+from ringback.media.plane import LegLost, MediaLeg, MediaPlane, MediaRecording, Source
+
+RATE = 8000
+
+
+@pytest.fixture
+async def plane() -> AsyncIterator[MediaPlane]:
+    first = free_ports(120)
+    made = MediaPlane(port_range=(first, first + 119))
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+def phone() -> Iterator[Phone]:
+    made = Phone()
+    yield made
+    made.socket.close()
+
+
+@pytest.fixture
+def phones() -> Iterator[list[Phone]]:
+    """Put phones in here to have them closed at the end."""
+    made: list[Phone] = []
+    yield made
+    for phone in made:
+        phone.socket.close()
+
+
+class Talker(Phone):
+    """A phone that says something, 20 ms after 20 ms, in step with what it hears."""
+
+    def __init__(self, audio: wav.Int16) -> None:
+        super().__init__()
+        self.payloads = codecs.encode(np.ascontiguousarray(audio.reshape(-1, 160)), codecs.PCMU)
+        self.said = 0
+
+    async def talk(self, leg: MediaLeg, frames: int) -> None:
+        """Say the next `frames` frames, one for each packet heard."""
+        for _ in range(frames):
+            await self.hear()
+            payload = self.payloads[self.said % len(self.payloads)].tobytes()
+            self.say(leg, packet(self.said, self.said * 160, payload))
+            self.said += 1
+
+
+def noise(seed: int, seconds: float = 1.0) -> wav.Int16:
+    """A sound that is like no other, and not like itself a little later."""
+    generator = np.random.default_rng(seed)
+    return (generator.standard_normal(int(seconds * RATE)) * 4000).astype(np.int16)
+
+
+def place(sound: wav.Int16, recorded: wav.Int16) -> tuple[float, float]:
+    """Where in `recorded` the sound is (seconds), and how much it is like it (1: the same)."""
+    size = 1 << (len(recorded) + len(sound)).bit_length()
+    product = np.fft.irfft(np.fft.rfft(recorded, size) * np.conj(np.fft.rfft(sound, size)), size)
+    at = int(np.argmax(product[: len(recorded)]))
+    part = recorded[at : at + len(sound)].astype(float)
+    whole = sound[: len(part)].astype(float)
+    return at / RATE, float(part @ whole / np.sqrt((part @ part) * (whole @ whole)))
+
+
+async def listen(phone: Phone, frames: int) -> None:
+    """Hear that many frames from now on."""
+    try:
+        while True:
+            phone.socket.recv(2048)
+    except BlockingIOError:
+        pass
+    for _ in range(frames):
+        await phone.hear()
+
+
+async def closed(recording: MediaRecording) -> RecordingClosed:
+    return await asyncio.wait_for(recording.done, DEADLINE)
+
+
+async def test_what_was_said_and_played_is_on_the_right_channel(
+    plane: MediaPlane, phones: list[Phone], tmp_path: Path
+) -> None:
+    said, played = noise(1), noise(2)
+    phones.append(phone := Talker(said))
+    leg = plane.open_leg(phone.on_event)
+    leg.set_remote(phone.remote())
+    await phone.talk(leg, 5)
+    phone.said = 0
+    path = str(tmp_path / "call.wav")
+    recording = leg.record(path, channels=2)
+    leg.play([Source("noise", played.tobytes())])
+    await phone.talk(leg, 80)
+    recording.stop()
+    told = await closed(recording)
+    assert told.error is None
+    assert await phone.event(RecordingClosed) == told
+    audio = wav.read(path)
+    assert len(audio) == told.samples
+    assert told.samples / RATE == pytest.approx(1.6, abs=0.1)
+    sent_at, likeness = place(played, audio[:, 1])
+    assert likeness > 0.99
+    assert sent_at <= 0.08
+    # What came just before may still be in the jitter buffer.
+    heard_at, likeness = place(said[1600:], audio[:, 0])
+    assert likeness > 0.99
+    # The first of it was said when a frame was heard, and waited a frame in the jitter buffer.
+    assert heard_at - 0.2 == pytest.approx(0.03, abs=0.05)
+    assert place(played, audio[:, 0])[1] < 0.1
+    assert place(said, audio[:, 1])[1] < 0.1
+    await leg.close()
+
+
+async def test_mono_pauses_and_several_at_once(
+    plane: MediaPlane, phones: list[Phone], tmp_path: Path
+) -> None:
+    said = noise(1, 3.0)
+    phones.append(phone := Talker(said))
+    leg = plane.open_leg(phone.on_event)
+    leg.set_remote(phone.remote())
+    paths = [str(tmp_path / f"{name}.wav") for name in ("whole", "silent", "short", "inbound")]
+    whole, silent, short = (leg.record(path) for path in paths[:3])
+    inbound = leg.record(paths[3], channels=2, track="outbound")
+    await phone.talk(leg, 40)
+    silent.pause(silence=True)
+    short.pause(silence=False)
+    await phone.talk(leg, 40)
+    silent.resume()
+    short.resume()
+    await phone.talk(leg, 40)
+    await leg.close()
+    results = [await closed(recording) for recording in (whole, silent, short, inbound)]
+    assert [result.error for result in results] == [None] * 4
+    lengths = [result.samples / RATE for result in results]
+    # Commands are taken between ticks: one may come a tick after the other.
+    assert lengths == pytest.approx([lengths[0], lengths[0], lengths[0] - 0.8, lengths[0]], abs=0.1)
+    assert place(said[:8000], wav.read(paths[0])[:, 0])[1] > 0.95
+    begun, paused = wav.read(paths[1])[:6000, 0], wav.read(paths[1])[8000:12000, 0]
+    assert begun.any()
+    assert not paused.any()
+    assert not wav.read(paths[3]).any()
+
+
+async def test_a_path_that_cannot_be_written_harms_nobody_else(
+    plane: MediaPlane, phone: Phone, tmp_path: Path
+) -> None:
+    leg = plane.open_leg(phone.on_event)
+    leg.set_remote(phone.remote())
+    bad = leg.record(str(tmp_path / "nowhere" / "call.wav"))
+    good = leg.record(str(tmp_path / "call.wav"))
+    told = await closed(bad)
+    assert (told.samples, told.error) == (0, f"No such file or directory: {tmp_path}/nowhere/call.wav")
+    await listen(phone, 30)
+    good.stop()
+    assert (await closed(good)).samples > 20 * 160
+
+
+async def test_a_full_disk_ends_one_recording_and_not_the_call(
+    plane: MediaPlane, phone: Phone, tmp_path: Path
+) -> None:
+    """A limit on the size of its files fails the gateway as a full disk does."""
+    leg = plane.open_leg(phone.on_event)
+    leg.set_remote(phone.remote())
+    full = leg.record(str(tmp_path / "full.wav"), channels=2)
+    await until((tmp_path / "full.wav").exists)
+    pid = plane.gateway_pid
+    assert pid is not None
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (40_000, 40_000))
+    small = leg.record(str(tmp_path / "small.wav"))
+    told = await closed(full)
+    assert told.error == "File too large"
+    assert told.samples == (40_000 - wav.HEADER) // 4
+    assert len(wav.read(str(tmp_path / "full.wav"))) == told.samples
+    small.stop()
+    assert (await closed(small)).error is None
+    assert (await phone.hear()).silent
+    assert not leg.closed
+
+
+async def test_the_gateway_killed(plane: MediaPlane, phone: Phone, tmp_path: Path) -> None:
+    leg = plane.open_leg(phone.on_event)
+    leg.set_remote(phone.remote())
+    leg.play([Tone((440.0,), 20_000)])
+    path = tmp_path / "lost.wav"
+    lost = leg.record(str(path))
+    await until(lambda: path.exists() and path.stat().st_size > 16_000)
+    pid = plane.gateway_pid
+    assert pid is not None
+    with wave.open(str(path)) as played:
+        assert played.getnframes() >= 4000
+    os.kill(pid, signal.SIGKILL)
+    told = await closed(lost)
+    assert told.error == "the recordings' process ended (signal 9)"
+    assert told.samples >= 8000 - 160
+    assert len(wav.read(str(path))) == told.samples
+    again = leg.record(str(tmp_path / "again.wav"))
+    await listen(phone, 30)
+    again.stop()
+    told = await closed(again)
+    assert told.error is None
+    assert told.samples >= 25 * 160
+    assert plane.gateway_pid != pid
+    assert [event for event in phone.events if isinstance(event, RecordingClosed)][-1] == told
+
+
+async def test_the_worker_killed(plane: MediaPlane, phone: Phone, tmp_path: Path) -> None:
+    leg = plane.open_leg(phone.on_event)
+    leg.set_remote(phone.remote())
+    leg.play([Tone((440.0,), 20_000)])
+    path = tmp_path / "call.wav"
+    recording = leg.record(str(path))
+    await until(lambda: path.exists() and path.stat().st_size > 16_000)
+    os.kill(await worker_pid(plane), signal.SIGKILL)
+    # Too late for the worker to hear of it: closed all the same.
+    never = leg.record(str(tmp_path / "never.wav"))
+    assert await phone.event(LegLost)
+    told = await closed(recording)
+    assert told.error == "the media worker ended"
+    assert told.samples >= 8000 - 160
+    assert len(wav.read(str(path))) == told.samples
+    assert (await closed(never)).error == "the media worker ended (signal 9)"
+    assert (await closed(leg.record(str(tmp_path / "later.wav")))).error == "the leg is closed"
+
+
+async def test_everything_killed_leaves_files_that_can_be_made_whole(
+    plane: MediaPlane, phone: Phone, tmp_path: Path
+) -> None:
+    leg = plane.open_leg(phone.on_event)
+    leg.set_remote(phone.remote())
+    leg.play([Tone((440.0,), 20_000)])
+    path = tmp_path / "call.wav"
+    leg.record(str(path), channels=2)
+    heard = 0
+    while not (path.exists() and path.stat().st_size > 64_000):
+        heard += (await phone.hear()).payload_type == 0
+    pid = plane.gateway_pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    os.kill(await worker_pid(plane), signal.SIGKILL)
+    samples = wav.repair(str(path))
+    assert samples >= 16_000 - 160
+    assert heard * 160 - samples < RATE
+
+
+async def test_the_plane_stopped_ends_recordings(plane: MediaPlane, phone: Phone, tmp_path: Path) -> None:
+    leg = plane.open_leg(phone.on_event)
+    leg.set_remote(phone.remote())
+    path = tmp_path / "call.wav"
+    recording = leg.record(str(path))
+    await listen(phone, 30)
+    await plane.stop()
+    told = await closed(recording)
+    assert told.error is None
+    assert len(wav.read(str(path))) == told.samples >= 25 * 160
+
+
+async def test_fifty_at_once(plane: MediaPlane, phones: list[Phone], tmp_path: Path) -> None:
+    phones += [Phone() for _ in range(50)]
+    legs = [plane.open_leg(phone.on_event) for phone in phones]
+    recordings = []
+    for number, (phone, leg) in enumerate(zip(phones, legs, strict=True)):
+        leg.set_remote(phone.remote())
+        recordings.append(leg.record(str(tmp_path / f"{number}.wav"), channels=1 + number % 2))
+        leg.play([Source(f"noise {number}", noise(number, 0.5).tobytes())])
+    await listen(phones[-1], 40)
+    await asyncio.gather(*(leg.close() for leg in legs))
+    results = await asyncio.gather(*(closed(recording) for recording in recordings))
+    assert {result.error for result in results} == {None}
+    for number, result in enumerate(results):
+        audio = wav.read(str(tmp_path / f"{number}.wav"))
+        assert len(audio) == result.samples
+        assert place(noise(number, 0.5), audio[:, -1])[1] > 0.95
+    assert plane.stats().workers[0].frames_unrecorded == 0
