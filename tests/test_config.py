@@ -42,7 +42,7 @@ def test_the_example_holds_the_defaults() -> None:
     assert example.server.base_url == plain.server.base_url
     assert example.allow_private
     assert plain.allow_private
-    for section in ("speech", "calls", "store", "log"):
+    for section in ("speech", "calls", "devices", "store", "log"):
         assert getattr(example, section) == getattr(plain, section)
     changed = {"public_url"}
     for name in plain.server.__struct_fields__:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from uuid import UUID, uuid5
@@ -15,7 +16,10 @@ from ringback.audio.cache import AudioCache
 from ringback.audio.sources import AudioLibrary
 from ringback.calls.application import Dialect
 from ringback.calls.archive import Archive
+from ringback.calls.direct import Direct
+from ringback.calls.doorkeeper import Doorkeeper
 from ringback.calls.engine import Engine
+from ringback.calls.enrolment import Enrolment
 from ringback.calls.placing import Placing
 from ringback.calls.reception import Reception
 from ringback.calls.recording_copy import CopySender
@@ -30,10 +34,11 @@ from ringback.calls.services import Services
 from ringback.calls.switchboard import Switchboard
 from ringback.calls.timeline import TimeLine
 from ringback.config import Settings
-from ringback.config.tables import SpeechSection
+from ringback.config.tables import DevicesSection, SpeechSection
 from ringback.console.page import console_routes
 from ringback.dialects.callapi import CallApi
 from ringback.dialects.jambonz import Jambonz
+from ringback.dialects.jambonz.authenticate import JambonzAuthenticator
 from ringback.dialects.laml import Laml
 from ringback.media.plane import MediaPlane
 from ringback.net.clock import utcnow
@@ -41,12 +46,14 @@ from ringback.net.http import HttpPool
 from ringback.net.own import own_address
 from ringback.routing.bindings import StoredBindings
 from ringback.routing.directory import Directory, Trunk
+from ringback.routing.failures import Failures
+from ringback.routing.keepalive import KeepAlive
+from ringback.routing.limits import Limits
 from ringback.routing.outbound import Surroundings
 from ringback.routing.reach import Reach
-from ringback.routing.registrar import Registrar
+from ringback.routing.registrar import Binding, Registrar
 from ringback.running import Running, exclusive
 from ringback.serving import WebListeners
-from ringback.sip.auth_server import DigestServer
 from ringback.sip.endpoint import SipEndpoint
 from ringback.sip.flow import join_host_port, parse_listen
 from ringback.sip.inbound import InboundCall
@@ -77,10 +84,12 @@ class Server:
         self.settings = settings
         self.directory: Directory = settings.directory()
         self._stack = contextlib.AsyncExitStack()
-        self._registrar = Registrar()
+        self._registrar = _registrar(settings.devices)
+        self.limits = Limits(time.monotonic)
         self._policy = settings.address_policy()
         self._reach = Reach(self._policy, self.directory, self._registrar)
         self._reception: Reception | None = None
+        self._enrolment: Enrolment | None = None
         self.web: WebListeners
         self.store: Store
         self.time_line: TimeLine
@@ -124,8 +133,8 @@ class Server:
         await self._open_sip()
         engine = self._engine(http, data)
         dialects = self._open_calls(engine, http, data)
-        by_name: dict[str, Dialect] = {dialect.name: dialect for dialect in dialects}
-        await self._open_reception(engine, by_name)
+        by_name: dict[str, Dialect] = {dialect.name: dialect for dialect in (*dialects, Direct())}
+        await self._open_reception(engine, http, by_name)
         # What an earlier life left to tell comes before what is told of the calls that it left open.
         await self.deliverer.start()
         await end_open_calls(engine, self.directory, by_name)
@@ -204,6 +213,7 @@ class Server:
             roster=Roster(self.time_line),
             placing=self._placing(),
             archive=self._archive(http, data),
+            limits=self.limits,
             advertise=self.settings.server.advertised[0],
             max_call_seconds=self.settings.calls.max_call_seconds,
         )
@@ -251,28 +261,55 @@ class Server:
         )
         return Laml(services), Jambonz(services), CallApi(services)
 
-    async def _open_reception(self, engine: Engine, dialects: dict[str, Dialect]) -> None:
-        bindings = StoredBindings(self.store)
-        self._registrar.restore(await bindings.load(), utcnow().timestamp())
+    async def _open_reception(self, engine: Engine, http: HttpPool, dialects: dict[str, Dialect]) -> None:
+        doorkeeper = self._doorkeeper(http)
+        enrolment = Enrolment(self.directory, self._registrar, StoredBindings(self.store), doorkeeper)
+        await enrolment.restore()
 
         async def expire() -> None:
-            for binding in self._registrar.expire(utcnow().timestamp()):
-                bindings.drop(binding)
+            enrolment.expire()
 
         self._repeat(_EXPIRE_SECONDS, expire)
-        digest = DigestServer(
-            "ringback",
-            self._password,
-            lambda: utcnow().timestamp(),
+        self._keep_devices_alive(enrolment)
+        self._enrolment = enrolment
+        self._reception = Reception(engine, self.directory, dialects, doorkeeper)
+
+    def _doorkeeper(self, http: HttpPool) -> Doorkeeper:
+        devices = self.settings.devices
+        return Doorkeeper(
+            self.directory,
+            Failures(time.monotonic, burst=devices.failures, per_minute=devices.failures_per_minute),
+            JambonzAuthenticator(http),
             algorithms=self.settings.server.digest_algorithms,
         )
-        self._reception = Reception(engine, self.directory, dialects, self._registrar, digest, bindings)
+
+    def _keep_devices_alive(self, enrolment: Enrolment) -> None:
+        devices = self.settings.devices
+        if devices.keep_alive == "never":
+            return
+
+        async def ask(binding: Binding) -> int:
+            sender = NameAddr(Uri(host=self.endpoint.local_address(binding.target)))
+            pending = self.endpoint.request(
+                "OPTIONS", binding.target, from_=sender, to=NameAddr(binding.uri), route=binding.route
+            )
+            return (await pending).status
+
+        keep_alive = KeepAlive(
+            enrolment.registered,
+            ask,
+            enrolment.drop,
+            everybody=devices.keep_alive == "always",
+            tries=devices.keep_alive_tries,
+        )
+        task = asyncio.get_running_loop().create_task(keep_alive.run(devices.keep_alive_seconds))
+        self._stack.callback(task.cancel)
 
     def _register_at_trunks(self) -> None:
         """At the carriers that want to know where we are; who we are there is the trunk's user name."""
         for trunk in self.directory.all(Trunk):
-            if trunk.register:
-                registrar = trunk.uri()
+            for gateway in trunk.gateways if trunk.register else ():
+                registrar = gateway.uri()
                 registration = self.endpoint.register(
                     registrar,
                     aor=NameAddr(Uri(user=trunk.username, host=registrar.host)),
@@ -301,12 +338,8 @@ class Server:
             self._reception.invitation(session)
 
     def _registering(self, request: IncomingRequest) -> None:
-        if self._reception is not None:
-            self._reception.register(request)
-
-    def _password(self, username: str) -> str | None:
-        client = self.directory.client(username)
-        return client.password if client else None
+        if self._enrolment is not None:
+            self._enrolment.register(request)
 
     def _signing_key(self, delivery: Delivery) -> str:
         account = self.directory.account(UUID(delivery.account_id))
@@ -314,6 +347,16 @@ class Server:
             return ""
         jambonz = delivery.scheme == "jambonz"
         return account.webhook_secret if jambonz else account.webhook_signing_key
+
+
+def _registrar(devices: DevicesSection) -> Registrar:
+    return Registrar(
+        min_expires=devices.min_expires,
+        default_expires=devices.default_expires,
+        max_expires=devices.max_expires,
+        max_contacts=devices.max_contacts,
+        nat_expires=devices.nat_expires,
+    )
 
 
 def _providers(settings: SpeechSection, http: HttpPool) -> list[TextToSpeech]:

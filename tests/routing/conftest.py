@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from ringback.routing.directory import Account, Application, Client, Directory, Number, Trunk
+from ringback.routing.directory import Account, Application, Client, Directory, Gateway, Number, Trunk
 
 DEMO, OTHER = UUID(int=1), UUID(int=2)
 
@@ -32,12 +32,17 @@ def directory() -> Directory:
                 id=UUID(int=301),
                 account_id=DEMO,
                 name="carrier",
-                host="192.0.2.1:5080",
+                gateways=(Gateway(host="192.0.2.1:5080"),),
                 username="us",
                 password="secret",
                 inbound_from=("192.0.2.0/24",),
             ),
-            Trunk(id=UUID(int=302), account_id=DEMO, name="backup", host="sip.example.com", transport="tcp"),
+            Trunk(
+                id=UUID(int=302),
+                account_id=DEMO,
+                name="backup",
+                gateways=(Gateway(host="sip.example.com", transport="tcp"),),
+            ),
             Trunk(
                 id=UUID(int=303),
                 account_id=OTHER,

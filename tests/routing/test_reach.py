@@ -9,15 +9,15 @@ import pytest
 from tests.routing.conftest import DEMO
 
 from ringback.net.guard import AddressPolicy
-from ringback.routing.directory import Directory, Trunk
+from ringback.routing.directory import Directory, Gateway, Trunk
 from ringback.routing.reach import Reach
 from ringback.routing.registrar import Registrar, Registration
 from ringback.sip.flow import Flow
 from ringback.sip.uri import NameAddr
 
 TRUNKS = (
-    Trunk(id=UUID(int=1), account_id=DEMO, name="address", host="10.0.0.1:5080"),
-    Trunk(id=UUID(int=2), account_id=DEMO, name="name", host="PBX.internal"),
+    Trunk(id=UUID(int=1), account_id=DEMO, name="address", gateways=(Gateway(host="10.0.0.1:5080"),)),
+    Trunk(id=UUID(int=2), account_id=DEMO, name="name", gateways=(Gateway(host="PBX.internal"),)),
     Trunk(id=UUID(int=3), account_id=DEMO, name="inbound", inbound_from=("10.2.0.0/24", "10.3.0.9")),
     Trunk(id=UUID(int=4), account_id=DEMO, name="anyone", inbound_from=("0.0.0.0/0",)),
 )

@@ -174,3 +174,64 @@ async def test_a_binding_that_cannot_be_stored_is_no_failure(data: Path) -> None
     (binding,) = ask(Registrar(), "<sip:a@h>").kept
     StoredBindings(store).keep(binding)
     StoredBindings(store).drop(binding)
+
+
+# -- through a NAT
+
+
+@pytest.mark.parametrize(
+    ("contact", "flow", "path", "granted"),
+    [
+        ("sip:a@10.0.0.1:5062", FLOW, (), 30),
+        ("sip:a@192.0.2.9:5062", FLOW, (), 3600),  # another port alone is no NAT
+        ("sip:a@host.example", FLOW, (), 3600),  # a name says nothing
+        ("sip:a@[2001:db8::2]", Flow("udp", "2001:db8::1", 5060), (), 30),
+        ("sip:a@10.0.0.1;transport=tcp", Flow("tcp", "192.0.2.9", 40000), (), 3600),
+        ("sip:a@10.0.0.1", FLOW, ("<sip:proxy;lr>",), 3600),
+    ],
+)
+def test_over_udp_a_nat_makes_a_binding_short(
+    contact: str, flow: Flow, path: tuple[str, ...], granted: int
+) -> None:
+    registrar = Registrar(nat_expires=30)
+    reply = ask(registrar, f"<{contact}>", flow=flow, path=path)
+    assert reply.contacts == (f"<{contact}>;expires={granted}",)
+    (binding,) = registrar.lookup("alice", 0.0)
+    assert binding.behind_nat == (granted == 30 or flow.transport == "tcp")
+
+
+def test_a_short_binding_is_no_reason_for_423() -> None:
+    registrar = Registrar(min_expires=60, nat_expires=30)
+    assert ask(registrar, "<sip:a@10.0.0.1>;expires=600").contacts == ("<sip:a@10.0.0.1>;expires=30",)
+
+
+def test_somebody_else_may_say_how_long_it_lasts() -> None:
+    assert ask(Registrar(), "<sip:a@h>", longest=90).contacts == ("<sip:a@h>;expires=90",)
+
+
+# -- a telephone that moved
+
+
+def test_a_telephone_is_known_by_its_instance() -> None:
+    registrar = Registrar(max_contacts=5)
+    mine, other = '+sip.instance="<urn:uuid:1>"', '+sip.instance="<urn:uuid:2>"'
+    ask(registrar, f"<sip:a@h1>;{mine}")
+    ask(registrar, f"<sip:a@h2>;{other}", cseq=2, now=1.0)
+    reply = ask(registrar, f"<sip:a@h3>;{mine}", call_id="after a restart", now=2.0)
+    assert uris(registrar) == ["sip:a@h3", "sip:a@h2"]
+    assert [binding.contact for binding in reply.dropped] == ["sip:a@h1"]
+
+
+def test_a_telephone_without_an_instance_is_known_by_its_call_id() -> None:
+    registrar = Registrar(max_contacts=5)
+    ask(registrar, "<sip:a@h1>")
+    ask(registrar, "<sip:a@h2>", cseq=2)
+    ask(registrar, "<sip:a@h3>", call_id="another one")
+    assert sorted(uris(registrar)) == ["sip:a@h2", "sip:a@h3"]
+
+
+def test_a_contact_that_does_not_answer_is_dropped() -> None:
+    registrar = Registrar(max_contacts=5)
+    ask(registrar, "<sip:a@h1>", "<sip:a@h2>")
+    registrar.drop(registrar.lookup("alice", 0.0)[0])
+    assert len(uris(registrar)) == 1

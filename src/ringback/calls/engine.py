@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from ringback.routing.limits import Limits
 
 if TYPE_CHECKING:
     from ringback.audio.sources import AudioLibrary
@@ -33,3 +36,5 @@ class Engine:
     advertise: str = ""
     """The address to put into SDP; empty: the local address of the route to each peer."""
     max_call_seconds: float = 14400.0
+    limits: Limits = field(default_factory=lambda: Limits(time.monotonic))
+    """How many calls accounts and trunks have."""

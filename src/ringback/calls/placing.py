@@ -13,6 +13,7 @@ from ringback.calls.application import Application
 from ringback.calls.control import CallerNotOwned, Overloaded, Unroutable
 from ringback.calls.ending import Ending
 from ringback.calls.events import CallInitiated, CallRequested
+from ringback.calls.leg import HeaderList
 from ringback.calls.record import CallRecord
 from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.calls.timeline import current_call
@@ -132,7 +133,7 @@ class Placing:
                 to=route.to,
                 offer=offer,
                 on_event=on_event,
-                headers=placement.headers,
+                headers=_merged(route.headers, placement.headers),
                 credentials=route.credentials,
                 route=route.route,
                 call_id=call.record.sip_call_id,
@@ -140,6 +141,12 @@ class Placing:
             )
 
         return invite
+
+
+def _merged(ours: HeaderList, wanted: HeaderList) -> list[tuple[str, str]]:
+    """The header fields of an INVITE; what the application wants said wins."""
+    said = {name.lower() for name, _ in wanted}
+    return [*(field for field in ours if field[0].lower() not in said), *wanted]
 
 
 def begin(call: Call) -> None:

@@ -1,29 +1,44 @@
-"""Inbound calls: who is calling, who answers, and the call that comes of it. Devices register here, too."""
+"""Inbound calls: who is calling, who answers, and the call that comes of it."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from ringback.calls.application import Dialect, NewCall, SipMessageFacts
+import msgspec
+
+from ringback.calls.application import Application, Dialect, NewCall, SipMessageFacts
 from ringback.calls.call import Call
+from ringback.calls.direct import DirectCall
 from ringback.calls.discretion import redacted, without_credentials
+from ringback.calls.doorkeeper import Admitted, Challenged, Denied, Doorkeeper, Verdict
 from ringback.calls.events import CallReceived
 from ringback.calls.negotiation import NotAcceptable
 from ringback.calls.record import CallRecord
 from ringback.calls.status import CallStatus, Direction
+from ringback.calls.verbs import Target
 from ringback.net.clock import utcnow
 from ringback.routing.directory import Account, Directory
-from ringback.routing.inbound import Answering, Device, InviteFacts, Refused, answer, identify
-from ringback.routing.registrar import BindingStore, Registrar, Registration, parse_contacts, parse_path
+from ringback.routing.identity import shown_caller
+from ringback.routing.inbound import (
+    Answering,
+    Called,
+    Connecting,
+    Device,
+    FromTrunk,
+    InviteFacts,
+    Refused,
+    answer,
+    dialled_user,
+    identify,
+)
+from ringback.routing.limits import Over
 from ringback.sip.auth import Credentials
-from ringback.sip.auth_server import DigestServer
 from ringback.sip.errors import SipParseError
 from ringback.sip.flow import join_host_port
 from ringback.sip.inbound import InboundCall
-from ringback.sip.incoming import IncomingRequest
 from ringback.sip.message import Request
 from ringback.sip.uri import NameAddr
 from ringback.store.errors import StoreError
@@ -35,28 +50,27 @@ logger = logging.getLogger(__name__)
 
 
 class Reception:
-    """Takes what the SIP endpoint hands up: INVITEs of new calls, and REGISTERs."""
+    """Takes the INVITEs of new calls that the SIP endpoint hands up."""
 
     def __init__(
         self,
         engine: Engine,
         directory: Directory,
         dialects: Mapping[str, Dialect],
-        registrar: Registrar,
-        digest: DigestServer,
-        bindings: BindingStore,
+        doorkeeper: Doorkeeper,
     ) -> None:
         self._engine = engine
         self._directory = directory
         self._dialects = dialects
-        self._registrar = registrar
-        self._digest = digest
-        self._bindings = bindings
+        self._doorkeeper = doorkeeper
 
     def invitation(self, session: InboundCall) -> None:
         """An INVITE of a new call; 100 has gone out."""
+        self._guarded(session, lambda: self._admit(session))
+
+    def _guarded(self, session: InboundCall, work: Callable[[], None]) -> None:
         try:
-            self._admit(session)
+            work()
         except SipParseError as error:
             session.reject(400, error.reason)
         except NotAcceptable as error:
@@ -71,40 +85,73 @@ class Reception:
 
     def _admit(self, session: InboundCall) -> None:
         request = session.request
+        claimed = _claimed(request)
         facts = InviteFacts(
-            request_uri=request.uri,
             from_uri=request.from_.uri,
             source_ip=session.source.host,
-            authorization_user=_claimed_user(request),
+            authorization_user=claimed.username if claimed else None,
+            authorization_realm=claimed.realm if claimed else "",
         )
         caller = identify(self._directory, facts)
         if isinstance(caller, Refused):
             self._refuse(session, caller)
-            return
-        if isinstance(caller, Device) and not self._proven(request, caller):
-            session.reject(
-                407, headers=self._challenges(request, "Proxy-Authenticate", "Proxy-Authorization")
+        elif isinstance(caller, Device):
+            self._doorkeeper.prove(
+                request,
+                session.source,
+                caller.client,
+                lambda verdict: self._judged(session, caller, verdict),
             )
-            return
-        answering = answer(self._directory, caller, request.uri)
+        else:
+            self._answer(session, caller, Admitted())
+
+    def _judged(self, session: InboundCall, caller: Device, verdict: Verdict) -> None:
+        if session.state == "ended":
+            return  # the caller gave up while the web application was asked
+        if isinstance(verdict, Challenged):
+            session.reject(verdict.status, headers=verdict.headers)
+        elif isinstance(verdict, Denied):
+            name = caller.client.username
+            refused = Refused(verdict.status, f"device {name} is not admitted", verdict.reason)
+            self._refuse(session, refused, verdict.headers)
+        else:
+            self._guarded(session, lambda: self._answer(session, caller, verdict))
+
+    def _answer(self, session: InboundCall, caller: Device | FromTrunk, admitted: Admitted) -> None:
+        request = session.request
+        answering = answer(self._directory, caller, _called(request))
         if isinstance(answering, Refused):
             self._refuse(session, answering)
             return
-        account = self._directory.account(answering.application.account_id)
-        if account is not None:
-            self._begin(session, account, answering)
+        owner = answering.client if isinstance(answering, Connecting) else answering.application
+        account = self._directory.account(owner.account_id)
+        if account is None:
+            return
+        trunk = None if isinstance(answering, Connecting) else answering.trunk
+        lease = self._engine.limits.admit(account, (trunk,))
+        if isinstance(lease, Over):
+            self._refuse(session, Refused(503, lease.why, lease.words), (("Retry-After", "5"),))
+            return
+        try:
+            call = self._begin(session, account, answering, admitted)
+        except BaseException:
+            lease.end()
+            raise
+        call.over_future.add_done_callback(lambda _: lease.end())
 
-    def _begin(self, session: InboundCall, account: Account, answering: Answering) -> None:
-        configured = answering.application
-        application = self._dialects[configured.dialect].application(account, configured)
+    def _begin(
+        self, session: InboundCall, account: Account, answering: Answering | Connecting, admitted: Admitted
+    ) -> Call:
+        application = self._application(account, answering, admitted)
         request = session.request
         received = _received(session, answering)
         now = utcnow()
+        configured = answering if isinstance(answering, Answering) else None
         record = CallRecord(
             id=uuid4(),
             account_id=account.id,
-            application_id=configured.id,
-            number_id=answering.number.id if answering.number else None,
+            application_id=configured.application.id if configured else None,
+            number_id=configured.number.id if configured and configured.number else None,
             dialect=application.dialect,
             profile=application.profile,
             direction=Direction.INBOUND,
@@ -135,94 +182,56 @@ class Reception:
         if application.rings_at_once:
             call.ring()
         call.runner.run(NewCall(invite=_facts_of(session)))
+        return call
 
-    def _refuse(self, session: InboundCall, refused: Refused) -> None:
+    def _application(
+        self, account: Account, answering: Answering | Connecting, admitted: Admitted
+    ) -> Application:
+        if isinstance(answering, Connecting):
+            kind = "number" if answering.is_number else "client"
+            return DirectCall(Target(kind=kind, address=answering.called))
+        configured = answering.application
+        if admitted.voice_url:
+            configured = msgspec.structs.replace(configured, voice_url=admitted.voice_url, app_json="")
+        if admitted.status_callback:
+            configured = msgspec.structs.replace(configured, status_callback=admitted.status_callback)
+        return self._dialects[configured.dialect].application(account, configured)
+
+    def _refuse(
+        self, session: InboundCall, refused: Refused, headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
         """Say why, where people look; the caller learns the code only."""
         logger.warning("call %s from %s is refused: %s", session.call_id, session.source, refused.reason)
         self._engine.time_line.refused(str(session.source), refused.status, refused.reason)
-        session.reject(refused.status)
-
-    # -- devices
-
-    def register(self, incoming: IncomingRequest) -> None:
-        """A REGISTER: challenged, then the registrar decides."""
-        try:
-            self._register(incoming)
-        except SipParseError as error:
-            incoming.reply(error.status, error.reason)
-        except Exception:
-            logger.exception("a REGISTER from %s could not be taken", incoming.source)
-            incoming.reply(500)
-
-    def _register(self, incoming: IncomingRequest) -> None:
-        request = incoming.request
-        client = self._directory.client(request.to.uri.user or "")
-        username = self._digest_user(request, "Authorization")
-        if client is None or username != client.username:
-            # Unknown and known users get the same challenge: who exists is nobody's business.
-            incoming.reply(401, headers=self._challenges(request, "WWW-Authenticate", "Authorization"))
-            return
-        contacts, everything = parse_contacts(request.headers.get_all("Contact"))
-        path = parse_path(request.headers.get_all("Path"))
-        registered = self._registrar.register(
-            Registration(
-                username=client.username,
-                flow=incoming.source,
-                call_id=request.call_id,
-                cseq=request.cseq.number,
-                contacts=contacts,
-                everything=everything,
-                expires=request.expires,
-                user_agent=request.headers.get("User-Agent") or "",
-                path=path,
-            ),
-            utcnow().timestamp(),
-        )
-        for binding in registered.dropped:
-            self._bindings.drop(binding)
-        for binding in registered.kept:
-            self._bindings.keep(binding)
-        headers = [("Contact", contact) for contact in registered.contacts]
-        if registered.status == 200:
-            headers += [("Path", hop) for hop in path]  # RFC 3327 section 5.3: the device learns its way
-        if registered.min_expires is not None:
-            headers.append(("Min-Expires", str(registered.min_expires)))
-        incoming.reply(registered.status, registered.reason or None, headers=headers)
-
-    def _proven(self, request: Request, device: Device) -> bool:
-        return self._digest_user(request, "Proxy-Authorization") == device.client.username
-
-    def _digest_user(self, request: Request, field: str) -> str | None:
-        """The user whose digest is right, None if there is none."""
-        rows = request.headers.get_all(field)
-        return self._digest.verify(rows, request.method, request.uri, request.body).username
-
-    def _challenges(self, request: Request, field: str, answer: str) -> list[tuple[str, str]]:
-        """The challenge, marked stale where only the nonce was too old."""
-        rows = request.headers.get_all(answer)
-        stale = bool(rows) and self._digest.verify(rows, request.method, request.uri).stale
-        return [(field, value) for value in self._digest.challenges(stale=stale)]
+        session.reject(refused.status, refused.words or None, headers)
 
 
-def _claimed_user(request: Request) -> str | None:
+def _claimed(request: Request) -> Credentials | None:
     value = request.headers.get("Proxy-Authorization") or request.headers.get("Authorization")
-    if value is None:
-        return None
-    credentials = Credentials.parse(value)
-    return credentials.username if credentials else None
+    return None if value is None else Credentials.parse(value)
 
 
-def _received(session: InboundCall, answering: Answering) -> CallReceived:
+def _called(request: Request) -> Called:
+    party = request.headers.get("P-Called-Party-ID")
+    try:
+        party_uri = NameAddr.parse(party).uri if party else None
+    except SipParseError:
+        party_uri = None
+    return Called(request.uri, request.to.uri, party_uri)
+
+
+def _received(session: InboundCall, answering: Answering | Connecting) -> CallReceived:
     request = session.request
-    caller = request.from_
+    trunk = None if isinstance(answering, Connecting) else answering.trunk
+    caller = shown_caller(request, trunk)
     return CallReceived(
-        from_=caller.uri.user or caller.uri.host,
-        to=request.uri.user or request.uri.host,
+        from_=dialled_user(caller.uri) or caller.uri.host,
+        to=answering.called,
         caller_name=caller.display_name or None,
         forwarded_from=_diverted_from(request),
         sip_call_id=session.call_id,
         source=str(session.source),
-        trunk=answering.trunk.name if answering.trunk else None,
+        trunk=trunk.name if trunk else None,
         client=answering.client.username if answering.client else None,
         from_uri=str(caller.uri),
         to_uri=str(request.uri),

@@ -12,12 +12,14 @@ from ringback.config.tables import (
     ApplicationTable,
     CallsSection,
     ClientTable,
+    DevicesSection,
     RecordingsSection,
     ServerSection,
     SpeechSection,
     StoreSection,
     TrunkTable,
 )
+from ringback.routing.numbers import is_telephone_number
 from ringback.sip.flow import parse_listen, split_address
 
 _HTTP = ("http", "https")
@@ -64,6 +66,27 @@ def check_calls(reader: Reader, calls: CallsSection) -> None:
     _at_least(reader, 0, calls.shutdown_seconds, "calls.shutdown_seconds")
 
 
+def check_devices(reader: Reader, devices: DevicesSection) -> None:
+    """`[devices]`."""
+    for key, least in (("max_contacts", 1), ("min_expires", 1), ("nat_expires", 1), ("keep_alive_tries", 1)):
+        _at_least(reader, least, getattr(devices, key), f"devices.{key}")
+    _at_least(reader, devices.min_expires, devices.default_expires, "devices.default_expires")
+    _at_least(reader, devices.default_expires, devices.max_expires, "devices.max_expires")
+    _at_least(reader, 5, devices.keep_alive_seconds, "devices.keep_alive_seconds")
+    _at_least(reader, 0, devices.failures, "devices.failures")
+    _at_least(reader, 0, devices.failures_per_minute, "devices.failures_per_minute")
+
+
+def check_accounts(reader: Reader, accounts: Sequence[AccountTable]) -> None:
+    """Limits and addresses of `[[account]]`."""
+    for index, table in enumerate(accounts):
+        where = f"account[{index}]"
+        if table.registration_hook:
+            _url(reader, table.registration_hook, _HTTP, f"{where}.registration_hook")
+        for key in ("max_calls", "calls_per_second", "max_queued"):
+            _at_least(reader, 0, getattr(table, key), f"{where}.{key}")
+
+
 def check_store(reader: Reader, store: StoreSection) -> None:
     """`[store]`."""
     _at_least(reader, 0, store.retention_days, "store.retention_days")
@@ -101,15 +124,29 @@ def check_applications(reader: Reader, applications: Sequence[ApplicationTable])
 
 
 def check_trunks(reader: Reader, trunks: Sequence[TrunkTable]) -> None:
-    """The addresses of `[[trunk]]`."""
+    """Addresses, numbers and limits of `[[trunk]]`."""
     for index, table in enumerate(trunks):
+        where = f"trunk[{index}]"
+        if table.host and table.gateways:
+            reader.expected("host or gateways, not both", table.host, f"{where}.host")
         if table.host:
-            _address(reader, table.host, f"trunk[{index}].host")
-        if table.register and not (table.host and table.username):
-            reader.expected("host and username for a trunk that registers", None, f"trunk[{index}].register")
+            _address(reader, table.host, f"{where}.host")
+        for place, gateway in enumerate(table.gateways):
+            _address(reader, gateway.host, f"{where}.gateways[{place}].host")
+            _at_least(reader, 0, gateway.priority, f"{where}.gateways[{place}].priority")
+            _at_least(reader, 0, gateway.weight, f"{where}.gateways[{place}].weight")
+        if table.register and not (table.all_gateways and table.username):
+            reader.expected("host and username for a trunk that registers", None, f"{where}.register")
+        for key in ("strip", "prefix", "identity"):
+            value = getattr(table, key)
+            if value and not is_telephone_number(value):
+                reader.expected("the digits of a telephone number", value, f"{where}.{key}")
+        for key in ("options_seconds", "max_calls", "calls_per_second"):
+            _at_least(reader, 0, getattr(table, key), f"{where}.{key}")
+        _at_least(reader, 1, table.answer_seconds, f"{where}.answer_seconds")
 
 
-def _at_least(reader: Reader, least: int, value: float, where: str) -> None:
+def _at_least(reader: Reader, least: float, value: float, where: str) -> None:
     if value < least:
         reader.expected(f"at least {least}", value, where)
 

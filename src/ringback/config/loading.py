@@ -12,8 +12,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from ringback.config.checks import (
+    check_accounts,
     check_applications,
     check_calls,
+    check_devices,
     check_recordings,
     check_secrets,
     check_server,
@@ -29,6 +31,7 @@ from ringback.config.tables import (
     ApplicationTable,
     CallsSection,
     ClientTable,
+    DevicesSection,
     LogSection,
     NumberTable,
     RecordingsSection,
@@ -56,6 +59,7 @@ _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "webhooks": WebhooksSection,
     "speech": SpeechSection,
     "calls": CallsSection,
+    "devices": DevicesSection,
     "store": StoreSection,
     "recordings": RecordingsSection,
     "log": LogSection,
@@ -147,8 +151,10 @@ def _check(reader: Reader, values: Mapping[str, Any]) -> None:
     check_server(reader, values["server"])
     check_speech(reader, values["speech"])
     check_calls(reader, values["calls"])
+    check_devices(reader, values["devices"])
     check_store(reader, values["store"])
     check_recordings(reader, values["recordings"])
+    check_accounts(reader, values["account"])
     check_applications(reader, values["application"])
     check_trunks(reader, values["trunk"])
     check_secrets(reader, values["account"], values["client"])

@@ -121,11 +121,11 @@ class Reader:
             return None
 
     def _text(self, text: str, wanted: Any, variable: str) -> Any:
-        """An environment variable's text: lists are written with commas, tables as JSON."""
+        """An environment variable's text: lists of words are written with commas, tables as JSON."""
         try:
-            if get_origin(wanted) is tuple:
+            if get_origin(wanted) is tuple and get_args(wanted)[0] is str:
                 return tuple(part.strip() for part in text.split(",") if part.strip())
-            if get_origin(wanted) is dict:
+            if get_origin(wanted) in (dict, tuple):
                 return msgspec.json.decode(text, type=wanted)
             return msgspec.convert(text, wanted, strict=False)
         except msgspec.MsgspecError as error:
@@ -133,7 +133,8 @@ class Reader:
             return None
 
     def _mismatch(self, value: object, wanted: Any, error: Exception, where: str) -> None:
-        reason, _, _ = str(error).partition(" - at ")
+        reason, _, inside = str(error).partition(" - at ")
+        where += inside.strip("`").removeprefix("$")
         names = _BACKQUOTED.findall(reason)
         if get_origin(wanted) is Literal:
             reason = "expected " + " or ".join(str(choice) for choice in get_args(wanted) if choice)

@@ -16,6 +16,9 @@ from ringback.routing.directory import (
     Directory,
     DirectoryError,
     Entry,
+    Gateway,
+    HookAddress,
+    Limit,
     Number,
     Speech,
     Trunk,
@@ -79,6 +82,11 @@ class _Seeding:
                 webhook_secret=table.webhook_secret or _derived_secret(table.token),
                 service_provider_sid=table.service_provider_sid or _SERVICE_PROVIDER,
                 device_application_id=answers,
+                devices_dial_out=table.devices_dial_out,
+                sip_realm=table.sip_realm,
+                registration_hook=_registration_hook(table),
+                limit=Limit(table.max_calls, table.calls_per_second),
+                max_queued=table.max_queued,
             ),
             where,
         )
@@ -140,12 +148,26 @@ class _Seeding:
                 id=table.sid or derived_id(owner, "trunk", table.name),
                 account_id=owner,
                 name=table.name,
-                host=table.host,
-                transport=table.transport,
+                gateways=tuple(
+                    Gateway(host=at.host, transport=at.transport, priority=at.priority, weight=at.weight)
+                    for at in table.all_gateways
+                ),
                 username=table.username,
                 password=table.password,
                 register=table.register,
+                options_seconds=table.options_seconds,
+                answer_seconds=table.answer_seconds,
+                limit=Limit(table.max_calls, table.calls_per_second),
+                number_format=table.number_format,
+                strip=table.strip,
+                prefix=table.prefix,
+                caller_id=table.caller_id,
+                identity=table.identity,
+                diversion=table.diversion,
                 inbound_from=table.inbound_from,
+                application_id=self._application_id(owner, table.application, f"{where}.application"),
+                called_from=table.called_from,
+                trust_identity=table.trust_identity,
             ),
             where,
         )
@@ -199,6 +221,17 @@ class _Seeding:
 def account_id(name: str) -> UUID:
     """The identifier of an account whose `sid` is not given."""
     return derived_id(None, "account", name)
+
+
+def _registration_hook(table: AccountTable) -> HookAddress | None:
+    if not table.registration_hook:
+        return None
+    return HookAddress(
+        url=table.registration_hook,
+        method=table.registration_hook_method,
+        username=table.registration_hook_username,
+        password=table.registration_hook_password,
+    )
 
 
 def _derived_secret(token: str) -> str:

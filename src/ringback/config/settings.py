@@ -10,6 +10,7 @@ from ringback.config.tables import (
     ApplicationTable,
     CallsSection,
     ClientTable,
+    DevicesSection,
     LogSection,
     NumberTable,
     RecordingsSection,
@@ -21,7 +22,7 @@ from ringback.config.tables import (
 )
 from ringback.net.guard import AddressPolicy, origin_of
 from ringback.net.own import is_loopback
-from ringback.routing.directory import Directory
+from ringback.routing.directory import Directory, Entry
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     webhooks: WebhooksSection = WebhooksSection()
     speech: SpeechSection = SpeechSection()
     calls: CallsSection = CallsSection()
+    devices: DevicesSection = DevicesSection()
     store: StoreSection = StoreSection()
     recordings: RecordingsSection = RecordingsSection()
     log: LogSection = LogSection()
@@ -67,11 +69,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         urls = [self.speech.base_url] if self.speech.base_url else []
         for table in self.application:
             urls += [url for url in (table.voice_url, table.fallback_url, table.status_callback) if url]
-        urls += [f"sip://{trunk.host}" for trunk in self.trunk if trunk.host]
+        urls += [account.registration_hook for account in self.account if account.registration_hook]
+        urls += [f"sip://{gateway.host}" for trunk in self.trunk for gateway in trunk.all_gateways]
         return tuple(dict.fromkeys(urls))
 
+    def entries(self) -> list[Entry]:
+        """The objects that the tables describe, accounts first; raises ConfigError when they contradict each
+        other."""
+        return seed(self.source, self.account, self.application, self.number, self.trunk, self.client)
+
     def directory(self) -> Directory:
-        """The objects that the tables describe; raises ConfigError when they contradict each other."""
-        return Directory(
-            seed(self.source, self.account, self.application, self.number, self.trunk, self.client)
-        )
+        """A directory of those objects; raises ConfigError."""
+        return Directory(self.entries())

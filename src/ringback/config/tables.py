@@ -8,10 +8,12 @@ from uuid import UUID
 
 import msgspec
 
+from ringback.routing.trunk import CalledFrom, CallerIdForm, NumberFormat
 from ringback.sip.flow import split_address
 
 Method = Literal["GET", "POST"]
 Dialect = Literal["laml", "jambonz", "callapi"]
+Transport = Literal["udp", "tcp"]
 Profile = Literal["", "signalwire", "twilio"]
 
 
@@ -97,6 +99,21 @@ class CallsSection(msgspec.Struct, frozen=True, kw_only=True):
     shutdown_seconds: int = 30  # how long running calls may go on after a stop was asked for
 
 
+class DevicesSection(msgspec.Struct, frozen=True, kw_only=True):
+    """`[devices]`: the SIP devices that register here. Seconds, where a key has no other unit."""
+
+    max_contacts: int = 5  # of one client; the oldest gives way
+    min_expires: int = 30
+    default_expires: int = 3600
+    max_expires: int = 7200
+    nat_expires: int = 30  # granted at most over UDP through a NAT, which forgets the way back after that
+    keep_alive: Literal["nat", "always", "never"] = "nat"  # whom OPTIONS go to
+    keep_alive_seconds: int = 60
+    keep_alive_tries: int = 3  # so many without an answer in a row, and the contact is dropped
+    failures: int = 20  # wrong passwords from one address at once; 0: any number
+    failures_per_minute: float = 10.0
+
+
 class StoreSection(msgspec.Struct, frozen=True, kw_only=True):
     """`[store]`: how long things are kept."""
 
@@ -131,6 +148,15 @@ class AccountTable(msgspec.Struct, frozen=True, kw_only=True):
     webhook_secret: str = ""
     service_provider_sid: UUID | None = None
     device_application: str = ""
+    devices_dial_out: bool = False
+    sip_realm: str = ""
+    registration_hook: str = ""
+    registration_hook_method: Method = "POST"
+    registration_hook_username: str = ""
+    registration_hook_password: str = ""
+    max_calls: int = 0  # 0, here and below: no limit
+    calls_per_second: float = 0.0
+    max_queued: int = 1000
 
 
 class ApplicationTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,18 +193,48 @@ class NumberTable(msgspec.Struct, frozen=True, kw_only=True):
     sid: UUID | None = None
 
 
+class GatewayTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One of the `gateways` of a trunk."""
+
+    host: str
+    transport: Transport = "udp"
+    priority: int = 0
+    weight: int = 1
+
+
 class TrunkTable(msgspec.Struct, frozen=True, kw_only=True):
     """`[[trunk]]`."""
 
     name: str
     account: str = ""
     sid: UUID | None = None
-    host: str = ""
-    transport: Literal["udp", "tcp"] = "udp"
+    host: str = ""  # the short form of one gateway, with `transport`
+    transport: Transport = "udp"
+    gateways: tuple[GatewayTable, ...] = ()
     username: str = ""
     password: str = ""
     register: bool = False
+    options_seconds: int = 0
+    answer_seconds: float = 5.0
+    max_calls: int = 0
+    calls_per_second: float = 0.0
+    number_format: NumberFormat = "as-dialled"
+    strip: str = ""
+    prefix: str = ""
+    caller_id: CallerIdForm = "from"
+    identity: str = ""
+    diversion: bool = False
     inbound_from: tuple[str, ...] = ()
+    application: str = ""
+    called_from: CalledFrom = "request-uri"
+    trust_identity: bool = False
+
+    @property
+    def all_gateways(self) -> tuple[GatewayTable, ...]:
+        """Those of the list, or the one of `host`."""
+        return self.gateways or (
+            (GatewayTable(host=self.host, transport=self.transport),) if self.host else ()
+        )
 
 
 class ClientTable(msgspec.Struct, frozen=True, kw_only=True):

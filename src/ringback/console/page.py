@@ -117,7 +117,11 @@ class Console:
         ]
         devices = [row(client.username) for client in directory.all(Client, account.id)]
         trunks = [
-            row(trunk.name, trunk.host or "inbound only", ", ".join(trunk.inbound_from))
+            row(
+                trunk.name,
+                ", ".join(gateway.host for gateway in trunk.gateways) or "inbound only",
+                ", ".join(trunk.inbound_from),
+            )
             for trunk in directory.all(Trunk, account.id)
         ]
         found = await self._server.store.calls(CallFilter(accounts=(str(account.id),)), limit=_SHOWN)

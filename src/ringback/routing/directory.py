@@ -15,9 +15,10 @@ from uuid import UUID
 import msgspec
 
 from ringback.routing.numbers import canonical, compile_pattern, is_pattern, specificity
-from ringback.sip.flow import split_address
-from ringback.sip.grammar import NO_PARAMS, Params
-from ringback.sip.uri import Uri
+from ringback.routing.trunk import Gateway as Gateway
+from ringback.routing.trunk import Limit as Limit
+from ringback.routing.trunk import Trunk as Trunk
+from ringback.store.ids import derived_id
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,12 +30,26 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     signing_key: str = ""  # of LaML webhooks; empty: the token
     webhook_secret: str = ""  # of jambonz webhooks
     service_provider_sid: UUID | None = None
-    device_application_id: UUID | None = None  # answers what a device dials when no number matches
+    device_application_id: UUID | None = None  # answers what a device dials when nothing else does
+    devices_dial_out: bool = False  # devices reach telephone numbers through the account's trunks
+    sip_realm: str = ""  # the realm that devices prove themselves for; empty: the server's
+    registration_hook: HookAddress | None = None  # asked whether a device is who it says it is
+    limit: Limit = Limit()  # of all the account's calls together
+    max_queued: int = 1000  # calls created by REST that wait for their turn
 
     @property
     def webhook_signing_key(self) -> str:
         """The key that signs LaML webhooks."""
         return self.signing_key or self.token
+
+
+class HookAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """A web address of the account's, and how to ask there."""
+
+    url: str
+    method: str = "POST"
+    username: str = ""  # HTTP Basic credentials
+    password: str = ""
 
 
 class Speech(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,33 +92,24 @@ class Number(msgspec.Struct, frozen=True, kw_only=True):
     application_id: UUID | None = None
 
 
-class Trunk(msgspec.Struct, frozen=True, kw_only=True):
-    """A carrier: where calls to telephone numbers go, and who may send us calls."""
-
-    id: UUID
-    account_id: UUID
-    name: str
-    host: str = ""  # host[:port]; empty: this trunk only sends us calls
-    transport: str = "udp"
-    username: str = ""
-    password: str = ""
-    register: bool = False
-    inbound_from: tuple[str, ...] = ()  # addresses and networks, "192.0.2.0/24"
-
-    def uri(self, user: str | None = None) -> Uri:
-        """The carrier itself, or somebody there, by the transport that it wants."""
-        host, port = split_address(self.host, 0)
-        params = NO_PARAMS if self.transport == "udp" else Params({"transport": self.transport})
-        return Uri(user=user, host=host, port=port or None, params=params)
-
-
 class Client(msgspec.Struct, frozen=True, kw_only=True):
-    """A SIP device that registers here: dialled as a Client or user."""
+    """A SIP device that registers here: dialled as a Client or user.
+
+    A guest is one that is not configured: the web application behind the account's registration hook knows
+    it.
+    """
 
     id: UUID
     account_id: UUID
     username: str
     password: str
+    guest: bool = False
+
+    @classmethod
+    def guest_of(cls, account_id: UUID, username: str) -> Client:
+        """A device that a registration hook answers for."""
+        id = derived_id(account_id, "client", username)
+        return cls(id=id, account_id=account_id, username=username, password="", guest=True)
 
 
 Entry = Account | Application | Number | Trunk | Client

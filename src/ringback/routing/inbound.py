@@ -11,7 +11,8 @@ from uuid import UUID
 
 import msgspec
 
-from ringback.routing.directory import Application, Client, Directory, Number, Trunk
+from ringback.routing.directory import Account, Application, Client, Directory, Number, Trunk
+from ringback.routing.numbers import dialled, is_telephone_number
 from ringback.sip.uri import Uri
 
 APPLICATION_PREFIX = "app-"  # "app-<sid>" as the user part names an application, as at jambonz
@@ -20,14 +21,34 @@ APPLICATION_PREFIX = "app-"  # "app-<sid>" as the user part names an application
 class InviteFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What of an INVITE (or another request outside a dialog) decides who is calling."""
 
-    request_uri: Uri
     from_uri: Uri
     source_ip: str
     authorization_user: str | None = None  # the user name that the Authorization field claims, proven or not
+    authorization_realm: str = ""
+
+
+class Called(msgspec.Struct, frozen=True):
+    """Where an INVITE says whom it is for."""
+
+    request_uri: Uri
+    to: Uri | None = None
+    party: Uri | None = None  # P-Called-Party-ID (:rfc:`7315#section-4.2`)
+
+    def by(self, trunk: Trunk) -> Uri:
+        """What was called, from where the carrier puts it; the Request-URI where it is not there."""
+        if trunk.called_from == "to":
+            return self.to or self.request_uri
+        if trunk.called_from == "p-called-party-id":
+            return self.party or self.request_uri
+        return self.request_uri
 
 
 class Device(msgspec.Struct, frozen=True):
-    """A configured client, to be challenged; its account is the caller once the digest is right."""
+    """A client, to be challenged; its account is the caller once the digest is right.
+
+    It need not be a configured one: where an account has a registration hook, the web application behind it
+    knows the devices.
+    """
 
     client: Client
 
@@ -45,19 +66,30 @@ class FromTrunk(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """Nobody answers; what the caller is told, and why."""
+    """Nobody answers; what the caller is told, and why. `words`: another reason phrase than the usual."""
 
     status: int
     reason: str
+    words: str = ""
 
 
 class Answering(msgspec.Struct, frozen=True, kw_only=True):
-    """The application that answers. `number` is the entry that led to it, `trunk` the way it came."""
+    """The application that answers, and what was called. `number` is the entry that led to it, `trunk` the
+    way it came."""
 
     application: Application
+    called: str
     number: Number | None = None
     trunk: Trunk | None = None
     client: Client | None = None
+
+
+class Connecting(msgspec.Struct, frozen=True, kw_only=True):
+    """No application: a device is connected with another one, or with a telephone number."""
+
+    client: Client
+    called: str
+    is_number: bool = False
 
 
 def identify(directory: Directory, facts: InviteFacts) -> Device | FromTrunk | Refused:
@@ -71,44 +103,95 @@ def identify(directory: Directory, facts: InviteFacts) -> Device | FromTrunk | R
         sender = claimed or sender
     if sender is not None:
         return Device(sender)
+    claims = facts.authorization_user or facts.from_uri.user or ""
+    guest = guest_of(directory, claims, facts.from_uri.host, facts.authorization_realm)
+    if guest is not None:
+        return Device(guest)
     trunks = directory.trunks_from(facts.source_ip)
     if trunks:
         return FromTrunk(trunks)
+    guest = guest_of(directory, claims)
+    if guest is not None:
+        return Device(guest)
     user = facts.from_uri.user or "anonymous"
     return Refused(403, f"{user} is no client, and {facts.source_ip} is no trunk's inbound_from")
 
 
-def answer(directory: Directory, caller: Device | FromTrunk, request_uri: Uri) -> Answering | Refused:
+def guest_of(directory: Directory, username: str, *realms: str) -> Client | None:
+    """The device of that name which only a registration hook knows: of the account whose realm it names.
+
+    Without realms: of the only account that has such a hook, if it has no realm of its own.
+    """
+    hooked = [account for account in directory.all(Account) if account.registration_hook is not None]
+    if realms:
+        named = {realm.lower() for realm in realms}
+        owners = [account for account in hooked if account.sip_realm.lower() in named - {""}]
+    else:
+        owners = [account for account in hooked if len(hooked) == 1 and not account.sip_realm]
+    if not username or not owners:
+        return None
+    return Client.guest_of(owners[0].id, username)
+
+
+def answer(
+    directory: Directory, caller: Device | FromTrunk, called: Called
+) -> Answering | Connecting | Refused:
     """Which application answers what was called: 404 when nothing is configured for it."""
-    dialled = dialled_user(request_uri)
-    if not dialled:
-        return Refused(404, f"{request_uri} names nobody")
     if isinstance(caller, Device):
-        found = _find(directory, caller.account_id, dialled) or _for_devices(directory, caller.account_id)
-        if found is None:
-            return Refused(404, f"nothing answers {dialled} in the account of {caller.client.username}")
-        return msgspec.structs.replace(found, client=caller.client)
+        return _for_device(directory, caller.client, dialled_user(called.request_uri))
+    tried = ""
     for trunk in caller.trunks:
-        found = _find(directory, trunk.account_id, dialled)
+        tried = dialled_user(called.by(trunk))
+        found = _find(directory, trunk.account_id, tried) if tried else None
         if found is not None:
             return msgspec.structs.replace(found, trunk=trunk)
+    for trunk in caller.trunks:
+        application = _configured(directory, trunk.application_id)
+        if application is not None:
+            return Answering(application=application, called=dialled_user(called.by(trunk)), trunk=trunk)
+    if not tried:
+        return Refused(404, f"{called.request_uri} names nobody")
     names = ", ".join(trunk.name for trunk in caller.trunks)
-    return Refused(404, f"nothing answers {dialled} in the account of trunk {names}")
+    return Refused(404, f"nothing answers {tried} in the account of trunk {names}")
 
 
 def dialled_user(uri: Uri) -> str:
-    """The user part that was called, without parameters (:rfc:`3261#section-19.1.1`, :rfc:`3966`)."""
-    return (uri.user or "").partition(";")[0]
+    """The user part that was called, without parameters (:rfc:`3261#section-19.1.1`, :rfc:`3966`) and, in a
+    number, without visual separators."""
+    return dialled((uri.user or "").partition(";")[0])
 
 
-def _find(directory: Directory, account_id: UUID, dialled: str) -> Answering | None:
-    number = directory.number(dialled, account_id)
-    if number is not None and number.application_id is not None:
-        application = directory.application(number.application_id)
+def _for_device(directory: Directory, client: Client, called: str) -> Answering | Connecting | Refused:
+    """A number, an application, another device, a number outside; last what answers for devices."""
+    if not called:
+        return Refused(404, "the request names nobody")
+    account = directory.account(client.account_id)
+    found = _find(directory, client.account_id, called)
+    if found is not None:
+        return msgspec.structs.replace(found, client=client)
+    other = directory.client(called)
+    if other is not None and other.account_id == client.account_id and other.id != client.id:
+        return Connecting(client=client, called=called)
+    if account is not None and account.devices_dial_out and is_telephone_number(called):
+        return Connecting(client=client, called=called, is_number=True)
+    application = None if account is None else _configured(directory, account.device_application_id)
+    if application is None:
+        return Refused(404, f"nothing answers {called} in the account of {client.username}")
+    return Answering(application=application, called=called, client=client)
+
+
+def _find(directory: Directory, account_id: UUID, called: str) -> Answering | None:
+    number = directory.number(called, account_id)
+    if number is not None:
+        application = _configured(directory, number.application_id)
         if application is not None:
-            return Answering(application=application, number=number)
-    application = _addressed(directory, account_id, dialled)
-    return None if application is None else Answering(application=application)
+            return Answering(application=application, called=called, number=number)
+    application = _addressed(directory, account_id, called)
+    return None if application is None else Answering(application=application, called=called)
+
+
+def _configured(directory: Directory, application_id: UUID | None) -> Application | None:
+    return None if application_id is None else directory.application(application_id)
 
 
 def _addressed(directory: Directory, account_id: UUID, dialled: str) -> Application | None:
@@ -122,11 +205,3 @@ def _addressed(directory: Directory, account_id: UUID, dialled: str) -> Applicat
         return None
     application = directory.application(sid)
     return application if application is not None and application.account_id == account_id else None
-
-
-def _for_devices(directory: Directory, account_id: UUID) -> Answering | None:
-    account = directory.account(account_id)
-    if account is None or account.device_application_id is None:
-        return None
-    application = directory.application(account.device_application_id)
-    return None if application is None else Answering(application=application)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import msgspec
 
-from ringback.routing.directory import Client, Directory, Trunk
+from ringback.routing.directory import Client, Directory, Gateway, Trunk
+from ringback.routing.identity import CLIENT_PREFIXES, Caller, caller_over, plain_caller
 from ringback.routing.numbers import dialled, is_telephone_number
 from ringback.routing.registrar import Binding
+from ringback.routing.trunk import in_order
 from ringback.sip.errors import SipParseError
 from ringback.sip.flow import join_host_port
 from ringback.sip.grammar import NO_PARAMS
 from ringback.sip.uri import NameAddr, Uri
-
-_CLIENT_PREFIXES = ("client:", "user:")
 
 
 class Destination(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +31,7 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     caller_name: str = ""
     trunk: str = ""
     credentials: tuple[str, str] | None = None
+    forwarded_by: str = ""  # the number of ours at which the call that is passed on came in
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,9 +42,11 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     caller_id: str  # user part of From
     caller_name: str = ""  # display name of From
     from_domain: str = ""  # host of From; empty: the address that we advertise
+    headers: tuple[tuple[str, str], ...] = ()  # who calls, in the carrier's words
     route: tuple[Uri, ...] = ()
     credentials: tuple[str, str] | None = None
     trunk: Trunk | None = None
+    gateway: Gateway | None = None  # of that trunk
     client: Client | None = None
 
 
@@ -65,12 +69,14 @@ class Surroundings(msgspec.Struct, frozen=True):
 
     `registered` gives a client's live contacts; `may_reach` says why a SIP URI must not be called, or None;
     `local_hosts` are the host names and addresses under which this server is called, as `host` (at any port)
-    or `host:port`.
+    or `host:port`; `gateway_up` says what is known about a gateway; `chance` shares calls out among gateways.
     """
 
     registered: Callable[[str], Sequence[Binding]]
     may_reach: Callable[[Uri], str | None]
     local_hosts: frozenset[str] = frozenset()
+    gateway_up: Callable[[Trunk, Gateway], bool] = lambda trunk, gateway: True
+    chance: Callable[[], float] = random.random
 
 
 def route_call(
@@ -78,11 +84,11 @@ def route_call(
 ) -> Routed | Unroutable:
     """Where a call of an account goes."""
     to = wanted.to.strip()
-    for prefix in _CLIENT_PREFIXES:
+    for prefix in CLIENT_PREFIXES:
         if to.lower().startswith(prefix):
             return _to_client(directory, around, account_id, to[len(prefix) :], wanted)
     if is_telephone_number(to):
-        return _to_number(directory, account_id, to, wanted)
+        return _to_number(directory, around, account_id, to, wanted)
     client = directory.client(to)
     if client is not None and client.account_id == account_id:
         return _to_client(directory, around, account_id, to, wanted)
@@ -99,35 +105,47 @@ def _to_client(
     bindings = around.registered(username)
     if not bindings:
         return Unroutable(480, f"client {username} is not registered")
+    caller = plain_caller(wanted.caller_id, wanted.caller_name)
     routes = tuple(
-        _route(wanted, _observed(binding), to=binding.uri, route=_paths(binding), client=client)
+        _route(caller, binding.target, to=binding.uri, route=binding.route, client=client)
         for binding in bindings
     )
     return Routed(routes, parallel=True)
 
 
 def _to_number(
-    directory: Directory, account_id: UUID, number: str, wanted: Destination
+    directory: Directory, around: Surroundings, account_id: UUID, number: str, wanted: Destination
 ) -> Routed | Unroutable:
-    trunks = [trunk for trunk in directory.all(Trunk, account_id) if trunk.host]
+    """Over the account's trunks in their order, over each one's gateways in theirs."""
+    trunks = [trunk for trunk in directory.all(Trunk, account_id) if trunk.gateways]
     if wanted.trunk:
         trunks = [trunk for trunk in trunks if trunk.name == wanted.trunk]
     if not trunks:
         named = f"no trunk {wanted.trunk!r}" if wanted.trunk else "no trunk"
         return Unroutable(404, f"the account has {named} that takes calls to telephone numbers")
-    return Routed(tuple(_over_trunk(trunk, number, wanted) for trunk in trunks))
+    return Routed(tuple(route for trunk in trunks for route in _over_trunk(around, trunk, number, wanted)))
 
 
-def _over_trunk(trunk: Trunk, number: str, wanted: Destination) -> Route:
-    target = trunk.uri(dialled(number))
+def _over_trunk(around: Surroundings, trunk: Trunk, number: str, wanted: Destination) -> list[Route]:
+    def up(gateway: Gateway) -> bool:
+        return around.gateway_up(trunk, gateway)
+
+    return [
+        _over_gateway(trunk, gateway, number, wanted)
+        for gateway in in_order(trunk.gateways, up, around.chance)
+    ]
+
+
+def _over_gateway(trunk: Trunk, gateway: Gateway, number: str, wanted: Destination) -> Route:
+    target = gateway.uri(trunk.called(dialled(number)))
+    caller = caller_over(trunk, target.host, wanted.caller_id, wanted.caller_name, wanted.forwarded_by)
     return _route(
-        wanted,
+        caller,
         target,
         to=target.with_(params=NO_PARAMS),
-        # A carrier that authenticates us knows us under its own domain.
-        from_domain=target.host if trunk.username else "",
         credentials=(trunk.username, trunk.password) if trunk.username else None,
         trunk=trunk,
+        gateway=gateway,
     )
 
 
@@ -139,7 +157,7 @@ def _to_uri(
     except SipParseError as error:
         return Unroutable(404, f"{text!r} is no number, no client and no SIP URI: {error.reason}")
     if uri.scheme == "tel":
-        return _to_number(directory, account_id, uri.number, wanted)
+        return _to_number(directory, around, account_id, uri.number, wanted)
     if uri.scheme not in ("sip", "sips") or ("@" not in text and not text.lower().startswith("sip")):
         return Unroutable(404, f"{text!r} is no number, no client and no SIP URI")
     if uri.user and _is_local(uri, around):
@@ -149,7 +167,8 @@ def _to_uri(
     refusal = around.may_reach(uri)
     if refusal is not None:
         return Unroutable(403, f"{uri.hostport} must not be called: {refusal}")
-    return Routed((_route(wanted, uri, to=uri.with_(headers=""), credentials=wanted.credentials),))
+    caller = plain_caller(wanted.caller_id, wanted.caller_name)
+    return Routed((_route(caller, uri, to=uri.with_(headers=""), credentials=wanted.credentials),))
 
 
 def _is_local(uri: Uri, around: Surroundings) -> bool:
@@ -165,63 +184,31 @@ def _to_local(
     if client is not None and client.account_id == account_id:
         return _to_client(directory, around, account_id, client.username, wanted)
     if is_telephone_number(uri.number):
-        return _to_number(directory, account_id, uri.number, wanted)
+        return _to_number(directory, around, account_id, uri.number, wanted)
     return None
 
 
 def _route(
-    wanted: Destination,
+    caller: Caller,
     target: Uri,
     *,
     to: Uri,
-    from_domain: str = "",
     route: tuple[Uri, ...] = (),
     credentials: tuple[str, str] | None = None,
     trunk: Trunk | None = None,
+    gateway: Gateway | None = None,
     client: Client | None = None,
 ) -> Route:
-    user, domain = _caller(wanted.caller_id)
     return Route(
         target=target,
         to=NameAddr(to),
-        caller_id=user,
-        caller_name=wanted.caller_name,
-        from_domain=from_domain or domain,
+        caller_id=caller.user,
+        caller_name=caller.name,
+        from_domain=caller.domain,
+        headers=caller.headers,
         route=route,
         credentials=credentials,
         trunk=trunk,
+        gateway=gateway,
         client=client,
     )
-
-
-def _caller(caller_id: str) -> tuple[str, str]:
-    """User and host of From: a SIP URI keeps its host, a number or a client is at our own address."""
-    text = caller_id.strip()
-    for prefix in _CLIENT_PREFIXES:
-        if text.lower().startswith(prefix):
-            return text[len(prefix) :].partition("@")[0], ""
-    if "@" not in text:
-        return dialled(text.removeprefix("tel:")), ""
-    try:
-        uri = Uri.parse(text if text.lower().startswith(("sip:", "sips:")) else f"sip:{text}")
-    except SipParseError:
-        return text.partition("@")[0], ""
-    return uri.user or "", uri.host
-
-
-def _observed(binding: Binding) -> Uri:
-    """The contact at the address its REGISTER came from: behind a NAT the one it names leads nowhere."""
-    contact, flow = binding.uri, binding.flow
-    if binding.path:
-        return contact
-    params = contact.params
-    if flow.transport != "udp":
-        params = params.with_("transport", flow.transport)
-    elif "transport" in params:
-        params = params.without("transport")
-    return contact.with_(host=flow.host, port=flow.port, params=params, headers="")
-
-
-def _paths(binding: Binding) -> tuple[Uri, ...]:
-    """The proxies the REGISTER came through (:rfc:`3327`), which lead back to the client."""
-    return tuple(NameAddr.parse(path).uri for path in binding.path)

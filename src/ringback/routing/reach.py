@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from ringback.net.guard import AddressPolicy, refusal
 from ringback.routing.directory import Directory, Trunk, trunk_networks
 from ringback.routing.registrar import Registrar
-from ringback.sip.flow import split_address
 
 _WIDEST = 7
 """The shortest prefix of a network that says where a carrier is (fc00::/7; 10.0.0.0/8). A wider one says only
@@ -44,8 +43,8 @@ class Reach:
 
     def _trunk_hosts(self) -> Iterator[str]:
         for trunk in self._directory.all(Trunk):
-            if trunk.host:
-                yield split_address(trunk.host)[0].lower()
+            for gateway in trunk.gateways:
+                yield gateway.uri().host.lower()
 
     def _is_device(self, address: str) -> bool:
         now = time.time()

@@ -1,14 +1,16 @@
 """The registrar: which contacts a client can be reached at (:rfc:`3261#section-10.3`), without any IO.
 
 Who the client is has been proven before; a REGISTER comes in as the user name and what the message asked for,
-out come the answer and the bindings that changed. One contact a client by default: the newest registration
-replaces the one before, as a telephone that got another address expects.
+out come the answer and the bindings that changed. A telephone that got another address replaces its contact:
+it is known by its instance (:rfc:`5626`), or by the Call-ID that it goes on using.
 """
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Sequence
 from typing import Protocol
+from uuid import UUID
 
 import msgspec
 
@@ -30,11 +32,37 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
     q: float = 1.0
     user_agent: str = ""
     path: tuple[str, ...] = ()  # :rfc:`3327`
+    instance: str = ""  # +sip.instance, as written
+    account_id: UUID | None = None
 
     @property
     def uri(self) -> Uri:
         """The contact as a URI."""
         return Uri.parse(self.contact)
+
+    @property
+    def behind_nat(self) -> bool:
+        """Whether its REGISTER came from another address than the contact names."""
+        return not self.path and _behind_nat(self.uri, self.flow)
+
+    @property
+    def target(self) -> Uri:
+        """Where it is reached: at the address its REGISTER came from, since behind a NAT the one it names
+        leads nowhere; through proxies as it says."""
+        contact, flow = self.uri, self.flow
+        if self.path:
+            return contact
+        params = contact.params
+        if flow.transport != "udp":
+            params = params.with_("transport", flow.transport)
+        elif "transport" in params:
+            params = params.without("transport")
+        return contact.with_(host=flow.host, port=flow.port, params=params, headers="")
+
+    @property
+    def route(self) -> tuple[Uri, ...]:
+        """The proxies the REGISTER came through (:rfc:`3327`), which lead back to the client."""
+        return tuple(NameAddr.parse(path).uri for path in self.path)
 
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,8 +75,10 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
     contacts: tuple[NameAddr, ...] = ()
     everything: bool = False
     expires: int | None = None  # the Expires header field, seconds
+    longest: int | None = None  # seconds; no contact is granted more
     user_agent: str = ""
     path: tuple[str, ...] = ()
+    account_id: UUID | None = None
 
 
 class Registered(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,8 +121,10 @@ class Registrar:
         default_expires: int = 3600,
         max_expires: int = 7200,
         max_contacts: int = 1,
+        nat_expires: int | None = None,
     ) -> None:
         self._min, self._default, self._max = min_expires, default_expires, max_expires
+        self._nat = nat_expires
         self._max_contacts = max_contacts
         self._bindings: dict[str, list[Binding]] = {}
 
@@ -118,6 +150,10 @@ class Registrar:
             self._remove(binding)
         return tuple(gone)
 
+    def drop(self, binding: Binding) -> None:
+        """Let go of one."""
+        self._remove(binding)
+
     def forget(self, username: str) -> tuple[Binding, ...]:
         """Let go of a client that is configured no more; returns its bindings."""
         return tuple(self._bindings.pop(username, ()))
@@ -133,9 +169,11 @@ class Registrar:
             expires = self._granted(contact, wanted.expires)
             if 0 < expires < self._min:
                 return Registered(status=423, reason="Interval Too Brief", min_expires=self._min)
-            old = next((b for b in held if b.uri.same_as(contact.uri)), None)
+            moved = expires > 0  # what is taken away is named exactly
+            old = next((b for b in held if _is_same(b, contact, wanted, moved=moved)), None)
             if old is not None and _out_of_order(old, wanted):
                 return Registered(status=500, reason="Out Of Order")
+            expires = min(expires, self._longest(contact, wanted))
             changes.append((old, self._binding(wanted, contact, expires, now), expires))
         return self._apply(wanted.username, changes, now)
 
@@ -184,6 +222,15 @@ class Registrar:
             return min(int(text[:10]), self._max)
         return min(self._default if header is None else header, self._max)
 
+    def _longest(self, contact: NameAddr, wanted: Registration) -> int:
+        """Seconds that a contact is granted at most, where there is a reason for fewer than it asks for."""
+        longest = self._max if wanted.longest is None else wanted.longest
+        through_nat = not wanted.path and _behind_nat(contact.uri, wanted.flow)
+        # Over UDP a NAT forgets the way back within less than a minute: the device has to keep it open.
+        if self._nat is None or not through_nat or wanted.flow.transport != "udp":
+            return longest
+        return min(longest, self._nat)
+
     def _binding(self, wanted: Registration, contact: NameAddr, expires: int, now: float) -> Binding:
         return Binding(
             username=wanted.username,
@@ -196,6 +243,8 @@ class Registrar:
             q=_preference(contact),
             user_agent=wanted.user_agent,
             path=wanted.path,
+            instance=contact.params.get("+sip.instance") or "",
+            account_id=wanted.account_id,
         )
 
     def _trim(self, username: str) -> list[Binding]:
@@ -235,6 +284,25 @@ def parse_path(values: Sequence[str]) -> tuple[str, ...]:
     if any(hop.uri.scheme not in ("sip", "sips") for hop in hops):
         raise SipParseError("Path Is No SIP URI")
     return tuple(map(str, hops))
+
+
+def _is_same(binding: Binding, contact: NameAddr, wanted: Registration, *, moved: bool) -> bool:
+    """Whether a binding is of that contact or, where it may have `moved`, of the same telephone before."""
+    if binding.uri.same_as(contact.uri) or not moved:
+        return binding.uri.same_as(contact.uri)
+    instance = contact.params.get("+sip.instance") or ""
+    if instance or binding.instance:
+        return instance == binding.instance
+    return len(wanted.contacts) == 1 and binding.call_id == wanted.call_id
+
+
+def _behind_nat(contact: Uri, flow: Flow) -> bool:
+    """Whether the address that a contact names is not the one that it was seen at; a name says nothing."""
+    try:
+        named = ipaddress.ip_address(contact.host)
+        return named != ipaddress.ip_address(flow.host)
+    except ValueError:
+        return False
 
 
 def _out_of_order(binding: Binding, wanted: Registration) -> bool:

@@ -21,9 +21,18 @@ _SEAL: Final = 32
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """``username`` is set when the credentials hold; else challenge again, with ``stale`` as given here."""
+    """``username`` is set when the credentials hold; else challenge again, with ``stale`` as given here.
+    ``wrong``: somebody tried a password that is not right."""
 
     username: str | None = None
+    stale: bool = False
+    wrong: bool = False
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """Credentials whose nonce is good, for somebody else to judge; else challenge, with ``stale``."""
+
+    credentials: Credentials | None = None
     stale: bool = False
 
 
@@ -77,10 +86,20 @@ class DigestServer:
         expected = credentials.expected_response(self._decoy if password is None else password, method, body)
         right = hmac.compare_digest(expected.encode(), credentials.response.lower().encode())
         if not right or password is None:
-            return Verdict()
+            return Verdict(wrong=True)
         if not self._count(credentials):
             return Verdict(stale=True)
         return Verdict(credentials.username)
+
+    def claim(self, authorization: Iterable[str], uri: Uri) -> Claim:
+        """The credentials of a request, their nonce checked and used up; whether they are right is not known
+        here. Never raises for bad input."""
+        credentials = self._find(authorization)
+        if credentials is None or not _same_user(credentials.uri, uri):
+            return Claim()
+        if not self._count(credentials):
+            return Claim(stale=True)
+        return Claim(credentials)
 
     def _find(self, authorization: Iterable[str]) -> Credentials | None:
         offered = {algorithm.upper() for algorithm in self._algorithms}

@@ -28,6 +28,7 @@ from ringback.sip.message import Response
 from ringback.sip.negotiate import Capabilities, LocalMedia, Negotiated, accept_answer, answer, make_offer
 from ringback.sip.outbound import OutboundCall
 from ringback.sip.pending import Pending
+from ringback.sip.registration import Registration
 from ringback.sip.sdp import Direction, SessionDescription
 from ringback.sip.uri import NameAddr, Uri
 from ringback.testing.phone_audio import RATE, PhoneAudio, Samples, loudness
@@ -310,6 +311,7 @@ class Softphone:
         self._calls: list[PhoneCall] = []
         self._incoming: asyncio.Queue[PhoneCall] = asyncio.Queue()
         self._opening: set[asyncio.Task[None]] = set()
+        self._registration: Registration | None = None
         self._endpoint = SipEndpoint(
             user_agent="Ringback softphone",
             on_invitation=self._invited,
@@ -333,9 +335,11 @@ class Softphone:
         await self._endpoint.start([self._listen])
 
     async def stop(self) -> None:
-        """Hang up what is up and close everything."""
+        """Hang up what is up, sign off where it registered, and close everything."""
         for call in self._calls:
             await call.close()
+        if self._registration is not None and self._registration.registered:
+            self._registration.unregister()
         await self._endpoint.stop(grace=1.0)
 
     @property
@@ -344,8 +348,10 @@ class Softphone:
         return self._endpoint.listening[0]
 
     async def register(self, expires: int = 300) -> None:
-        """Register at the server. Raises CallFailed when it refuses."""
-        registration = self._endpoint.register(
+        """Register at the server, or sign off with 0. Raises CallFailed when it refuses."""
+        if self._registration is not None:
+            self._registration.stop()
+        registration = self._registration = self._endpoint.register(
             self._server(None),
             aor=self.address,
             credentials=(self.username, self._password),
@@ -354,6 +360,8 @@ class Softphone:
         response = await registration.first
         if response.status != 200:
             raise CallFailed(response.status, response.reason)
+        if not expires:
+            self._registration = None
 
     async def call(
         self,
