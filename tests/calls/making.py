@@ -137,6 +137,7 @@ def one_of_each_event() -> list[events.CallEvent]:
         events.ReferProgress(sip_status=180, sip_reason="Ringing"),
         events.ReferReceived(refer_to="sip:carol@192.0.2.9", sip_status=202),
         events.RecordingChanged(recording=RECORDING),
+        events.TranscriptionFailed(id=CALL, recording=RECORDING, hook=HOOK),
     ]
 
 

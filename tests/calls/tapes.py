@@ -87,7 +87,7 @@ class FakeMedia:
         done.set_result(PlaybackDone(1, "completed", 400, 400))
         return type("Playback", (), {"id": 1, "done": done})()
 
-    def stop_playback(self) -> None:
+    def stop_playback(self, *, over: bool = False) -> None:
         """Nothing plays."""
 
     async def close(self) -> LegStatistics:

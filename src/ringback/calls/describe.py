@@ -61,6 +61,8 @@ def describe(event: events.CallEvent) -> tuple[str, str]:
             return "call", f"asks to be transferred to {event.refer_to}: {event.sip_status}"
         case events.RecordingChanged():
             return "media", _recording(event.recording)
+        case events.TranscriptionFailed():
+            return "note", f"recording {event.recording.id} has no transcription: nothing recognises speech"
 
 
 def _recording(recording: Recording) -> str:

@@ -20,6 +20,7 @@ from ringback.calls.events import (
     Noted,
     RecordingChanged,
     ReferProgress,
+    TranscriptionFailed,
     VerbEnded,
     VerbStarted,
 )
@@ -37,6 +38,7 @@ _OF_APPLICATIONS = (
     | KeysMatched
     | Noted
     | RecordingChanged
+    | TranscriptionFailed
     | ReferProgress
     | VerbEnded
     | VerbStarted

@@ -234,6 +234,15 @@ class RecordingChanged(msgspec.Struct, frozen=True, kw_only=True, tag="recording
     recording: Recording
 
 
+class TranscriptionFailed(msgspec.Struct, frozen=True, kw_only=True, tag="transcription.failed"):
+    """The text of a recording was asked for, and there is none: nothing here recognises speech."""
+
+    id: UUID
+    recording: Recording
+    hook: Hook
+    """Where this is told."""
+
+
 CallEvent = (
     CallReceived
     | CallRequested
@@ -259,6 +268,7 @@ CallEvent = (
     | ReferProgress
     | ReferReceived
     | RecordingChanged
+    | TranscriptionFailed
 )
 
 _encoder = msgspec.json.Encoder()

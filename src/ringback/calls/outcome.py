@@ -30,7 +30,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     end: EndOfVerb = EndOfVerb.DONE
     error: str | None = None
     digits: str | None = None
-    """Gather: the keys without the finish key; `None` when nothing was entered."""
+    """Gather: the keys without the finish key; Record: the key that ended it. None: nothing was entered."""
     finish_key: str | None = None
     """Gather: the key that ended it; with `digits=""` it was the only one."""
     played_ms: int = 0
@@ -52,6 +52,6 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Dial: how long the two were connected."""
     ring_seconds: int = 0
     recording: Recording | None = None
-    """Dial, Record: what was recorded; None when there is nothing."""
+    """Dial, Record: what was recorded, finished; None when there is no file."""
     notified_status: int | None = None
     """Refer: the last status that a NOTIFY brought."""

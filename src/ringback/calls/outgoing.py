@@ -77,6 +77,8 @@ async def _place(call: Call, request: CallRequest, placement: Placement) -> None
         return
     if request.time_limit is not None:
         call.time_limit.set(request.time_limit)
+    if request.recording is not None:
+        call.recorder.start(request.recording)
     if request.send_digits:
         await send_digits(call, SendDigits(digits=request.send_digits))
     if not call.over:

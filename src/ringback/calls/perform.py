@@ -11,17 +11,20 @@ from ringback.calls.gather import gather
 from ringback.calls.outcome import EndOfVerb, Outcome
 from ringback.calls.pressing import send_digits
 from ringback.calls.prompt import play, say
+from ringback.calls.record_verb import control_recording, record
 from ringback.calls.refer import refer
 from ringback.calls.sending import send_request
 from ringback.calls.verbs import (
     Answer,
     Answering,
     Configure,
+    ControlRecording,
     Dial,
     Gather,
     HangUp,
     Pause,
     Play,
+    Record,
     Redirect,
     Refer,
     Reject,
@@ -74,6 +77,10 @@ async def perform(call: Call, verb: Verb) -> Outcome:
             configure(call, verb)
         case Dial():
             return await dial(call, verb)
+        case Record():
+            return await record(call, verb)
+        case ControlRecording():
+            return control_recording(call, verb)
         case Refer():
             return await refer(call, verb)
         case SendRequest():

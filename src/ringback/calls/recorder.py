@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import msgspec
 
 from ringback.calls.control import NoSuchRecording, WrongState
-from ringback.calls.events import RecordingChanged
+from ringback.calls.events import RecordingChanged, TranscriptionFailed
 from ringback.calls.recording import Recording, RecordingStatus
 from ringback.calls.verbs import RecordingPlan
 from ringback.calls.waiting import first_of
@@ -19,7 +19,7 @@ from ringback.net.clock import utcnow
 
 if TYPE_CHECKING:
     from ringback.calls.call import Call
-    from ringback.media.model import RecordingTrack
+    from ringback.media.model import RecordingClosed, RecordingTrack
 
 logger = logging.getLogger(__name__)
 _CLOSING_SECONDS = 5.0
@@ -29,12 +29,12 @@ _FINISHING_SECONDS = 20.0
 
 
 class _Take:
-    """A recording while it is made."""
+    """A recording while it is made; `media` is None where it never was."""
 
-    def __init__(self, recording: Recording, media: MediaRecording) -> None:
+    def __init__(self, recording: Recording, media: MediaRecording | None) -> None:
         self.recording = recording
         self.media = media
-        self.following: asyncio.Task[None]
+        self.following: asyncio.Task[None] | None = None
         self.ended = asyncio.Event()
         self.finished: asyncio.Future[Recording] = asyncio.get_running_loop().create_future()
 
@@ -75,13 +75,13 @@ class Recorder:
             return self._failed(recording, "there is no media to record")
         self._tell(recording)
         take = self._takes[recording.id] = _Take(recording, media)
-        take.following = asyncio.get_running_loop().create_task(self._follow(take))
+        take.following = asyncio.get_running_loop().create_task(self._follow(take, media))
         return recording
 
     def pause(self, id: UUID | None = None, *, silence: bool = True) -> Recording:
         """Interrupt one, the latest without an id. Raises NoSuchRecording, WrongState."""
         take = self._live(id)
-        if take.recording.status is RecordingStatus.IN_PROGRESS:
+        if take.media is not None and take.recording.status is RecordingStatus.IN_PROGRESS:
             take.media.pause(silence=silence)
             self._change(take, status=RecordingStatus.PAUSED)
         return take.recording
@@ -89,7 +89,7 @@ class Recorder:
     def resume(self, id: UUID | None = None) -> Recording:
         """Go on. Raises NoSuchRecording, WrongState."""
         take = self._live(id)
-        if take.recording.status is RecordingStatus.PAUSED:
+        if take.media is not None and take.recording.status is RecordingStatus.PAUSED:
             take.media.resume()
             self._change(take, status=RecordingStatus.IN_PROGRESS)
         return take.recording
@@ -112,19 +112,21 @@ class Recorder:
         self._end(take)
         return take.recording
 
-    async def stop(self, id: UUID) -> Recording:
-        """End one, if it has not ended, and wait until its file is finished: with its true duration.
+    def stop_soon(self, id: UUID) -> None:
+        """End one, if it has not ended; `finished` follows. Raises NoSuchRecording."""
+        self._end(self._take(id))
 
-        Raises NoSuchRecording for one that is not this call's; one that never began is returned as it is.
+    def finished(self, id: UUID) -> asyncio.Future[Recording]:
+        """Resolves, however it ends, to the recording with its file finished: with its true duration.
+
+        Raises NoSuchRecording for one that is not this call's.
         """
-        take = self._takes.get(id)
-        if take is None:
-            last = self._call.record.recording
-            if last is not None and last.id == id:
-                return last
-            raise NoSuchRecording(f"no recording {id} of this call")
-        self._end(take)
-        return await asyncio.shield(take.finished)
+        return asyncio.shield(self._take(id).finished)
+
+    async def stop(self, id: UUID) -> Recording:
+        """End one, if it has not ended, and wait until it is finished. Raises NoSuchRecording."""
+        self.stop_soon(id)
+        return await self.finished(id)
 
     async def close(self) -> None:
         """The call is over: end what is being recorded, and wait until it is finished, but not for ever."""
@@ -146,23 +148,27 @@ class Recorder:
             if not live:
                 raise NoSuchRecording("nothing is being recorded")
             id = live[-1].id
-        take = self._takes.get(id)
-        if take is None:
-            raise NoSuchRecording(f"no recording {id} of this call")
+        take = self._take(id)
         if take.ended.is_set():
             raise WrongState(f"recording {id} has ended")
         return take
 
+    def _take(self, id: UUID) -> _Take:
+        take = self._takes.get(id)
+        if take is None:
+            raise NoSuchRecording(f"no recording {id} of this call")
+        return take
+
     def _end(self, take: _Take) -> None:
-        if not take.ended.is_set():
+        if take.media is not None and not take.ended.is_set():
             take.ended.set()
             take.media.stop()
             self._change(take, status=RecordingStatus.PROCESSING, ended_at=utcnow())
 
-    async def _follow(self, take: _Take) -> None:
+    async def _follow(self, take: _Take, media: MediaRecording) -> None:
         """Wait for the end, which may also come by itself; then finish it, and let it be stored."""
         try:
-            error = await self._closed(take)
+            error = await self._closed(take, media.done)
             finished = await self._call.engine.archive.finish(take.recording, error)
         except Exception as fault:
             logger.exception("recording %s could not be finished", take.recording.id)
@@ -171,11 +177,14 @@ class Recorder:
         take.recording = finished
         self._tell(finished)
         take.finished.set_result(finished)
+        if finished.location and finished.plan.transcription is not None:
+            self._call.append(
+                TranscriptionFailed(id=uuid4(), recording=finished, hook=finished.plan.transcription)
+            )
         self._call.engine.archive.keep(finished, self._tell)
 
-    async def _closed(self, take: _Take) -> str | None:
+    async def _closed(self, take: _Take, done: asyncio.Future[RecordingClosed]) -> str | None:
         """The file is complete; why it ends early, if it does."""
-        done = take.media.done
         ended = asyncio.ensure_future(take.ended.wait())
         await first_of(done, ended)
         ended.cancel()
@@ -193,6 +202,9 @@ class Recorder:
             recording, status=RecordingStatus.FAILED, started_at=None, ended_at=now, error=why
         )
         self._tell(failed)
+        take = self._takes[recording.id] = _Take(failed, None)
+        take.ended.set()
+        take.finished.set_result(failed)
         return failed
 
     def _change(self, take: _Take, **changes: Any) -> None:
