@@ -135,7 +135,7 @@ class Desk:
         elif isinstance(command, protocol.SendDigits):
             phase.send_digits(row, command.id, command.digits, command.duration_ms, command.gap_ms)
         elif isinstance(command, protocol.Listen):
-            phase.listen(row, command.dtmf_inband, command.speech)
+            phase.listen(row, command.dtmf_inband, command.speech, command.tones)
         elif isinstance(command, protocol.Bridge):
             self._bridge(command)
         elif isinstance(command, protocol.Mute):

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ringback.media import addresses, detect, rtp
+from ringback.media.beeps import BeepDetectors
 from ringback.media.cold import ColdLeg, with_rtcp
 from ringback.media.detect import SpeechDetectors
 from ringback.media.dtmf import ToneBank
@@ -33,6 +34,8 @@ from ringback.media.model import (
     SpeechDetection,
     SpeechStarted,
     SpeechStopped,
+    ToneEnded,
+    ToneStarted,
 )
 from ringback.media.playout import SAMPLES, Arena, Players
 from ringback.media.protocol import Play
@@ -97,6 +100,7 @@ class Phase:
         self.voices = Voices(capacity)
         self.bank = ToneBank(capacity)
         self.speech = SpeechDetectors(capacity)
+        self.beeps = BeepDetectors(capacity)
         self.taps = Taps(capacity)
         self.tapped: Block | None = None
         """What tapped rows heard and sent in the latest tick, valid until the next."""
@@ -183,12 +187,15 @@ class Phase:
         if leg.remote is not None:
             self.send_digits(row, PASSED, key, PASSED_MS, PASSED_GAP_MS)
 
-    def listen(self, row: int, dtmf_inband: bool | None, speech: SpeechDetection | None) -> None:
+    def listen(
+        self, row: int, dtmf_inband: bool | None, speech: SpeechDetection | None, tones: bool = False
+    ) -> None:
         """Choose what is listened for."""
         leg = self.legs[row]
         leg.inband = dtmf_inband
         self.bank.enabled[row] = leg.listens_inband()
         self.speech.configure(row, speech)
+        self.beeps.configure(row, tones)
 
     def receive(self, batch: Batch, now: float) -> None:
         """Take in what came to the phase's sockets."""
@@ -315,6 +322,7 @@ class Phase:
             self.voices,
             self.bank,
             self.speech,
+            self.beeps,
             self.taps,
         )
 
@@ -348,10 +356,16 @@ class Phase:
         for row, code in self.bank.keys(count, energy):
             if now - float(self.intake.event_at[row]) > ECHO:
                 self._press(row, code, "inband")
+        started, over = self.beeps.listen(audio)
+        for row, frequency in started:
+            self._tell(row, ToneStarted(frequency))
+        for row, frequency, ms in over:
+            self._tell(row, ToneEnded(frequency, ms))
         if not self.speech.enabled[:count].any():
             return
         levels = detect.level(energy[:, 1] + energy[:, 2], SAMPLES)
-        begun, ended = self.speech.listen(count, levels, self.bank.hearing[:count])
+        no_speech = self.bank.hearing[:count] | self.beeps.hearing[:count]
+        begun, ended = self.speech.listen(count, levels, no_speech)
         for row in begun.tolist():
             self._tell(row, SpeechStarted(self.speech.certainty_ms(row)))
             for lane in self._lanes:
