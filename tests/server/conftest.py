@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 import pytest_asyncio
+from tests.server.neutral import Neutral, Phones
 from tests.server.site import Site, site_settings
 
+from ringback.dialects.laml import Laml
 from ringback.testing.kit import RunningServer, WebApp
 
 
@@ -28,3 +30,22 @@ async def site(shared: Site) -> AsyncIterator[Site]:
     yield shared
     await shared.server.settled()
     shared.app.forget()
+
+
+@pytest.fixture
+def app(monkeypatch: pytest.MonkeyPatch) -> Neutral:
+    """Answers for every call to the number of the first application."""
+    application = Neutral()
+    monkeypatch.setattr(Laml, "application", lambda *_: application)
+    return application
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def phones(site: Site) -> AsyncIterator[Phones]:
+    """A caller and two that are called."""
+    async with (
+        site.caller() as caller,
+        site.server.phone("bob", "") as bob,
+        site.server.phone("carol", "") as carol,
+    ):
+        yield caller, bob, carol

@@ -19,6 +19,7 @@ from ringback.testing.phone_audio import RATE, Samples
 from ringback.testing.softphone import PhoneCall, Softphone
 from ringback.webhooks.delivery import Delivery
 
+Phones = tuple[Softphone, Softphone, Softphone]
 HANG_UP = verbs.HangUp()
 HOOK = verbs.Hook(url="http://app.example/next")
 
@@ -93,6 +94,11 @@ class Neutral:
                 await self._more.wait()
         return value
 
+    def outcome(self, verb: str = "Dial") -> Any:
+        """How the only verb of this name ended."""
+        [outcome] = self.outcomes(verb)
+        return outcome
+
     def outcomes(self, verb: str = "Dial") -> list[Any]:
         """How the verbs of this name ended."""
         return [e.outcome for e, _ in self.told if isinstance(e, events.VerbEnded) and e.verb == verb]
@@ -107,6 +113,11 @@ def callee(phone: Softphone, name: str = "", **more: Any) -> verbs.Callee:
     who = name or phone.username
     address = f"sip:{who}@{phone.listening.partition(':')[2]}"
     return verbs.Callee(target=verbs.Target(kind="sip", address=address), shown=who, **more)
+
+
+def phone_events(call: PhoneCall) -> list[str]:
+    """What the phone was answered: `180`, `183`, `200` …, without repetitions."""
+    return list(dict.fromkeys(each.partition(" ")[0] for each in call.events if each[0].isdigit()))
 
 
 def live_call(server: RunningServer, to: str) -> Call:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,8 +28,9 @@ from ringback.calls.runner import Runner
 from ringback.calls.status import CallStatus, EndedBy
 from ringback.calls.time_limit import TimeLimit
 from ringback.calls.timeline import current_call
-from ringback.calls.verbs import HangUp, Note, Reject
+from ringback.calls.verbs import HangUp, Note, Play, Reject, Say
 from ringback.calls.waiting import first_of
+from ringback.calls.whisper import whisper
 from ringback.media.model import MediaUnavailable, SpeechDetection
 from ringback.net.clock import utcnow
 from ringback.sip.incoming import IncomingRequest
@@ -82,6 +83,7 @@ class Call:
         self._watchers: list[Watcher] = []
         self._sound_listeners: list[SoundListener] = []
         self._beside: set[asyncio.Task[None]] = set()
+        self._whisper: asyncio.Task[None] | None = None
         self.time_limit = TimeLimit(engine.max_call_seconds, self._too_long)
         self._closing: asyncio.Task[None] | None = None
 
@@ -203,6 +205,12 @@ class Call:
         self._beside.add(task)
         task.add_done_callback(self._beside.discard)
         return task
+
+    def whisper(self, verbs: Sequence[Say | Play]) -> None:
+        """Speak or play to this party alone, over whatever it hears, in place of an earlier whisper."""
+        if self._whisper is not None:
+            self._whisper.cancel()
+        self._whisper = self.beside(whisper(self, verbs))
 
     async def _named(self, work: Coroutine[Any, Any, None]) -> None:
         current_call.set(str(self.record.id))

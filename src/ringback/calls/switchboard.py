@@ -26,8 +26,9 @@ from ringback.calls.outgoing import Outgoing
 from ringback.calls.record import CallRecord
 from ringback.calls.recording import Recording
 from ringback.calls.rows import from_row
+from ringback.calls.sending import submit
 from ringback.calls.status import CallStatus, Direction, EndedBy
-from ringback.calls.verbs import HangUp, Hook, RecordingPlan, Verb
+from ringback.calls.verbs import HangUp, Hook, Play, RecordingPlan, Say, SendRequest, Verb
 from ringback.net.slices import gradually
 
 
@@ -37,8 +38,7 @@ class Unfinished:
     async def _refuse(self, *_: object, **__: object) -> Any:
         raise WrongState("not built yet")
 
-    redirect_callee = play_over = _refuse
-    send_request = amplify = limit_time = refer = _refuse
+    refer = _refuse
 
 
 class Switchboard(Unfinished):
@@ -232,6 +232,65 @@ class Switchboard(Unfinished):
             await call.append(CallControlled(what=f"recording {what}"))
             return recording
 
+    async def redirect_callee(
+        self, account_id: UUID, call_id: UUID, *, hook: Hook, status_hook: Hook | None = None
+    ) -> CallRecord:
+        """Let the callee go its own way. See `Calls.redirect_callee`."""
+        async with self._changing(account_id, call_id) as call:
+            callee = call.bridge.callee if call.bridge is not None else None
+            if callee is None or callee is call:
+                raise WrongState(f"call {call_id} is connected with nobody that it dialled")
+            async with callee.control_lock:  # always after the caller's, so that two changes never cross
+                await callee.append(CallControlled(what="redirect", detail={"url": hook.url}))
+                question = Redirected(hook=hook, status_hook=status_hook, by_control=True)
+                await callee.runner.replace(question)
+                return callee.record
+
+    async def play_over(self, account_id: UUID, call_id: UUID, verbs: Sequence[Say | Play]) -> CallRecord:
+        """Whisper. See `Calls.play_over`."""
+        async with self._changing(account_id, call_id) as call:
+            _check_media(call)
+            await call.append(CallControlled(what="whisper", detail={"verbs": len(verbs)}))
+            call.whisper(verbs)
+            return call.record
+
+    async def send_request(
+        self,
+        account_id: UUID,
+        call_id: UUID,
+        method: str,
+        *,
+        content_type: str,
+        body: str,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> tuple[int, str]:
+        """Send a request inside the dialog. See `Calls.send_request`."""
+        verb = SendRequest(method=method, content_type=content_type, body=body, headers=tuple(headers))
+        async with self._changing(account_id, call_id) as call:
+            try:
+                pending = submit(call, verb)
+            except ValueError as error:
+                raise WrongState(str(error)) from error
+            await call.append(CallControlled(what="send request", detail={"method": method}))
+        # The far end may take its time; other changes need not wait for that.
+        response = await pending
+        return response.status, response.reason
+
+    async def amplify(self, account_id: UUID, call_id: UUID, *, decibels: float) -> CallRecord:
+        """Make a party louder or quieter. See `Calls.amplify`."""
+        async with self._changing(account_id, call_id) as call:
+            _check_media(call)
+            call.leg.amplify(decibels)
+            await call.append(CallControlled(what="amplify", detail={"decibels": decibels}))
+            return call.record
+
+    async def limit_time(self, account_id: UUID, call_id: UUID, seconds: float) -> CallRecord:
+        """End the call that long after its answer. See `Calls.limit_time`."""
+        async with self._changing(account_id, call_id) as call:
+            call.time_limit.set(seconds)
+            await call.append(CallControlled(what="limit time", detail={"seconds": seconds}))
+            return call.record
+
     async def set_application(self, account_id: UUID, call_id: UUID, application: Application) -> CallRecord:
         """Let another application take the callbacks. See `Calls.set_application`."""
         async with self._changing(account_id, call_id) as call:
@@ -250,3 +309,8 @@ class Switchboard(Unfinished):
             if call.over:
                 raise CallIsOver(f"call {call_id} has ended")
             yield call
+
+
+def _check_media(call: Call) -> None:
+    if not call.leg.has_media:
+        raise WrongState(f"call {call.record.id} has no media yet")

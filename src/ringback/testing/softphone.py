@@ -61,6 +61,8 @@ class PhoneCall:
         """The latest SIP status of the call."""
         self.events: list[str] = []
         """What happened, in words, in order."""
+        self.reason: str | None = None
+        """The Reason field (RFC 3326) of the BYE or CANCEL that ended it, if there was one."""
         self.requests: asyncio.Queue[IncomingRequest] = asyncio.Queue()
         """REFER, NOTIFY and MESSAGE inside the call, for whoever answers them."""
         self._host = host
@@ -232,7 +234,8 @@ class PhoneCall:
                 if not self._answered.done():
                     self._answered.set_exception(CallFailed(status, reason))
                 self._over("failed")
-            case sip.Ended() | sip.Cancelled():
+            case sip.Ended(_, headers, _) | sip.Cancelled(headers):
+                self.reason = headers.get("Reason")
                 self._over("remote")
             case sip.Confirmed(sdp) | sip.OfferAnswered(sdp):
                 self._accept(sdp)
