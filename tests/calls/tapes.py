@@ -164,5 +164,5 @@ class Tape:
         return self.changes[-1]
 
     async def hang_up(self) -> None:
-        self.call.leg_ended("remote", (), "")
+        self.call.reports.leg_ended("remote", (), "")
         await asyncio.wait_for(self.call.closed, 10.0)

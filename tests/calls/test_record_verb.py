@@ -52,8 +52,8 @@ class Run:
 
 
 def key(tape: Tape) -> None:
-    tape.call.leg_key("7", "rfc4733")
-    tape.call.leg_key("#", "rfc4733")
+    tape.call.reports.leg_key("7", "rfc4733")
+    tape.call.reports.leg_key("#", "rfc4733")
 
 
 ENDS: list[tuple[str, Record, Callable[[Tape], object], str | None, EndOfVerb]] = [
@@ -75,7 +75,7 @@ ENDS: list[tuple[str, Record, Callable[[Tape], object], str | None, EndOfVerb]] 
     (
         "the caller",
         Record(recording=TRIM, action=HOOK),
-        lambda tape: tape.call.leg_ended("remote", (), ""),
+        lambda tape: tape.call.reports.leg_ended("remote", (), ""),
         None,
         EndOfVerb.HUNG_UP,
     ),
@@ -158,7 +158,7 @@ async def test_an_answer_that_comes_too_late_leaves_its_notes(tmp_path: Path) ->
     app.answers = [Document(verbs=(HANG_UP,), application=app, at_end=None, notes=(note,))]
     ended = asyncio.create_task(run.to_its_end(Record(recording=TRIM, action=HOOK)))
     await run.recording()
-    run.tape.call.leg_ended("remote", (), "")
+    run.tape.call.reports.leg_ended("remote", (), "")
     await ended
     assert [event.note for event in run.tape.store.events if isinstance(event, Noted)] == [note]
     assert run.started == ["Record"]

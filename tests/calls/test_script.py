@@ -103,7 +103,7 @@ async def test_a_caller_who_hangs_up_ends_the_verb_with_a_value() -> None:
     app = FakeApplication()
     app.answers = [document(app, verbs.Pause(seconds=60), tag("never"))]
     run = Run(app)
-    asyncio.get_running_loop().call_later(0.01, run.call.leg_ended, "remote", (), "")
+    asyncio.get_running_loop().call_later(0.01, run.call.reports.leg_ended, "remote", (), "")
     end = await run.to_its_end()
     assert run.outcomes == [Outcome(end=EndOfVerb.HUNG_UP)]
     assert (end.by, end.cause) == (EndedBy.REMOTE, "the far end hung up")
@@ -125,7 +125,7 @@ async def test_a_caller_who_hangs_up_abandons_the_question() -> None:
     run = Run(Slow())
     ended = asyncio.create_task(run.to_its_end())
     await asked.wait()
-    run.call.leg_ended("remote", (), "")
+    run.call.reports.leg_ended("remote", (), "")
     await ended
     assert cancelled.is_set()
     assert run.started == []
@@ -150,7 +150,7 @@ async def test_an_action_is_asked_with_the_outcome(gather: verbs.Gather, keys: s
     app.answers = [document(app, gather, HANG_UP), None]
     run = Run(app)
     for key in keys:
-        asyncio.get_running_loop().call_later(0.01, run.call.leg_key, key, "info")
+        asyncio.get_running_loop().call_later(0.01, run.call.reports.leg_key, key, "info")
     await run.to_its_end()
     actions = [ask for ask in app.asked if isinstance(ask, Action)]
     assert [(ask.hook, ask.outcome.digits) for ask in actions] == ([(HOOK, keys or None)] if asks else [])
@@ -259,9 +259,9 @@ async def test_the_first_end_counts() -> None:
     run = Run(app)
     ended = asyncio.create_task(run.to_its_end())
     await run.store.holds("verb.started")
-    run.call.leg_ended("remote", (), "")
+    run.call.reports.leg_ended("remote", (), "")
     await run.call.hang_up(verbs.HangUp())
-    run.call.leg_failed(486, "Busy Here", "rejected")
+    run.call.reports.leg_failed(486, "Busy Here", "rejected")
     assert (await ended).cause == "the far end hung up"
 
 

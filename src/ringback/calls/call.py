@@ -17,12 +17,12 @@ from ringback.calls.application import Application, Ask, Document, place_of
 from ringback.calls.configure import CallSettings
 from ringback.calls.ending import Ending, ending_of
 from ringback.calls.engine import Engine
-from ringback.calls.indialog import message, told
 from ringback.calls.leg import HeaderList, Leg, Sound
 from ringback.calls.log import CallLog
 from ringback.calls.negotiation import NotAcceptable
 from ringback.calls.record import CallRecord
 from ringback.calls.recorder import Recorder
+from ringback.calls.reports import LegReports
 from ringback.calls.requests import InDialogRequests
 from ringback.calls.runner import Runner
 from ringback.calls.status import CallStatus, EndedBy
@@ -33,7 +33,6 @@ from ringback.calls.waiting import first_of
 from ringback.calls.whisper import whisper
 from ringback.media.model import MediaUnavailable, SpeechDetection
 from ringback.net.clock import utcnow
-from ringback.sip.incoming import IncomingRequest
 
 if TYPE_CHECKING:
     from ringback.calls.bridge import Bridge
@@ -51,15 +50,16 @@ SoundListener = Callable[[Sound], None]
 class Call:
     """One party and one application, for as long as the call lives.
 
-    Verbs use the awaitable operations (`answer`, `hang_up`, `ask` …); the leg reports to the `leg_…` methods;
-    what runs is the `runner`'s; control from outside comes through it and the same operations, one at a time.
+    Verbs use the awaitable operations (`answer`, `hang_up`, `ask` …); what its leg has to say comes by its
+    `reports`; what runs is the `runner`'s business. Control from outside goes the same ways, one at a time.
     """
 
     def __init__(self, record: CallRecord, application: Application, engine: Engine) -> None:
         self.engine = engine
         self.application = application
         self.log = CallLog(record, engine)
-        self.leg = Leg(engine.plane, self, advertise=engine.advertise)
+        self.reports = LegReports(self)
+        self.leg = Leg(engine.plane, self.reports, advertise=engine.advertise)
         self.runner = Runner(self)
         self.recorder = Recorder(self)
         self.control_lock = asyncio.Lock()
@@ -198,6 +198,11 @@ class Call:
                 yield
         finally:
             self._sound_listeners.remove(listener)
+
+    def sounded(self, sound: Sound) -> None:
+        """Speech, or a steady tone, was heard: tell those who listen."""
+        for listener in list(self._sound_listeners):
+            listener(sound)
 
     def beside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Do something beside the script; the end of the call ends it."""
@@ -397,96 +402,3 @@ class Call:
             logger.exception("call %s: its media could not be closed", self.record.id)
             self.note("error", "internal", "the media could not be closed")
         return None
-
-    # -- what the leg reports (LegOwner)
-
-    def leg_ringing(self, status: int, reason: str, early_media: bool) -> None:
-        """Outbound: a provisional response."""
-        known = self.record.status
-        if known is CallStatus.EARLY_MEDIA or (known is CallStatus.RINGING and not early_media):
-            return
-        if not self.over and not self.is_answered:
-            self.append(events.CallRinging(sip_status=status, sip_reason=reason, early_media=early_media))
-
-    def leg_answered(self, status: int, reason: str) -> None:
-        """Outbound: 200."""
-        if self.over:
-            return
-        self.append(events.CallAnswered(sip_status=status, sip_reason=reason, dialog=self.leg.dialog()))
-        self.time_limit.start()
-        if not self.answered.done():
-            self.answered.set_result(True)
-
-    def leg_failed(self, status: int, reason: str, cause: str) -> None:
-        """Outbound: a final response that is no 2xx, or none at all."""
-        self.end(Ending.failed(status, reason, cause))
-
-    def leg_cancelled(self, headers: HeaderList) -> None:
-        """Inbound: the caller gave up."""
-        self.end(
-            Ending(
-                status=CallStatus.ABANDONED,
-                cause="the caller hung up before the answer",
-                by=EndedBy.REMOTE,
-                sip_status=487,
-                sip_reason="Request Terminated",
-                headers=tuple(headers),
-            )
-        )
-
-    def leg_ended(self, by: str, headers: HeaderList, cause: str) -> None:
-        """BYE, or the session expired, or it broke (`cause` says how)."""
-        remote = by == "remote"
-        lost = f"the session was lost: {cause}" if cause else "the session was lost"
-        self.end(
-            Ending(
-                status=CallStatus.COMPLETED,
-                cause="the far end hung up" if remote else lost,
-                by=EndedBy.REMOTE if remote else EndedBy.SERVER,
-                sip_status=200,
-                sip_reason="OK",
-                headers=tuple(headers),
-            )
-        )
-
-    def leg_key(self, key: str, method: str) -> None:
-        """A key."""
-        if self.over:
-            return
-        self.append(events.DigitReceived(key=key, method=method))
-
-    def leg_sound(self, sound: Sound) -> None:
-        """Speech, or a steady tone, begins or ends."""
-        if not self.over:
-            for listener in list(self._sound_listeners):
-                listener(sound)
-
-    def leg_silent(self, seconds: float, cause: str) -> None:
-        """No RTP."""
-        if not self.over:
-            self.append(events.MediaMissing(seconds=seconds, cause=cause))
-
-    def leg_heard_again(self) -> None:
-        """RTP again."""
-        if not self.over:
-            self.append(events.MediaResumed())
-
-    def leg_held(self, held: bool) -> None:
-        """The far end put us on hold, or took us off again."""
-        if not self.over:
-            self.append(events.Held(held=held))
-            told(self, "INVITE", held=held)
-
-    def leg_told(self, body: bytes, headers: HeaderList) -> None:
-        """INFO inside the dialog that names no key."""
-        told(self, "INFO", body, headers)
-
-    def leg_request(self, incoming: IncomingRequest) -> None:
-        """REFER, NOTIFY or MESSAGE inside the dialog."""
-        if not message(self, incoming):
-            self.requests.handle(incoming)
-
-    def leg_media_lost(self, cause: str) -> None:
-        """The media worker is gone: the call cannot go on."""
-        self.leg.hang_up()
-        self.end(ending_of(self.record, EndedBy.SERVER, f"media was lost: {cause}", CallStatus.FAILED))
