@@ -119,14 +119,19 @@ def calls() -> FakeCalls:
 
 
 @pytest.fixture
-def services(http: HttpPool, log: Log, calls: FakeCalls) -> Services:
+def recordings() -> MemoryRecordings:
+    return MemoryRecordings()
+
+
+@pytest.fixture
+def services(http: HttpPool, log: Log, calls: FakeCalls, recordings: MemoryRecordings) -> Services:
     return Services(
         directory=directory(),
         http=http,
         store=cast(Store, log),
         public_url="http://127.0.0.1:8080",
         calls=calls,
-        recordings=MemoryRecordings(),
+        recordings=recordings,
         instance="0" * 32,
     )
 

@@ -18,6 +18,7 @@ from ringback.calls.control import (
     CallIsLive,
     CallIsOver,
     CallRequest,
+    LimitReached,
     NoSuchCall,
     Overloaded,
     Unroutable,
@@ -25,8 +26,9 @@ from ringback.calls.control import (
 )
 from ringback.calls.events import CallRequested, MediaStatistics
 from ringback.calls.record import CallRecord, apply
+from ringback.calls.recording import Recording, RecordingStatus
 from ringback.calls.status import CallStatus, Direction
-from ringback.calls.verbs import Hook, Verb
+from ringback.calls.verbs import Hook, RecordingPlan, Verb
 from ringback.routing.directory import Account, Application, Directory, Number
 
 ACCOUNT = Account(id=UUID("3fa85f64-5717-4562-b3fc-2c963f66afa6"), name="demo", token="secret")
@@ -127,6 +129,28 @@ def ended(**changes: Any) -> CallRecord:
     return record(**(fields | changes))
 
 
+RECORDING_ID = UUID("19e436af-5688-4307-b03b-bdb2b42b8142")
+RE_SID = f"RE{RECORDING_ID.hex}"
+
+
+def recording(plan: RecordingPlan | None = None, **changes: Any) -> Recording:
+    """A recording of `CALL_ID`, of four seconds, stored, with changes."""
+    fields: dict[str, Any] = {
+        "id": RECORDING_ID,
+        "account_id": ACCOUNT.id,
+        "call_id": CALL_ID,
+        "plan": plan or RecordingPlan(source="dial-verb"),
+        "status": RecordingStatus.COMPLETED,
+        "created_at": NOON,
+        "started_at": NOON + timedelta(seconds=1),
+        "ended_at": NOON + timedelta(seconds=5),
+        "updated_at": NOON + timedelta(seconds=6),
+        "duration": 4.2,
+        "size": 67_244,
+    }
+    return Recording(**(fields | changes))
+
+
 class FakeCalls(LiveChanges):
     """`ringback.calls.control.Calls` over a dictionary; `done` is what was asked of it."""
 
@@ -136,7 +160,7 @@ class FakeCalls(LiveChanges):
         self.requests: list[CallRequest] = []
         self.done: list[tuple[str, dict[str, Any]]] = []
         self.filters: list[CallFilter] = []
-        self.refuse: CallerNotOwned | Unroutable | Overloaded | None = None
+        self.refuse: CallerNotOwned | LimitReached | Unroutable | Overloaded | None = None
 
     def put(self, *records: CallRecord) -> None:
         """Let these calls exist."""

@@ -11,6 +11,7 @@ from tests.dialects.laml.making import (
     AC_SID,
     CA_SID,
     CALL_ID,
+    NOBODYS,
     NOON,
     SW,
     TW,
@@ -78,6 +79,30 @@ async def test_a_call_of_another_dialect_can_be_taken_over(api: Api, calls: Fake
     assert (settings.profile, settings.voice_url) == ("twilio", "http://app.test/next")
 
 
+async def test_a_live_call_gets_a_limit(api: Api, calls: FakeCalls) -> None:
+    calls.put(IN_PROGRESS)
+    for base, sid in ((f"{TW}/Calls/{CA_SID}.json", AC_SID), (f"{SW}/Calls/{CALL_ID}", UUID_SID)):
+        assert (await api("POST", base, sid, data={"TimeLimit": "90"}))[0] == 200
+    assert calls.changes == [("limit_time", CALL_ID, 90)] * 2
+
+
+async def test_either_leg_is_sent_elsewhere(api: Api, calls: FakeCalls) -> None:
+    """A party that was dialled is a call like any other, with its own document and callbacks."""
+    state = IN_PROGRESS.application_state
+    callee = record(
+        id=NOBODYS,
+        parent_id=CALL_ID,
+        direction=Direction.OUTBOUND_DIAL,
+        status=CallStatus.IN_PROGRESS,
+        application_state=state,
+    )
+    calls.put(IN_PROGRESS, callee)
+    for id in (NOBODYS, CALL_ID):
+        status, body = await api("POST", f"{SW}/Calls/{id}", UUID_SID, data={"Url": "http://app.test/next"})
+        assert (status, body["sid"]) == (200, str(id))
+    assert [what for what, _ in calls.done] == ["redirect", "redirect"]
+
+
 async def test_a_change_of_nothing_changes_nothing(api: Api, calls: FakeCalls) -> None:
     calls.put(IN_PROGRESS)
     status, body = await api("POST", f"{SW}/Calls/{CALL_ID}", UUID_SID, data={})
@@ -106,7 +131,8 @@ async def test_calls_are_ended(api: Api, calls: FakeCalls) -> None:
         (IN_PROGRESS, {"Url": "nonsense"}, 21205, 21205),
         (IN_PROGRESS, {"Url": "http://a.test", "Method": "PUT"}, 21209, 21209),
         (IN_PROGRESS, {"Twiml": "<Response>"}, 12100, 20422),
-        (IN_PROGRESS, {"TimeLimit": "10"}, 20422, 20422),
+        (IN_PROGRESS, {"TimeLimit": "0"}, 20422, 20422),
+        (ended(), {"TimeLimit": "10"}, 21220, 10000),
     ],
 )
 async def test_changes_that_are_refused(

@@ -18,8 +18,8 @@ from tests.dialects.laml.making import (
     FakeCalls,
 )
 
-from ringback.calls.control import CallerNotOwned, Overloaded, Unroutable
-from ringback.calls.verbs import Say
+from ringback.calls.control import CallerNotOwned, LimitReached, Overloaded, Unroutable
+from ringback.calls.verbs import Hook, MachineDetection, RecordingPlan, Say
 from ringback.dialects.laml.settings import Settings
 from ringback.dialects.laml.webhook import LamlApplication
 
@@ -196,6 +196,101 @@ async def test_a_call_with_an_application(api: Api, calls: FakeCalls) -> None:
     assert settings.status_callback == "http://app.test/status"
 
 
+RECORDED = {
+    "Record": "true",
+    "RecordingChannels": "dual",
+    "RecordingTrack": "inbound",
+    "RecordingStatusCallback": "http://app.test/r",
+    "RecordingStatusCallbackMethod": "GET",
+    "RecordingStatusCallbackEvent": "in-progress absent",
+    "Trim": "do-not-trim",
+}
+
+
+async def test_a_call_is_recorded(api: Api, calls: FakeCalls) -> None:
+    for base, sid in ((TW, AC_SID), (SW, UUID_SID)):
+        assert (await api("POST", f"{base}/Calls", sid, data=CALL | {"Record": "true"}))[0] in (200, 201)
+        assert calls.requests[-1].recording == RecordingPlan(
+            source="outbound-api", trim=True, events=("completed", "failed")
+        )
+        await api("POST", f"{base}/Calls", sid, data=CALL | RECORDED)
+        assert calls.requests[-1].recording == RecordingPlan(
+            source="outbound-api",
+            channels=2,
+            track="inbound",
+            trim=False,
+            report=Hook(url="http://app.test/r", method="GET"),
+            events=("in-progress", "absent"),
+        )
+        await api("POST", f"{base}/Calls", sid, data=CALL | RECORDED | {"Record": "false"})
+        assert calls.requests[-1].recording is None
+
+
+DETECTED = {
+    "MachineDetection": "DetectMessageEnd",
+    "MachineDetectionTimeout": "20",
+    "MachineDetectionSpeechThreshold": "2000",
+    "MachineDetectionSpeechEndThreshold": "1000",
+    "MachineDetectionSilenceTimeout": "4000",
+    "MachineWordsThreshold": "9",
+    "AsyncAmd": "true",
+    "AsyncAmdStatusCallback": "http://app.test/amd",
+    "AsyncAmdStatusCallbackMethod": "GET",
+    "AsyncAmdPartialResults": "true",
+}
+
+
+async def test_who_answers_is_found_out(api: Api, calls: FakeCalls) -> None:
+    for base, sid, words in ((TW, AC_SID, None), (SW, UUID_SID, 6)):
+        await api("POST", f"{base}/Calls", sid, data=CALL | {"MachineDetection": "Enable"})
+        assert calls.requests[-1].detection == MachineDetection(
+            timeout_ms=30_000,
+            speech_threshold_ms=2400,
+            speech_end_ms=1200,
+            silence_timeout_ms=5000,
+            words_threshold=words,
+            tone_timeout_ms=30_000,
+        )
+        await api("POST", f"{base}/Calls", sid, data=CALL | DETECTED)
+        assert calls.requests[-1].detection == MachineDetection(
+            wait_for_end=True,
+            asynchronous=True,
+            report=Hook(url="http://app.test/amd", method="GET"),
+            timeout_ms=20_000,
+            speech_threshold_ms=2000,
+            speech_end_ms=1000,
+            silence_timeout_ms=4000,
+            words_threshold=words and 9,
+            tone_timeout_ms=20_000,
+            partial_results=True,
+        )
+        for off in ("none", "", "disable"):
+            await api("POST", f"{base}/Calls", sid, data=CALL | {"MachineDetection": off})
+            assert calls.requests[-1].detection is None
+
+
+async def test_twilio_does_not_listen_while_it_presses_keys(api: Api, calls: FakeCalls) -> None:
+    data = CALL | {"MachineDetection": "Enable", "SendDigits": "1"}
+    for base, sid, listens in ((TW, AC_SID, False), (SW, UUID_SID, True)):
+        await api("POST", f"{base}/Calls", sid, data=data)
+        assert (calls.requests[-1].detection is not None) == listens
+
+
+async def test_what_is_odd_is_noted_with_the_first_document(api: Api, calls: FakeCalls) -> None:
+    data = CALL | {
+        "Url": "",
+        "Twiml": "<Response/>",
+        "Record": "true",
+        "RecordingStatusCallbackEvent": "done",
+        "MachineDetection": "Enable",
+        "AsyncAmd": "true",
+    }
+    await api("POST", f"{TW}/Calls", AC_SID, data=data)
+    document = calls.requests[-1].document
+    assert document is not None
+    assert [note.code for note in document.notes] == ["13621", "21262"]
+
+
 LONG = "x" * 4001
 
 
@@ -226,14 +321,21 @@ LONG = "x" * 4001
         ({"SipAuthUsername": "u" * 256}, 21221, 21221),
         ({"SipAuthPassword": "u" * 256}, 21223, 21223),
         ({"SipAuthUsername": "u"}, 21225, 21225),
-        ({"Record": "true"}, 20422, 20422),
         ({"Record": "perhaps"}, 20422, 20422),
-        ({"MachineDetection": "Enable"}, 21234, 21234),
         ({"MachineDetection": "Guess"}, 21234, 21234),
         ({"MachineDetectionTimeout": "500"}, 21234, 21234),
         ({"RecordingChannels": "three"}, 20422, 20422),
         ({"RecordingTrack": "x"}, 20422, 20422),
         ({"Trim": "x"}, 20422, 20422),
+        ({"RecordingStatusCallback": "x"}, 21609, 21609),
+        ({"RecordingStatusCallbackMethod": "PUT"}, 21209, 21209),
+        ({"AsyncAmdStatusCallback": "x"}, 21609, 21609),
+        ({"AsyncAmdStatusCallbackMethod": "PUT"}, 21209, 21209),
+        ({"AsyncAmdPartialResults": "x"}, 20422, 20422),
+        ({"MachineDetectionSpeechThreshold": "999"}, 21234, 21234),
+        ({"MachineDetectionSpeechEndThreshold": "5001"}, 21234, 21234),
+        ({"MachineDetectionSilenceTimeout": "1"}, 21234, 21234),
+        ({"MachineWordsThreshold": "0"}, 21234, 21234),
         ({"AsyncAmd": "x"}, 20422, 20422),
         ({"MaxPricePerMinute": "cheap"}, 20422, 20422),
         ({"CallReason": "x" * 51}, 20422, 20422),
@@ -278,6 +380,11 @@ async def test_nothing_leads_there_and_not_now(api: Api, calls: FakeCalls) -> No
     calls.refuse = CallerNotOwned("not yours")
     status, body = await api("POST", f"{TW}/Calls.json", AC_SID, data=CALL)
     assert (status, body["code"]) == (400, 21210)
+    calls.refuse = LimitReached("two calls at a time")
+    status, body = await api("POST", f"{TW}/Calls.json", AC_SID, data=CALL)
+    assert (status, body["code"]) == (429, 10004)
+    status, body = await api("POST", f"{SW}/Calls.json", UUID_SID, data=CALL)
+    assert (status, body["errors"][0]["code"]) == (400, "21611")
     calls.refuse = Overloaded("shutting down")
     status, body = await api("POST", f"{SW}/Calls.json", UUID_SID, data=CALL)
     assert (status, body["code"]) == (503, 20503)

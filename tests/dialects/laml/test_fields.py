@@ -9,12 +9,10 @@ import pytest
 from tests.dialects.laml.making import ACCOUNT, APP, CALL_ID, MEDIA, NOON, ended, record
 
 from ringback.calls.events import MediaStatistics
-from ringback.calls.outcome import EndOfVerb, Outcome
 from ringback.calls.record import CallRecord
 from ringback.calls.status import CallStatus, Direction, EndedBy
-from ringback.calls.verbs import Gather, Play
 from ringback.dialects.laml.addresses import BadAddress, address, caller_of, formatted, target_of
-from ringback.dialects.laml.fields import action_fields, callback_fields, request_fields
+from ringback.dialects.laml.fields import callback_fields, request_fields
 from ringback.dialects.laml.profiles import SIGNALWIRE, TWILIO, Profile
 from ringback.dialects.laml.quality import mean_opinion_score
 from ringback.dialects.laml.statuses import REST_STATUSES, rest_status, webhook_status
@@ -121,14 +119,6 @@ def test_document_requests(call: CallRecord, profile: Profile, expected: dict[st
     fields = request_fields(call, profile)
     assert dict(fields) == expected
     assert len(fields) == len(expected)
-
-
-def test_gathers_action() -> None:
-    outcome = Outcome(digits="12", finish_key="#")
-    assert action_fields(Gather(), outcome, TWILIO) == [("Digits", "12"), ("FinishedOnKey", "#")]
-    assert action_fields(Gather(), outcome, SIGNALWIRE) == [("Digits", "12")]
-    assert action_fields(Gather(), Outcome(end=EndOfVerb.TIMEOUT), TWILIO) == [("Digits", "")]
-    assert action_fields(Play(clips=()), Outcome(), TWILIO) == []
 
 
 CORE = {

@@ -207,8 +207,8 @@ def test_credentials_in_the_documents_url_go_along() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("Connect", "Denoise", "Dial", "Echo", "Enqueue", "Leave", "Message", "Pay"),
-        *("Prompt", "Queue", "Record", "Refer", "Sms", "Start", "Stop"),
+        *("Connect", "Denoise", "Echo", "Enqueue", "Leave", "Message", "Pay"),
+        *("Prompt", "Queue", "Sms", "Start", "Stop"),
     ],
 )
 @pytest.mark.parametrize("profile", [TWILIO, SIGNALWIRE])
@@ -222,10 +222,11 @@ def test_verbs_that_are_not_built_are_a_clear_error(name: str, profile: Profile)
 
 def test_attributes_of_verbs_that_are_not_built_are_known() -> None:
     one(
-        "<Dial timeout='5' callerId='+1' record='record-from-answer' answerOnBridge='true' callerName='x'>"
-        "<Number url='/w' statusCallback='/s' statusCallbackEvent='ringing'>+1</Number>"
-        "<Sip username='u' codecs='PCMU'>sip:a@b</Sip>"
-        "<Conference coach='CA1' beep='onEnter'>r</Conference></Dial>",
+        "<Dial timeout='5'><Conference coach='CA1' beep='onEnter' statusCallback='/s'>r</Conference></Dial>",
+        SIGNALWIRE,
+    )
+    one(
+        "<Start><Stream url='wss://a.test' track='both_tracks'><Parameter name='a'/></Stream></Start>",
         SIGNALWIRE,
     )
 
@@ -236,8 +237,12 @@ def test_attributes_of_verbs_that_are_not_built_are_known() -> None:
         "<Shout>x</Shout>",
         "<say>x</say>",
         "<Say shout='1'>x</Say>",
-        "<Dial><Nombre>1</Nombre></Dial>",
+        "<Dial>+1<Nombre>1</Nombre></Dial>",
+        "<Dial zork='1'>+1</Dial>",
         "<Dial><Number zork='1'>1</Number></Dial>",
+        "<Dial><Queue zork='1'>1</Queue></Dial>",
+        "<Record zork='1'/>",
+        "<Start><Stream zork='1'/></Start>",
         "<Play><Say>x</Say>a.wav</Play>",
     ],
 )
@@ -281,9 +286,19 @@ def test_documents_that_cannot_be_run(document: bytes, twilio: str, signalwire: 
         assert caught.value.url == BASE
 
 
-_NAMES = st.sampled_from(["Say", "Play", "Pause", "Gather", "Redirect", "Reject", "Hangup", "Dial", "X"])
+_NAMES = st.sampled_from(
+    [
+        *("Say", "Play", "Pause", "Gather", "Redirect", "Reject", "Hangup", "Dial", "X", "Number", "Sip"),
+        *("Client", "Record", "Refer", "Start", "Recording", "Uri", "Headers", "Header"),
+    ]
+)
 _ATTRIBUTES = st.sampled_from(
-    ["loop", "action", "method", "timeout", "numDigits", "finishOnKey", "length", "voice", "digits", "reason"]
+    [
+        *("loop", "action", "method", "timeout", "numDigits", "finishOnKey", "length", "voice", "digits"),
+        *("reason", "callerId", "record", "url", "sendDigits", "codecs", "sessionTimeout", "maxLength"),
+        *("name", "value", "priority", "weight", "transcribe", "storageUrl", "statusCallbackEvent"),
+        "machineDetection",
+    ]
 )
 _VALUES = st.text(alphabet="0-9ax#*:/. \u00e9%[]?&", max_size=8)
 

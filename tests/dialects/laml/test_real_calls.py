@@ -59,7 +59,7 @@ async def test_a_dead_application_is_a_failed_call_that_was_never_answered(
 
 @both
 async def test_a_verb_that_is_not_built_leads_to_the_fallback(bench: Bench) -> None:
-    bench.app.reply("/voice", "<Response><Dial>+14155550123</Dial></Response>")
+    bench.app.reply("/voice", "<Response><Enqueue>support</Enqueue></Response>")
     bench.app.reply("/fallback", "<Response><Reject reason='busy'/></Response>")
     _, status = await bench.refused()
     assert status == 486

@@ -10,16 +10,38 @@ from typing import Any
 import msgspec
 import pytest
 from tests.dialects.laml.conftest import Asked, WebApplication
-from tests.dialects.laml.making import ACCOUNT, CALL_ID, NOON, OTHER, ended, record
+from tests.dialects.laml.making import ACCOUNT, CALL_ID, NOBODYS, NOON, OTHER, ended, record
 from twilio.request_validator import RequestValidator
 
-from ringback.calls.application import Action, Document, Failed, NewCall, Redirected
+from ringback.calls.application import (
+    Action,
+    Document,
+    Failed,
+    NewCall,
+    Redirected,
+    Referred,
+    Screening,
+)
 from ringback.calls.events import CallAnswered, CallEnded, CallInitiated, CallReceived, CallRinging
 from ringback.calls.outcome import Outcome
 from ringback.calls.record import CallRecord, apply
 from ringback.calls.services import Services
 from ringback.calls.status import CallStatus, Direction, EndedBy
-from ringback.calls.verbs import Answering, Clip, Gather, HangUp, Hook, Note, Play, Redirect, Say, Unbuilt
+from ringback.calls.verbs import (
+    Answering,
+    Callee,
+    Clip,
+    Dial,
+    Gather,
+    HangUp,
+    Hook,
+    Note,
+    Play,
+    Redirect,
+    Say,
+    Target,
+    Unbuilt,
+)
 from ringback.dialects.laml import Laml
 from ringback.dialects.laml.replies import APOLOGY, AT_END
 from ringback.dialects.laml.settings import Settings
@@ -272,8 +294,8 @@ async def test_a_fallback_is_told_what_went_wrong(make: Make, app: WebApplicatio
 
 
 async def test_a_verb_that_is_not_built_asks_the_fallback_once(make: Make, app: WebApplication) -> None:
-    app.reply("/voice", "<Response><Dial>+1</Dial></Response>")
-    app.reply("/fallback", "<Response><Dial>+2</Dial></Response>")
+    app.reply("/voice", "<Response><Pay/></Response>")
+    app.reply("/fallback", "<Response><Enqueue>x</Enqueue></Response>")
     application = make(fallback_url=f"{app.url}/fallback")
     verb = (await ask(application)).verbs[0]
     assert isinstance(verb, Unbuilt)
@@ -324,6 +346,47 @@ async def test_signalwire_hangs_up(make: Make) -> None:
     (hang_up,) = (await ask(make("signalwire"), answered)).verbs
     assert isinstance(hang_up, HangUp)
     assert hang_up.ended_as is None
+
+
+# -- dialled legs and transfers
+
+
+async def test_a_screening_is_asked_about_the_leg_and_cannot_dial(make: Make, app: WebApplication) -> None:
+    app.reply("/whisper", "<Response><Say>Press 1</Say><Gather action='/more'/><Dial>+1</Dial></Response>")
+    app.reply("/more", "<Response><Dial>+1</Dial></Response>")
+    callee = Callee(target=Target(kind="client", address="bob"), shown="client:bob")
+    leg = record(
+        id=NOBODYS, parent_id=CALL_ID, direction=Direction.OUTBOUND_DIAL, status=CallStatus.IN_PROGRESS
+    )
+    application = make().for_callee(callee, CALL)
+    whisper = Hook(url=f"{app.url}/whisper")
+    document = await application.ask(Screening(hook=whisper, headers=(("X-Desk", "7"),)), leg)
+    assert document is not None
+    assert [type(verb) for verb in document.verbs] == [Say, Gather]
+    assert [(note.level, note.code) for note in document.notes] == [("error", "13201")]
+    fields = app.asked[0].fields
+    assert (fields["CallSid"], fields["ParentCallSid"]) == (f"CA{NOBODYS.hex}", f"CA{CALL_ID.hex}")
+    assert (fields["Direction"], fields["SipHeader_X-Desk"]) == ("outbound-dial", "7")
+    more = Hook(url=f"{app.url}/more")
+    document = await application.ask(Action(verb=Gather(), hook=more, outcome=Outcome(digits="1")), leg)
+    assert document is not None
+    assert document.verbs == ()
+    # Sent elsewhere over REST, the leg is a call like any other.
+    document = await application.ask(Redirected(hook=more, by_control=True), leg)
+    assert document is not None
+    assert [type(verb) for verb in document.verbs] == [Dial]
+
+
+async def test_a_transfer_is_asked_for(make: Make, app: WebApplication) -> None:
+    app.reply("/refer", "<Response><Say>Please wait</Say></Response>")
+    ask = Referred(hook=Hook(url=f"{app.url}/refer"), refer_to="sip:carol@c.test", refer_to_user="carol")
+    document = await make().ask(ask, CALL)
+    assert document is not None
+    assert [type(verb) for verb in document.verbs] == [Say]
+    assert app.asked[0].fields["ReferTransferTarget"] == "sip:carol@c.test"
+    app.reply("/refer", "no", status=403)
+    assert await make(fallback_url=f"{app.url}/fallback").ask(ask, CALL) is None
+    assert [asked.path for asked in app.asked] == ["/refer", "/refer"]
 
 
 # -- documents given as text

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from urllib.parse import parse_qsl
 
 from ringback.calls.verbs import Target
+from ringback.dialects.http import is_one_line
 from ringback.routing.numbers import is_telephone_number
 from ringback.sip.errors import SipParseError
 from ringback.sip.uri import Uri
 
 _NANP = re.compile(r"(?:\+?1)?([2-9][0-9]{2})([2-9][0-9]{2})([0-9]{4})")
 _CLIENT = re.compile(r"client:([^\s@:]{1,256})")
-_CALLER = re.compile(r"[A-Za-z0-9_.+\-]{1,128}")
+_CALLER = re.compile(r"[A-Za-z0-9_.,+\-]{1,128}")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
-_DIALLED_HEADERS = frozenset({"user-to-user", "remote-party-id", "p-preferred-identity", "p-called-party-id"})
+PASSED_HEADERS = frozenset({"user-to-user", "remote-party-id", "p-preferred-identity", "p-called-party-id"})
+"""The headers that pass between an application and the far end, besides X-… ones."""
 _LONGEST_HEADERS = 1024
 
 
@@ -57,13 +60,18 @@ def target_of(to: str) -> Target:
     if client:
         return Target(kind="client", address=client[1])
     if text.lower().startswith(("sip:", "sips:")):
-        return _sip_target(text)
+        return sip_target(text)
     if is_telephone_number(text):
         return Target(kind="number", address=text)
     raise BadAddress(21211, f"The 'To' number {to} is not a valid phone number.")
 
 
-def _sip_target(text: str) -> Target:
+def sip_target(text: str) -> Target:
+    """A SIP URI whose query holds headers.
+
+    Raises:
+        BadAddress: 21211, or 21227 to 21229 for what is wrong with the headers.
+    """
     base, _, query = text.partition("?")
     try:
         Uri.parse(base)
@@ -71,15 +79,25 @@ def _sip_target(text: str) -> Target:
         raise BadAddress(21211, f"The 'To' address {text} is not a valid SIP URI.") from None
     if len(query) > _LONGEST_HEADERS:
         raise BadAddress(21227, f"The headers of a SIP URI must be fewer than {_LONGEST_HEADERS} characters.")
-    headers = parse_qsl(query, keep_blank_values=True)
+    headers = sendable(parse_qsl(query, keep_blank_values=True))
+    return Target(kind="sip", address=base, headers=headers)
+
+
+def sendable(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Those that are sent with an INVITE: only headers that cannot disturb the dialog are.
+
+    Raises:
+        BadAddress: 21228 or 21229, illegal characters in a name or a value.
+    """
+    sent = []
     for name, value in headers:
         if not _HEADER_NAME.fullmatch(name):
             raise BadAddress(21228, f"The SIP header name {name!r} has illegal characters.")
-        if any(ord(char) < 32 or ord(char) == 127 for char in value):
+        if not is_one_line(value):
             raise BadAddress(21229, f"The value of the SIP header {name} has illegal characters.")
-    # Only headers that cannot disturb the dialog are sent.
-    sent = [h for h in headers if h[0].lower().startswith("x-") or h[0].lower() in _DIALLED_HEADERS]
-    return Target(kind="sip", address=base, headers=tuple(sent))
+        if name.lower().startswith("x-") or name.lower() in PASSED_HEADERS:
+            sent.append((name, value))
+    return tuple(sent)
 
 
 def caller_of(from_: str) -> tuple[str, str | None]:

@@ -26,8 +26,8 @@ def read_filter(query: Parameters, account_id: UUID, page: Page) -> CallFilter:
     status = query.get("Status")
     if status and status not in REST_STATUSES:
         raise invalid("Status", " or ".join(REST_STATUSES), status)
-    started_from, started_before = _span(query, "StartTime")
-    ended_from, ended_before = _span(query, "EndTime")
+    started_from, started_before = read_span(query, "StartTime")
+    ended_from, ended_before = read_span(query, "EndTime")
     # What came after the first page was read belongs to none of its followers.
     if page.offset and (started_before is None or page.anchor < started_before):
         started_before = page.anchor
@@ -54,8 +54,12 @@ def _parent(query: Parameters) -> UUID | None:
     return id
 
 
-def _span(query: Parameters, name: str) -> Span:
-    """[from, before) of a time and its inequalities."""
+def read_span(query: Parameters, name: str) -> Span:
+    """[from, before) of a time and its inequalities.
+
+    Raises:
+        ApiError: a value that is no date.
+    """
     first: datetime | None = None
     before: datetime | None = None
     for sign in ("", "<", ">"):

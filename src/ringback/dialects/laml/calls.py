@@ -12,9 +12,9 @@ from ringback.calls.control import CallIsOver, CallRequest, ControlError, WrongS
 from ringback.calls.record import CallRecord
 from ringback.calls.verbs import Hook
 from ringback.dialects.http import Parameters
-from ringback.dialects.laml import parameters
+from ringback.dialects.laml import checks, parameters
 from ringback.dialects.laml.call_list import read_filter
-from ringback.dialects.laml.errors import ApiError, invalid, not_built, not_found, of_control
+from ringback.dialects.laml.errors import ApiError, invalid, not_found, of_control
 from ringback.dialects.laml.exchange import Exchange, reply
 from ringback.dialects.laml.notes import DocumentError
 from ringback.dialects.laml.paging import envelope, read_page
@@ -45,6 +45,8 @@ async def create(exchange: Exchange) -> Response:
         time_limit=given.time_limit,
         send_digits=given.send_digits,
         document=document,
+        recording=given.recording,
+        detection=given.detection,
     )
     try:
         call = await exchange.services.calls.create(request)
@@ -55,14 +57,15 @@ async def create(exchange: Exchange) -> Response:
 
 def _application(exchange: Exchange, given: CallParameters) -> LamlApplication:
     """The application of the call: the configured one, or the one that the request describes."""
+    remarks = (*given.hooks.remarks, *given.remarks)
     if given.application_id is None:
         settings = _with_hooks(Settings(profile=exchange.profile.name), given.hooks)
-        return LamlApplication(exchange.services, exchange.account, settings, given.hooks.remarks)
+        return LamlApplication(exchange.services, exchange.account, settings, remarks)
     found = exchange.services.directory.application(given.application_id)
     if found is None or found.account_id != exchange.account.id or found.dialect != "laml":
         raise ApiError(21218, "ApplicationSid names no application of this account")
     settings = msgspec.structs.replace(configured(found), profile=exchange.profile.name)
-    return LamlApplication(exchange.services, exchange.account, settings)
+    return LamlApplication(exchange.services, exchange.account, settings, remarks)
 
 
 def _with_hooks(settings: Settings, hooks: Hooks) -> Settings:
@@ -145,8 +148,6 @@ async def update(exchange: Exchange, sid: str) -> Response:
     """`POST /Calls/{Sid}`: end the call, run another document on it, or change its callbacks."""
     call = await find(exchange, sid)
     given = await exchange.body()
-    if given.get("TimeLimit"):
-        raise not_built("TimeLimit on a live call")
     hooks = read_hooks(given, exchange.profile)
     try:
         call = await _apply(exchange, call, given, hooks)
@@ -162,12 +163,15 @@ async def _apply(exchange: Exchange, call: CallRecord, given: Parameters, hooks:
         raise invalid(
             "Status", "completed or canceled", status, 20422 if exchange.profile is TWILIO else 10000
         )
+    limit = checks.number(given, "TimeLimit", 0, 1, parameters.LONGEST_LIMIT)
     if status == "completed":
         return await calls.hang_up(account_id, call.id)
     if status == "canceled":
         return await _cancel(exchange, call)
-    if call.status.final and (hooks.url or hooks.markup or hooks.other_than_document):
+    if call.status.final and (hooks.url or hooks.markup or hooks.other_than_document or limit):
         raise CallIsOver("the call has ended")
+    if limit:
+        call = await calls.limit_time(account_id, call.id, limit)
     application = None
     if hooks.markup or hooks.other_than_document or call.dialect != "laml":
         application = _changed_application(exchange, call, hooks)

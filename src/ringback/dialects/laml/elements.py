@@ -34,14 +34,21 @@ _TABLE = {
     "Redirect": "method",
     "Reject": "reason",
     "Hangup": "",
-    # Verbs that are known by name.
-    "Connect": _HOOK,
-    "Denoise": "",
     "Dial": (
         f"{_HOOK} {_RECORDING} timeout hangupOnStar timeLimit callerId callerName record trim answerOnBridge "
         "ringTone recordingTrack recordingStorageUrl recordingStorageUrlMethod recordingConfigurationId "
         "callReason sequential referUrl referMethod events passports"
     ),
+    "Record": (
+        f"{_HOOK} {_RECORDING} timeout finishOnKey maxLength playBeep trim transcribe transcribeCallback "
+        "recordingConfigurationId storageUrl storageUrlMethod"
+    ),
+    "Refer": _HOOK,
+    "Start": _HOOK,
+    "Stop": "",
+    # Verbs that are known by name.
+    "Connect": _HOOK,
+    "Denoise": "",
     "Echo": "timeout",
     "Enqueue": f"{_HOOK} waitUrl waitUrlMethod maxQueueSize workflowSid",
     "Leave": "",
@@ -54,14 +61,7 @@ _TABLE = {
     ),
     "Prompt": "for errorType cardType attempt requireMatchingInputs",
     "Queue": "url method reservationSid postWorkActivitySid",
-    "Record": (
-        f"{_HOOK} {_RECORDING} timeout finishOnKey maxLength playBeep trim transcribe transcribeCallback "
-        "recordingConfigurationId storageUrl storageUrlMethod"
-    ),
-    "Refer": _HOOK,
     "Sms": f"to from {_HOOK} statusCallback",
-    "Start": _HOOK,
-    "Stop": "",
     # What may stand inside them.
     "AI": "engine voice postPromptURL postPromptAuthUser postPromptAuthPassword hints",
     "AiSession": "aiConnector aiSessionConfiguration",
@@ -91,6 +91,7 @@ _TABLE = {
     "Number": f"url method sendDigits {_STATUS} byoc {_DETECTION}",
     "Parameter": "name value",
     "Recording": f"{_RECORDING} name trim track channels recordingConfigurationId",
+    "ReferSip": "",
     "Room": "participantIdentity",
     "Sim": "",
     "Sip": f"username password url method {_STATUS} codecs sessionTimeout {_DETECTION}",
@@ -115,8 +116,7 @@ _TABLE = {
 ATTRIBUTES: dict[str, frozenset[str]] = {name: frozenset(words.split()) for name, words in _TABLE.items()}
 
 UNBUILT_VERBS = frozenset(
-    {"Connect", "Denoise", "Dial", "Echo", "Enqueue", "Leave", "Message", "Pay"}
-    | {"Prompt", "Queue", "Record", "Refer", "Sms", "Start", "Stop"}
+    {"Connect", "Denoise", "Echo", "Enqueue", "Leave", "Message", "Pay", "Prompt", "Queue", "Sms"}
 )
 ASIDE = frozenset({"Denoise", "Message", "Sms", "Start", "Stop"})
 """Verbs that do something beside the call: without them, the document still makes sense."""

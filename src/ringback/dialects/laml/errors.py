@@ -9,8 +9,11 @@ from ringback.calls.control import (
     CallIsLive,
     CallIsOver,
     ControlError,
+    LimitReached,
     NoSuchCall,
+    NoSuchRecording,
     Overloaded,
+    RecordingIsLive,
     Unroutable,
     WrongState,
 )
@@ -65,9 +68,11 @@ def of_body(problem: BadBody) -> ApiError:
 
 
 def of_control(error: ControlError, profile: Profile, path: str) -> ApiError:
-    """A call that does not allow what was asked."""
-    if isinstance(error, NoSuchCall):
+    """A call or a recording that does not allow what was asked."""
+    if isinstance(error, NoSuchCall | NoSuchRecording):
         return not_found(path)
+    if isinstance(error, RecordingIsLive):
+        return ApiError(20009, "Cannot delete this recording before it is complete", 409)
     if isinstance(error, CallIsLive):
         return ApiError(20009, "Cannot delete this call before it is complete", 409)
     if isinstance(error, CallIsOver):
@@ -80,6 +85,10 @@ def of_control(error: ControlError, profile: Profile, path: str) -> ApiError:
         return ApiError(21214, f"The 'To' number cannot be reached: {error.message}")
     if isinstance(error, CallerNotOwned):
         return ApiError(21210, f"The 'From' number is not one of this account: {error.message}")
+    if isinstance(error, LimitReached):
+        if profile is TWILIO:
+            return ApiError(10004, f"Call concurrency limit exceeded: {error.message}", 429)
+        return ApiError(21611, f"Too many calls: {error.message}")
     if isinstance(error, Overloaded):
         return ApiError(20503, f"Service unavailable: {error.message}", 503)
     return ApiError(20500, error.message, 500)

@@ -26,8 +26,8 @@ from ringback.dialects.spelling import read_sid
 from ringback.net.clock import utcnow
 from ringback.routing.directory import Account
 
-SIGNALWIRE_PREFIX = "/api/laml/2010-04-01"
-TWILIO_PREFIX = "/2010-04-01"
+SIGNALWIRE_PREFIX = SIGNALWIRE.path
+TWILIO_PREFIX = TWILIO.path
 
 
 class Exchange:

@@ -9,21 +9,17 @@ from __future__ import annotations
 import math
 
 from ringback.calls.events import MediaStatistics
-from ringback.calls.outcome import Outcome
 from ringback.calls.record import CallRecord
 from ringback.calls.status import Direction, EndedBy
-from ringback.calls.verbs import Gather, Verb
 from ringback.dialects.http import rfc2822
 from ringback.dialects.laml.addresses import address
+from ringback.dialects.laml.outcomes import header_fields
 from ringback.dialects.laml.profiles import API_VERSION, TWILIO, Profile
 from ringback.dialects.laml.quality import mean_opinion_score
 from ringback.dialects.laml.sids import ACCOUNT, APPLICATION, CALL, spell
 from ringback.dialects.laml.statuses import webhook_status
 from ringback.sip.errors import SipParseError
 from ringback.sip.uri import Uri
-
-# The headers that reach an application, besides X-… ones.
-_SHOWN_HEADERS = frozenset({"user-to-user", "remote-party-id", "p-preferred-identity", "p-called-party-id"})
 
 
 def request_fields(call: CallRecord, profile: Profile) -> list[tuple[str, str]]:
@@ -70,11 +66,7 @@ def _sip_fields(call: CallRecord, profile: Profile) -> list[tuple[str, str]]:
         source = call.source.partition(":")[2].rpartition(":")[0]
         if source:
             fields.append(("SipSourceIp", source.strip("[]")))
-    shown: dict[str, str] = {}
-    for name, value in call.invite_headers:
-        if name.lower().startswith("x-") or name.lower() in _SHOWN_HEADERS:
-            shown.setdefault(name, value)
-    return fields + [(f"SipHeader_{name}", value) for name, value in shown.items()]
+    return fields + header_fields(call.invite_headers)
 
 
 def _host(uri: str) -> str:
@@ -82,16 +74,6 @@ def _host(uri: str) -> str:
         return Uri.parse(uri).host
     except SipParseError:
         return ""
-
-
-def action_fields(verb: Verb, outcome: Outcome, profile: Profile) -> list[tuple[str, str]]:
-    """What a verb's action gets besides: Gather's keys, without the one that finished them."""
-    if not isinstance(verb, Gather):
-        return []
-    fields = [("Digits", outcome.digits or "")]
-    if outcome.finish_key and profile is TWILIO:
-        fields.append(("FinishedOnKey", outcome.finish_key))
-    return fields
 
 
 def failure_fields(code: str, url: str) -> list[tuple[str, str]]:

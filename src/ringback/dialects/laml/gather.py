@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from lxml import etree
 
-from ringback.calls.verbs import Answering, Gather, Hook, Pause, Play, Say
-from ringback.dialects.laml import notes
+from ringback.calls.verbs import Answering, Gather, Pause, Play, Say
 from ringback.dialects.laml.profiles import TWILIO
 from ringback.dialects.laml.prompts import pause, play, say
 from ringback.dialects.laml.reader import Reader
@@ -23,7 +22,7 @@ def gather(reader: Reader, element: etree._Element) -> Gather:
     reader.boolean(element, "bargeIn", True, code="13332")
     return Gather(
         prompts=_prompts(reader, element),
-        action=_action(reader, element),
+        action=reader.action(element, method_code="13312", to_document=True),
         report_empty=reader.boolean(element, "actionOnEmptyResult", False, code="13338"),
         first_digit_timeout=timeout,
         inter_digit_timeout=timeout,
@@ -61,22 +60,6 @@ def _finish_keys(reader: Reader, element: etree._Element) -> frozenset[str]:
         return keys
     reader.warn("13310", f"Gather: finishOnKey must be keys (0-9 * #), not {given!r}", element)
     return frozenset("#")
-
-
-def _action(reader: Reader, element: etree._Element) -> Hook | None:
-    """Where keys go: without `action`, back to the document's own URL."""
-    method = reader.method(element, code="13312")
-    given = (element.get("action") or "").strip()
-    url = reader.url(given) if given else reader.base or None
-    if url is None:
-        reader.warn(
-            notes.RELATIVE_ACTION,
-            "Gather: action must be an absolute URL, since the document has none itself"
-            if not reader.base
-            else f"Gather: {given!r} is not a URL",
-            element,
-        )
-    return reader.hook(url, method)
 
 
 def _prompts(reader: Reader, element: etree._Element) -> tuple[Say | Play | Pause, ...]:

@@ -18,12 +18,15 @@ from ringback.calls.verbs import (
     Verb,
 )
 from ringback.dialects.laml import notes
+from ringback.dialects.laml.dial import dial
 from ringback.dialects.laml.elements import ASIDE, UNBUILT_VERBS
 from ringback.dialects.laml.gather import gather
 from ringback.dialects.laml.notes import DocumentError
 from ringback.dialects.laml.profiles import TWILIO, Profile
 from ringback.dialects.laml.prompts import pause, play, say
 from ringback.dialects.laml.reader import Reader
+from ringback.dialects.laml.recorded import is_recording, record, start, stop
+from ringback.dialects.laml.refer import refer
 from ringback.dialects.xml import MarkupError, children, local_name, parse, text_of
 
 MAX_VERBS = 500
@@ -80,6 +83,18 @@ def _verb(reader: Reader, element: etree._Element) -> Verb | None:
     return read(reader, element)
 
 
+def _aside(read: Callable[[Reader, etree._Element], Verb]) -> Callable[[Reader, etree._Element], Verb]:
+    """Start and Stop, of which recordings are built."""
+
+    def verb(reader: Reader, element: etree._Element) -> Verb:
+        if is_recording(reader, element):
+            return read(reader, element)
+        reader.known_tree(element)
+        return _unbuilt(local_name(element))
+
+    return verb
+
+
 def _unbuilt(name: str) -> Unbuilt:
     return Unbuilt(
         name=name,
@@ -108,11 +123,16 @@ def _hangup(reader: Reader, element: etree._Element) -> HangUp:
 
 
 _VERBS: dict[str, Callable[[Reader, etree._Element], Verb | None]] = {
+    "Dial": dial,
     "Gather": gather,
     "Hangup": _hangup,
     "Pause": pause,
     "Play": play,
+    "Record": record,
     "Redirect": _redirect,
+    "Refer": refer,
     "Reject": _reject,
     "Say": say,
+    "Start": _aside(start),
+    "Stop": _aside(stop),
 }

@@ -26,7 +26,6 @@ TWILIO_CALL_RESOURCES = frozenset(
 _NONE_YET = {
     "Conferences": "conferences",
     "Queues": "queues",
-    "Recordings": "recordings",
     "Transcriptions": "transcriptions",
 }
 
@@ -110,12 +109,6 @@ def _shown_number(exchange: Exchange, number: Number) -> dict[str, object]:
     id = number.application_id
     found = exchange.services.directory.application(id) if id else None
     return exchange.view.number(number, found, exchange.since)
-
-
-async def call_recordings(exchange: Exchange, sid: str) -> Response:
-    """`GET /Calls/{Sid}/Recordings`: calls are not recorded yet, so there are none."""
-    await find(exchange, sid)
-    return exchange.page("recordings", f"Calls/{sid}/Recordings", [])
 
 
 async def unbuilt_of_call(exchange: Exchange, sid: str) -> Response:

@@ -1,32 +1,30 @@
 """The parameters of `POST /Calls` and `POST /Calls/{Sid}`, checked. Pure.
 
-Unknown names are ignored, as both services do. What a call cannot have yet (recording, answering-machine
-detection) is refused, never silently left out.
+Unknown names are ignored, as both services do.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
 
-from ringback.calls.verbs import Note, Target
-from ringback.dialects.http import Parameters, boolean, integer, words
-from ringback.dialects.laml import notes
+from ringback.calls.verbs import MachineDetection, Note, RecordingPlan, Target
+from ringback.dialects.http import Parameters, words
+from ringback.dialects.laml import checks, notes
 from ringback.dialects.laml.addresses import BadAddress, caller_of, target_of
-from ringback.dialects.laml.errors import ApiError, invalid, not_built
+from ringback.dialects.laml.detection import read_detection
+from ringback.dialects.laml.errors import ApiError, invalid
+from ringback.dialects.laml.nouns import known_events
 from ringback.dialects.laml.profiles import TWILIO, Profile
-from ringback.dialects.laml.settings import EVENTS
+from ringback.dialects.laml.recording_parameters import read_plan
 from ringback.dialects.spelling import read_sid
-from ringback.net.url import BadUrl, target
 
-LONGEST_CALL = 14400.0
+LONGEST_CALL, LONGEST_LIMIT = 14400, 86400
 LONGEST_TWIML = 4000
 _DIGITS = {True: re.compile(r"[0-9A-D#*wW]{1,32}"), False: re.compile(r"[0-9#*wW]{1,32}")}
 _PRICE = re.compile(r"[0-9]+\.?[0-9]{0,4}")
-_SIGNALWIRE_EVENTS = ("ringing_forwarded", "ringing_queued")
 
 
 class Hooks(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +60,10 @@ class CallParameters(msgspec.Struct, frozen=True, kw_only=True):
     ring_timeout: float
     time_limit: float
     send_digits: str | None
+    recording: RecordingPlan | None
+    detection: MachineDetection | None
+    remarks: tuple[Note, ...]
+    """What is worth noting about the parameters, besides what `hooks` has."""
 
 
 def read_call(given: Parameters, profile: Profile) -> CallParameters:
@@ -74,8 +76,10 @@ def read_call(given: Parameters, profile: Profile) -> CallParameters:
     application_id = _application_id(given)
     hooks = Hooks() if application_id else read_hooks(given, profile, required=True)
     from_, caller_id, from_host = _from(given)
-    _refuse_unbuilt(given)
-    _check_the_rest(given, profile)
+    recorded, recording, remarks = _recording(given)
+    digits = _send_digits(given, profile)
+    detection, more = read_detection(given, profile)
+    _check_the_rest(given)
     username, password = _sip_credentials(given)
     if username is not None:
         to = msgspec.structs.replace(to, username=username, password=password)
@@ -87,9 +91,13 @@ def read_call(given: Parameters, profile: Profile) -> CallParameters:
         from_host=from_host,
         hooks=hooks,
         application_id=application_id,
-        ring_timeout=float(_number(given, "Timeout", 60, 1, 600, 21208)),
-        time_limit=float(_number(given, "TimeLimit", int(LONGEST_CALL), 1, 86400, 20422)),
-        send_digits=_send_digits(given, profile),
+        ring_timeout=float(checks.number(given, "Timeout", 60, 1, 600, 21208)),
+        time_limit=float(checks.number(given, "TimeLimit", LONGEST_CALL, 1, LONGEST_LIMIT)),
+        send_digits=digits,
+        recording=recording if recorded else None,
+        # Twilio has no ears for who answers while it presses keys.
+        detection=None if digits and profile is TWILIO else detection,
+        remarks=(*remarks, *more),
     )
 
 
@@ -99,7 +107,7 @@ def read_hooks(given: Parameters, profile: Profile, *, required: bool = False) -
     Raises:
         ApiError: 21205 and others of the services.
     """
-    url = _url(given, "Url", 21205)
+    url = checks.url(given, "Url", 21205)
     markup = given.get("Twiml") or given.get("Laml") or None
     if url is None and markup is None and required:
         raise ApiError(21205, "Url parameter is required.")
@@ -108,12 +116,12 @@ def read_hooks(given: Parameters, profile: Profile, *, required: bool = False) -
     events, remarks = _events(given, profile)
     return Hooks(
         url=url,
-        method=_method(given, "Method"),
+        method=checks.method(given, "Method"),
         markup=None if url is not None else markup,  # Url wins
-        fallback_url=_url(given, "FallbackUrl", 21205),
-        fallback_method=_method(given, "FallbackMethod"),
-        status_callback=_url(given, "StatusCallback", 21609),
-        status_callback_method=_method(given, "StatusCallbackMethod"),
+        fallback_url=checks.url(given, "FallbackUrl", 21205),
+        fallback_method=checks.method(given, "FallbackMethod"),
+        status_callback=checks.url(given, "StatusCallback", 21609),
+        status_callback_method=checks.method(given, "StatusCallbackMethod"),
         events=events,
         remarks=remarks,
     )
@@ -154,30 +162,12 @@ def _application_id(given: Parameters) -> UUID | None:
     return id
 
 
-def _url(given: Parameters, name: str, code: int) -> str | None:
-    url = given.get(name).strip()
-    if not url:
-        return None
-    try:
-        target(url)
-    except BadUrl as bad:
-        raise ApiError(code, f"{name} is not a valid URL: {bad}") from None
-    return url
-
-
-def _method(given: Parameters, name: str) -> str:
-    method = given.get(name, "POST").strip().upper() or "POST"
-    if method not in ("GET", "POST"):
-        raise invalid(name, "GET or POST", given.get(name), 21209)
-    return method
-
-
 def _events(given: Parameters, profile: Profile) -> tuple[tuple[str, ...] | None, tuple[Note, ...]]:
     """The subscriptions; unknown events are warnings on the call, and with no others it keeps the default."""
     named = words(given.all("StatusCallbackEvent"))
     if not named:
         return None, ()
-    known = EVENTS if profile is TWILIO else (*EVENTS, *_SIGNALWIRE_EVENTS)
+    known = known_events(profile)
     remarks = [
         notes.warning("21626", f"StatusCallbackEvent {word!r} is not known")
         for word in named
@@ -185,16 +175,6 @@ def _events(given: Parameters, profile: Profile) -> tuple[tuple[str, ...] | None
     ]
     events = tuple(word for word in dict.fromkeys(named) if word in known)
     return events or None, tuple(remarks)
-
-
-def _number(given: Parameters, name: str, default: int, least: int, most: int, code: int) -> int:
-    text = given.get(name).strip()
-    if not text:
-        return default
-    value = integer(text, least=least, most=most)
-    if value is None:
-        raise invalid(name, f"a number from {least} to {most}", text, code)
-    return value
 
 
 def _send_digits(given: Parameters, profile: Profile) -> str | None:
@@ -217,43 +197,17 @@ def _sip_credentials(given: Parameters) -> tuple[str | None, str | None]:
     return (username, password) if username else (None, None)
 
 
-def _refuse_unbuilt(given: Parameters) -> None:
-    if boolean(given.get("Record") or "false") is not False:
-        if boolean(given.get("Record")) is None:
-            raise invalid("Record", "true or false", given.get("Record"))
-        raise not_built("Record=true")
-    detection = given.get("MachineDetection").strip()
-    if detection.lower() in ("", "none", "disable", "false"):
-        return
-    if detection not in ("Enable", "DetectMessageEnd"):
-        raise invalid("MachineDetection", "Enable or DetectMessageEnd", detection, 21234)
-    raise not_built("MachineDetection", 21234)
+def _recording(given: Parameters) -> tuple[bool, RecordingPlan, tuple[Note, ...]]:
+    """Whether to record, and how; the latter is held to its syntax in any case."""
+    plan, remarks = read_plan(given, source="outbound-api", trim="trim-silence")
+    recorded = checks.boolean(given, "Record")
+    return recorded, plan, remarks if recorded else ()
 
 
-def _check_the_rest(given: Parameters, profile: Profile) -> None:
+def _check_the_rest(given: Parameters) -> None:
     """Parameters that have no effect here are still held to their syntax."""
-    most = 59 if profile is TWILIO else 120
-    least = 3 if profile is TWILIO else 1
-    _number(given, "MachineDetectionTimeout", 30, least, most, 21234)
-    _number(given, "MachineDetectionSpeechThreshold", 2400, 1000, 6000, 21234)
-    _number(given, "MachineDetectionSpeechEndThreshold", 1200, 500, 5000, 21234)
-    _number(given, "MachineDetectionSilenceTimeout", 5000, 2000, 10000, 21234)
-    _number(given, "MachineWordsThreshold", 6, 1, 100, 21234)
-    for name in ("AsyncAmdStatusCallbackMethod", "RecordingStatusCallbackMethod"):
-        _method(given, name)
-    _one_of(given, "RecordingChannels", ("mono", "dual"))
-    _one_of(given, "RecordingTrack", ("inbound", "outbound", "both"))
-    _one_of(given, "Trim", ("trim-silence", "do-not-trim"))
-    for name in ("AsyncAmd", "AsyncAmdPartialResults"):
-        if given.get(name) and boolean(given.get(name)) is None:
-            raise invalid(name, "true or false", given.get(name))
     price = given.get("MaxPricePerMinute")
     if price and not _PRICE.fullmatch(price):
         raise invalid("MaxPricePerMinute", "a price with up to four decimals", price)
     if len(given.get("CallReason")) > 50:
         raise invalid("CallReason", "at most 50 characters", given.get("CallReason"))
-
-
-def _one_of(given: Parameters, name: str, values: Sequence[str]) -> None:
-    if given.get(name) and given.get(name) not in values:
-        raise invalid(name, " or ".join(values), given.get(name))

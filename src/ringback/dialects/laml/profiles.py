@@ -18,6 +18,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """One service's habits."""
 
     name: str
+    path: str
+    """Where the service's own links begin."""
     signing: SigningScheme
     fetch: FetchPolicy
     """Of documents: the application's URLs, actions, redirects, fallbacks."""
@@ -38,6 +40,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
 TWILIO = Profile(
     name="twilio",
+    path="/2010-04-01",
     signing="twilio",
     fetch=FetchPolicy(
         connect_timeout=5.0,
@@ -65,6 +68,7 @@ TWILIO = Profile(
 
 SIGNALWIRE = Profile(
     name="signalwire",
+    path="/api/laml/2010-04-01",
     signing="signalwire",
     fetch=FetchPolicy(connect_timeout=2.0, read_timeout=5.0, total_timeout=15.0, max_redirects=3),
     callbacks=FetchPolicy(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from lxml import etree
 
 from ringback.calls.verbs import Hook, Note
-from ringback.dialects.http import boolean, integer
+from ringback.dialects.http import boolean, integer, words
 from ringback.dialects.laml import notes
 from ringback.dialects.laml.elements import ATTRIBUTES
 from ringback.dialects.laml.notes import DocumentError
@@ -40,6 +40,13 @@ class Reader:
         line = line_of(element)
         detail = {} if line is None else {"line": line}
         raise DocumentError(notes.error(notes.PARSE_FAILURE, message, **detail), self.base)
+
+    def misplaced(self, element: etree._Element, message: str, *, code: str) -> None:
+        """An element where it cannot stand: left out with a warning. One that is none at all is unknown."""
+        if local_name(element) in ATTRIBUTES:
+            self.warn(code, message, element)
+        else:
+            self.unknown(element, message)
 
     def known_attributes(self, element: etree._Element) -> None:
         """Check the names of the attributes."""
@@ -108,15 +115,32 @@ class Reader:
         self._wrong(element, name, given, " or ".join(words), code)
         return default
 
-    def method(self, element: etree._Element, name: str = "method", *, code: str) -> str:
+    def method(
+        self,
+        element: etree._Element,
+        name: str = "method",
+        *,
+        code: str,
+        methods: Sequence[str] = ("GET", "POST"),
+    ) -> str:
         """GET or POST, in any letter case."""
         given = element.get(name)
         if given is None:
             return "POST"
-        if given.strip().upper() in ("GET", "POST"):
+        if given.strip().upper() in methods:
             return given.strip().upper()
-        self._wrong(element, name, given, "GET or POST", code)
+        self._wrong(element, name, given, " or ".join(methods), code)
         return "POST"
+
+    def words(
+        self, element: etree._Element, name: str, known: Sequence[str], default: tuple[str, ...], *, code: str
+    ) -> tuple[str, ...]:
+        """A list of words; unknown ones are left out, and with no others it keeps the default."""
+        given = words([element.get(name) or ""])
+        for word in given:
+            if word not in known:
+                self._wrong(element, name, word, ", ".join(known), code)
+        return tuple(word for word in dict.fromkeys(given) if word in known) or default
 
     def _wrong(self, element: etree._Element, name: str, given: str, expected: str, code: str) -> None:
         self.warn(code, f"{local_name(element)}: {name} must be {expected}, not {given!r}", element)
@@ -138,3 +162,42 @@ class Reader:
     def hook(self, url: str | None, method: str) -> Hook | None:
         """A place to ask, where there is one."""
         return None if url is None else Hook(url=url, method=method)
+
+    def place(
+        self,
+        element: etree._Element,
+        name: str,
+        *,
+        code: str,
+        method_code: str,
+        method: str = "",
+        methods: Sequence[str] = ("GET", "POST"),
+    ) -> Hook | None:
+        """Where an attribute's URL leads, with the method of its companion (`method`, or `nameMethod`).
+
+        None where it is absent or, with a warning, no URL.
+        """
+        how = self.method(element, method or f"{name}Method", code=method_code, methods=methods)
+        given = (element.get(name) or "").strip()
+        if not given:
+            return None
+        url = self.url(given)
+        if url is None:
+            self._wrong(element, name, given, "a URL", code)
+        return self.hook(url, how)
+
+    def action(self, element: etree._Element, *, method_code: str, to_document: bool = False) -> Hook | None:
+        """Where a verb's outcome goes. `to_document`: without `action`, back to the document's own URL."""
+        how = self.method(element, code=method_code)
+        name, given = local_name(element), (element.get("action") or "").strip()
+        if not given and not to_document:
+            return None
+        url = self.url(given) if given else self.base or None
+        if url is None:
+            why = (
+                f"{given!r} is not a URL"
+                if self.base
+                else "action must be an absolute URL, since the document has none itself"
+            )
+            self.warn(notes.RELATIVE_ACTION, f"{name}: {why}", element)
+        return self.hook(url, how)

@@ -16,7 +16,8 @@ from starlette.types import Receive, Scope, Send
 
 from ringback.calls.services import Services
 from ringback.dialects.http import BadBody
-from ringback.dialects.laml import calls, others
+from ringback.dialects.laml import calls, others, recordings
+from ringback.dialects.laml.audio import send_audio, wanted_audio
 from ringback.dialects.laml.errors import ApiError, bad_method, not_found, of_body
 from ringback.dialects.laml.exchange import (
     SIGNALWIRE_PREFIX,
@@ -74,6 +75,9 @@ class Rest:
 
     async def _answer(self, request: Request) -> Response:
         path = request.scope["path"]
+        audio = wanted_audio(request)
+        if audio is not None:
+            return await send_audio(request, audio, self._services)
         account = authenticated(request, self._services)
         view = View(profile_of(request), prefix_of(path), account)
         exchange = Exchange(request, self._services, account, view, self._since)
@@ -103,6 +107,12 @@ def _resource(segments: list[str], exchange: Exchange) -> Handlers | None:
             }
         case [_, "Calls", sid, *below]:
             return _below_call(sid, below, exchange)
+        case [_, "Recordings"]:
+            return {"GET": recordings.listing}
+        case [_, "Recordings", sid]:
+            return {"GET": _with(recordings.retrieve, sid), "DELETE": _with(recordings.delete, sid)}
+        case [_, "Recordings", sid, "Transcriptions"]:
+            return {"GET": _with(recordings.transcriptions, sid)}
         case [_, kind]:
             return others.list_handlers(kind)
         case [_, "Applications", sid]:
@@ -116,7 +126,16 @@ def _below_call(sid: str, below: list[str], exchange: Exchange) -> Handlers | No
     twilio = exchange.profile is TWILIO
     match below:
         case ["Recordings"]:
-            return {"GET": _with(others.call_recordings, sid), "POST": _with(others.unbuilt_of_call, sid)}
+            return {
+                "GET": _with(recordings.of_call_listing, sid),
+                "POST": _with(recordings.of_call_create, sid),
+            }
+        case ["Recordings", recording]:
+            return {
+                "GET": lambda exchange: recordings.of_call_retrieve(exchange, sid, recording),
+                "POST": lambda exchange: recordings.of_call_update(exchange, sid, recording),
+                "DELETE": lambda exchange: recordings.of_call_delete(exchange, sid, recording),
+            }
         case ["Notifications"] if twilio:
             return {"GET": _with(others.call_notifications, sid)}
         case ["Notifications", notification] if twilio:

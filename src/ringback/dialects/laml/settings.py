@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from ringback.calls.verbs import Hook
+from ringback.net.guard import same_origin
 from ringback.routing.directory import Application as ConfiguredApplication
 
 EVENTS = ("initiated", "ringing", "answered", "completed")
@@ -40,3 +42,12 @@ def configured(application: ConfiguredApplication) -> Settings:
         username=application.username,
         password=application.password,
     )
+
+
+def credentials(hook: Hook, settings: Settings) -> tuple[str, str] | None:
+    """HTTP Basic credentials for a place: its own, else the application's for its own origin."""
+    if hook.username is not None:
+        return hook.username, hook.password or ""
+    if settings.username and same_origin(hook.url, settings.voice_url):
+        return settings.username, settings.password
+    return None

@@ -8,6 +8,7 @@ from ringback.dialects.laml.profiles import TWILIO, Profile
 from ringback.dialects.spelling import prefixed
 
 ACCOUNT, CALL, APPLICATION, NUMBER, NOTIFICATION = "AC", "CA", "AP", "PN", "NO"
+RECORDING, TRANSCRIPTION = "RE", "TR"
 
 
 def spell(profile: Profile, kind: str, id: UUID) -> str:

@@ -24,6 +24,11 @@ _WORDS = {
 }
 
 
+def word(status: CallStatus) -> str:
+    """The status's name."""
+    return _WORDS[status]
+
+
 def webhook_status(call: CallRecord) -> str:
     """`CallStatus` in a request to the application; `initiated` occurs on outbound calls only."""
     if call.status is CallStatus.INITIATED and call.direction is Direction.INBOUND:

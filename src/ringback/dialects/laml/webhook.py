@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import uuid4, uuid5
+from uuid import uuid4
 
 import msgspec
 
-from ringback.calls.application import Action, Ask, Document, Failed, NewCall, Redirected
-from ringback.calls.events import CallAnswered, CallEnded, CallEvent, CallInitiated, CallRinging
+from ringback.calls.application import Action, Ask, Document, Failed, NewCall, Redirected, Referred, Screening
+from ringback.calls.events import CallEvent
 from ringback.calls.record import CallRecord
 from ringback.calls.services import Services
-from ringback.calls.status import Direction
-from ringback.calls.verbs import Callee, Hook, Note
+from ringback.calls.verbs import Callee, Dial, Hook, Note
 from ringback.dialects.laml import notes
-from ringback.dialects.laml.fields import action_fields, callback_fields, failure_fields, request_fields
+from ringback.dialects.laml.callbacks import Callbacks
+from ringback.dialects.laml.fields import failure_fields, request_fields
 from ringback.dialects.laml.markup import Markup, read_markup
 from ringback.dialects.laml.notes import DocumentError
+from ringback.dialects.laml.outcomes import action_fields, question_fields
 from ringback.dialects.laml.profiles import Profile, profile_named
 from ringback.dialects.laml.replies import AT_END, ending, interpret
-from ringback.dialects.laml.settings import Settings
+from ringback.dialects.laml.settings import Settings, credentials
 from ringback.net.cookies import Cookies
-from ringback.net.guard import same_origin
 from ringback.net.url import BadUrl, target
 from ringback.routing.directory import Account
 from ringback.webhooks.ask import Asker, WebhookFailure, WebhookReply, WebhookRequest
@@ -45,7 +45,9 @@ class LamlApplication:
         self._asker = Asker(services.http)
         self._cookies = Cookies()
         self._remarks = tuple(remarks)  # told with the first document
+        self._callbacks = Callbacks(self._profile, services.public_url)
         self._document_url = settings.voice_url
+        self._screens = False
         self._in_fallback = False
         self._fallbacks = 0
 
@@ -67,10 +69,12 @@ class LamlApplication:
         """Fetch the document that `ask` calls for, or the fallback's, or else the service's ending."""
         if isinstance(ask, Failed):
             return await self._fall_back(DocumentError(ask.note, self._document_url), call, told=True)
-        hook, extra = self._place(ask)
+        hook, extra = self._place(ask, call)
         try:
             document = await self._fetch(hook, extra, call)
         except DocumentError as problem:
+            if isinstance(ask, Referred):
+                return None  # which refuses the transfer
             return await self._fall_back(problem, call)
         self._in_fallback = False
         return document
@@ -94,16 +98,22 @@ class LamlApplication:
         )
         return LamlApplication(self._services, self._account, settings)
 
-    def _place(self, ask: Ask) -> tuple[Hook, list[tuple[str, str]]]:
+    def _place(self, ask: Ask, call: CallRecord) -> tuple[Hook, list[tuple[str, str]]]:
+        if isinstance(ask, Screening):
+            self._screens = True
+        elif isinstance(ask, Redirected) and ask.by_control:
+            self._screens = False
+        extra = question_fields(ask, call)
         if isinstance(ask, NewCall | Failed):
-            return Hook(url=self.settings.voice_url, method=self.settings.voice_method), []
+            return Hook(url=self.settings.voice_url, method=self.settings.voice_method), extra
         if isinstance(ask, Redirected) and ask.status_hook is not None:
             self.settings = msgspec.structs.replace(
                 self.settings,
                 status_callback=ask.status_hook.url,
                 status_callback_method=ask.status_hook.method,
             )
-        extra = action_fields(ask.verb, ask.outcome, self._profile) if isinstance(ask, Action) else []
+        if isinstance(ask, Action):
+            extra = action_fields(ask.verb, ask.outcome, self._profile, self._services.public_url)
         return ask.hook, extra
 
     async def _fetch(self, hook: Hook, extra: Sequence[tuple[str, str]], call: CallRecord) -> Document:
@@ -115,7 +125,7 @@ class LamlApplication:
             method=hook.method,
             fields=fields,
             headers=self._headers(str(uuid4())),
-            auth=self._auth(hook),
+            auth=credentials(hook, self.settings),
             scheme=self._profile.signing,
             key=self._account.webhook_signing_key,
             policy=self._profile.fetch,
@@ -128,8 +138,12 @@ class LamlApplication:
         return self._document(interpret(reply, self._profile, self._document_url))
 
     def _document(self, markup: Markup) -> Document:
-        remarks, self._remarks = self._remarks, ()
-        return Document(verbs=markup.verbs, application=self, at_end=AT_END, notes=(*remarks, *markup.notes))
+        remarks, self._remarks = (*self._remarks, *markup.notes), ()
+        verbs = markup.verbs
+        if self._screens and any(isinstance(verb, Dial) for verb in verbs):
+            remarks = (*remarks, notes.error(notes.DIAL_WHILE_DIALLED, "a party that is dialled cannot dial"))
+            verbs = tuple(verb for verb in verbs if not isinstance(verb, Dial))
+        return Document(verbs=verbs, application=self, at_end=AT_END, notes=remarks)
 
     async def _fall_back(self, problem: DocumentError, call: CallRecord, *, told: bool = False) -> Document:
         """`told`: the call's time line has the problem already."""
@@ -155,46 +169,11 @@ class LamlApplication:
             headers.append((self._profile.idempotency_header, token))
         return tuple(headers)
 
-    def _auth(self, hook: Hook) -> tuple[str, str] | None:
-        if hook.username is not None:
-            return hook.username, hook.password or ""
-        settings = self.settings
-        if settings.username and same_origin(hook.url, settings.voice_url):
-            return settings.username, settings.password
-        return None
-
     # -- callbacks
 
     def deliveries(self, event: CallEvent, call: CallRecord) -> Sequence[Delivery]:
-        """The status callback, where this event is one that the application subscribed to."""
-        name = _progress_event(event, call)
-        settings = self.settings
-        if name is None or not settings.status_callback:
-            return ()
-        wanted = ("completed",) if call.direction is Direction.INBOUND else settings.events
-        if name not in wanted:
-            return ()
-        # The same event always makes the same delivery, so that a repeat is seen as one.
-        token = str(uuid5(call.id, f"status callback {call.sequence_number} {name}"))
-        hook = Hook(url=settings.status_callback, method=settings.status_callback_method)
-        return (
-            Delivery(
-                id=token,
-                account_id=str(call.account_id),
-                call_id=str(call.id),
-                sequence=call.sequence_number,
-                url=hook.url,
-                method=hook.method,
-                fields=tuple(callback_fields(call, self._profile)),
-                headers=(("User-Agent", self._profile.user_agent),),
-                auth=self._auth(hook),
-                scheme=self._profile.signing,
-                key_ref=str(call.account_id),
-                token=token,
-                token_header=self._profile.idempotency_header,
-                policy=self._profile.callbacks,
-            ),
-        )
+        """What is due for this event: status, recording, detection and transcription callbacks."""
+        return self._callbacks.due(event, call, self.settings)
 
     def notify(self, event: CallEvent, call: CallRecord) -> None:
         """Nothing is connected in this dialect."""
@@ -214,18 +193,6 @@ def restored(state: Mapping[str, Any], profile: Profile) -> Settings:
         return msgspec.convert(dict(state), Settings)
     except msgspec.ValidationError:
         return Settings(profile=profile.name)
-
-
-def _progress_event(event: CallEvent, call: CallRecord) -> str | None:
-    """The subscription that an event falls under."""
-    if isinstance(event, CallInitiated):
-        return "initiated"
-    if isinstance(event, CallRinging):
-        # 183 after 180 is no second ringing.
-        return "ringing" if call.ringing_at == call.updated_at else None
-    if isinstance(event, CallAnswered):
-        return "answered"
-    return "completed" if isinstance(event, CallEnded) else None
 
 
 def _base(hook: Hook, fields: Sequence[tuple[str, str]], reply: WebhookReply) -> str:

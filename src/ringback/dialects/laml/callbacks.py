@@ -1,0 +1,154 @@
+"""The callbacks that are due for what happens to a call, rendered. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID, uuid5
+
+from ringback.calls.events import (
+    AnswererDetected,
+    CallAnswered,
+    CallEnded,
+    CallEvent,
+    CallInitiated,
+    CallRinging,
+    RecordingChanged,
+)
+from ringback.calls.record import CallRecord
+from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.status import Direction
+from ringback.calls.verbs import Hook
+from ringback.dialects.laml.fields import callback_fields
+from ringback.dialects.laml.outcomes import Fields, detection_fields
+from ringback.dialects.laml.profiles import API_VERSION, Profile
+from ringback.dialects.laml.recording_fields import callback_fields as recording_fields
+from ringback.dialects.laml.recording_fields import link, short_fields
+from ringback.dialects.laml.settings import Settings, credentials
+from ringback.dialects.laml.sids import ACCOUNT, CALL, RECORDING, TRANSCRIPTION, spell
+from ringback.dialects.laml.statuses import webhook_status
+from ringback.webhooks.delivery import Delivery
+
+_OF_THE_CALL = ("dial-verb", "outbound-api")
+"""The recordings that a status callback tells of."""
+
+
+class Callbacks:
+    """Renders for one application on one call."""
+
+    def __init__(self, profile: Profile, public_url: str) -> None:
+        self._profile = profile
+        self._public_url = public_url
+
+    def due(self, event: CallEvent, call: CallRecord, settings: Settings) -> Sequence[Delivery]:
+        """The callbacks for an event; `call` is the record with the event already applied."""
+        match event:
+            case RecordingChanged():
+                return self._recording(event.recording, call, settings)
+            case AnswererDetected():
+                return self._detection(event, call, settings)
+        return self._status(event, call, settings)
+
+    def _status(self, event: CallEvent, call: CallRecord, settings: Settings) -> Sequence[Delivery]:
+        """The status callback, where this event is one that the application subscribed to."""
+        name = _progress_event(event, call)
+        if name is None or not settings.status_callback:
+            return ()
+        wanted = ("completed",) if call.direction is Direction.INBOUND else settings.events
+        if name not in wanted:
+            return ()
+        fields = callback_fields(call, self._profile)
+        recording = call.recording
+        if call.ended_at is not None and recording is not None and recording.plan.source in _OF_THE_CALL:
+            fields += short_fields(recording, self._profile, self._public_url, now=call.ended_at)
+        hook = Hook(url=settings.status_callback, method=settings.status_callback_method)
+        key = uuid5(call.id, f"status callback {call.sequence_number} {name}")
+        return (self._delivery(key, hook, fields, call, settings),)
+
+    def _recording(self, recording: Recording, call: CallRecord, settings: Settings) -> list[Delivery]:
+        due = []
+        plan = recording.plan
+        if plan.report is not None and _recording_event(recording) in plan.events:
+            fields = recording_fields(recording, self._profile, self._public_url)
+            key = uuid5(recording.id, f"recording {recording.status}")
+            due.append(self._delivery(key, plan.report, fields, call, settings))
+        if plan.transcription is not None and recording.status is RecordingStatus.COMPLETED:
+            key = uuid5(recording.id, "transcription")
+            fields = self._transcription(key, recording, call)
+            due.append(self._delivery(key, plan.transcription, fields, call, settings))
+        return due
+
+    def _transcription(self, id: UUID, recording: Recording, call: CallRecord) -> Fields:
+        """That there is no text: nothing recognises speech."""
+        profile = self._profile
+        sid, account = spell(profile, TRANSCRIPTION, id), spell(profile, ACCOUNT, call.account_id)
+        told = dict(callback_fields(call, profile))
+        return [
+            ("TranscriptionSid", sid),
+            ("TranscriptionText", ""),
+            ("TranscriptionStatus", "failed"),
+            ("TranscriptionUrl", f"{self._public_url}{profile.path}/Accounts/{account}/Transcriptions/{sid}"),
+            ("TranscriptionType", "fast"),
+            ("RecordingSid", spell(profile, RECORDING, recording.id)),
+            ("RecordingUrl", link(recording, profile, self._public_url)),
+            ("CallSid", told["CallSid"]),
+            ("AccountSid", account),
+            ("From", told["From"]),
+            ("To", told["To"]),
+            ("CallStatus", webhook_status(call)),
+            ("ApiVersion", API_VERSION),
+            ("Direction", str(call.direction)),
+        ]
+
+    def _detection(self, event: AnswererDetected, call: CallRecord, settings: Settings) -> Sequence[Delivery]:
+        if event.hook is None or not event.verdict:
+            return ()
+        fields = [
+            ("CallSid", spell(self._profile, CALL, call.id)),
+            ("AccountSid", spell(self._profile, ACCOUNT, call.account_id)),
+            *detection_fields(event.what, event.milliseconds),
+        ]
+        key = uuid5(call.id, f"answered by {event.what} {event.milliseconds} {event.partial}")
+        return (self._delivery(key, event.hook, fields, call, settings),)
+
+    def _delivery(
+        self, key: UUID, hook: Hook, fields: Fields, call: CallRecord, settings: Settings
+    ) -> Delivery:
+        """The same event always makes the same delivery, so that a repeat is seen as one."""
+        return Delivery(
+            id=str(key),
+            account_id=str(call.account_id),
+            call_id=str(call.id),
+            sequence=call.sequence_number,
+            url=hook.url,
+            method=hook.method,
+            fields=tuple(fields),
+            headers=(("User-Agent", self._profile.user_agent),),
+            auth=credentials(hook, settings),
+            scheme=self._profile.signing,
+            key_ref=str(call.account_id),
+            token=str(key),
+            token_header=self._profile.idempotency_header,
+            policy=self._profile.callbacks,
+        )
+
+
+def _progress_event(event: CallEvent, call: CallRecord) -> str | None:
+    """The subscription that an event falls under."""
+    if isinstance(event, CallInitiated):
+        return "initiated"
+    if isinstance(event, CallRinging):
+        # 183 after 180 is no second ringing.
+        return "ringing" if call.ringing_at == call.updated_at else None
+    if isinstance(event, CallAnswered):
+        return "answered"
+    return "completed" if isinstance(event, CallEnded) else None
+
+
+def _recording_event(recording: Recording) -> str | None:
+    """The subscription that a change falls under: its beginning, or how it ended."""
+    if recording.status is RecordingStatus.IN_PROGRESS:
+        # One that goes on after a pause does not begin.
+        return (
+            "in-progress" if recording.updated_at == (recording.started_at or recording.created_at) else None
+        )
+    return str(recording.status) if recording.status.final else None
