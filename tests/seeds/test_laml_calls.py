@@ -9,7 +9,6 @@ import pytest
 from tests.fields.table import RFC_2822, UUID
 from tests.world import HANG_UP, WAIT, World, uri_of
 
-from ringback.testing.kit import Reply
 from ringback.testing.softphone import PhoneCall, Softphone
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -238,22 +237,3 @@ async def test_the_status_callback_payload(world: World) -> None:
     assert int(fields["AudioInMediaPacketCount"]) > 0
     assert int(fields["AudioOutMediaPacketCount"]) > 0
     assert int(fields["AudioInDtmfPacketCount"]) > 0
-
-
-async def test_what_is_recorded_is_not_there_yet(world: World) -> None:
-    """Recording is refused in the service's own form, never silently left out."""
-    rest = world.rest("signalwire")
-    body = rest.creation("sip:callee@127.0.0.1:9", f"{world.app.url}/never", Record="true")
-    refused = await rest.request("POST", rest.calls, **body)
-    assert refused.status == 400
-    (error,) = refused.json["errors"]
-    assert "Record" in error["message"]
-    document: Reply = '<Response><Record maxLength="5"/></Response>'
-    number = world.number("signalwire", document)
-    async with world.server.phone() as phone:
-        call = await phone.call(number)
-        await call.ended()
-        await world.server.settled()
-        record = await world.record(call)
-    assert [note.level for note in await world.notes(record.id)] == ["error"]
-    assert "Record" in (await world.notes(record.id))[0].message

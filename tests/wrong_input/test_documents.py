@@ -38,7 +38,7 @@ DOCUMENTS: dict[str, Answer] = {
     "says nothing": reply("<Response/>"),
     "unknown verb": reply("<Response><Sing/></Response>"),
     "unknown attribute": reply('<Response><Reject loudness="11"/></Response>'),
-    "verb not built": reply("<Response><Dial>18004444444</Dial></Response>"),
+    "verb not built": reply("<Response><Enqueue>support</Enqueue></Response>"),
     "address that is none": reply("<Response><Redirect>http://[::1</Redirect></Response>"),
     "address that is forbidden": reply("<Response><Redirect>http://169.254.169.254/</Redirect></Response>"),
 }

@@ -28,6 +28,8 @@ from ringback.calls.recording import Recording, RecordingStatus
 from ringback.calls.services import Services
 from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.calls.verbs import Callee, Hook, RecordingPlan, Reports, Target
+from ringback.dialects.laml.fields import request_fields
+from ringback.dialects.laml.profiles import SIGNALWIRE
 from ringback.dialects.laml.settings import Settings
 from ringback.dialects.laml.webhook import LamlApplication
 from ringback.webhooks.delivery import Delivery
@@ -80,6 +82,8 @@ def test_a_recording_is_complete(application: LamlApplication, profile: str) -> 
     }
     if profile == "twilio":
         expected |= {"RecordingStartTime": "Sun, 01 Mar 2026 12:00:01 +0000", "RecordingTrack": "both"}
+    else:
+        expected |= dict(request_fields(CALL, SIGNALWIRE))  # the standard request parameters
     assert dict(delivery.fields) == expected
     assert (delivery.url, delivery.method, delivery.auth) == (TOLD.url, "GET", ("u", "p"))
     assert (delivery.scheme, delivery.call_id, delivery.token) == (profile, str(CALL_ID), delivery.id)

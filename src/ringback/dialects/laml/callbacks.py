@@ -18,9 +18,9 @@ from ringback.calls.record import CallRecord
 from ringback.calls.recording import Recording, RecordingStatus
 from ringback.calls.status import Direction
 from ringback.calls.verbs import Hook
-from ringback.dialects.laml.fields import callback_fields
+from ringback.dialects.laml.fields import callback_fields, request_fields
 from ringback.dialects.laml.outcomes import Fields, detection_fields
-from ringback.dialects.laml.profiles import API_VERSION, Profile
+from ringback.dialects.laml.profiles import API_VERSION, TWILIO, Profile
 from ringback.dialects.laml.recording_fields import callback_fields as recording_fields
 from ringback.dialects.laml.recording_fields import link, short_fields
 from ringback.dialects.laml.settings import Settings, credentials
@@ -68,7 +68,7 @@ class Callbacks:
         due = []
         plan = recording.plan
         if plan.report is not None and _recording_event(recording) in plan.events:
-            fields = recording_fields(recording, self._profile, self._public_url)
+            fields = self._about(call, recording_fields(recording, self._profile, self._public_url))
             key = uuid5(recording.id, f"recording {recording.status}")
             due.append(self._delivery(key, plan.report, fields, call, settings))
         if plan.transcription is not None and recording.status is RecordingStatus.COMPLETED:
@@ -76,6 +76,13 @@ class Callbacks:
             fields = self._transcription(key, recording, call)
             due.append(self._delivery(key, plan.transcription, fields, call, settings))
         return due
+
+    def _about(self, call: CallRecord, fields: Fields) -> Fields:
+        """SignalWire tells of the call as well, as in any request."""
+        if self._profile is TWILIO:
+            return fields
+        named = dict(fields)
+        return [*(each for each in request_fields(call, self._profile) if each[0] not in named), *fields]
 
     def _transcription(self, id: UUID, recording: Recording, call: CallRecord) -> Fields:
         """That there is no text: nothing recognises speech."""

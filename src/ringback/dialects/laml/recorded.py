@@ -10,7 +10,7 @@ from ringback.dialects.laml.profiles import TWILIO
 from ringback.dialects.laml.reader import Reader
 from ringback.dialects.xml import children, local_name
 
-EVENTS = ("in-progress", "completed", "absent")
+EVENTS = ("in-progress", "completed", "absent", "failed")
 TRIMS = ("trim-silence", "do-not-trim")
 TRACKS = ("both", "inbound", "outbound")
 _KEYS = frozenset("0123456789*#")
@@ -48,7 +48,7 @@ def plan(
 
 def with_failures(events: tuple[str, ...]) -> tuple[str, ...]:
     """Whoever waits for a recording to be complete is told, too, that it never will be."""
-    return (*events, "failed") if "completed" in events else events
+    return (*events, "failed") if "completed" in events and "failed" not in events else events
 
 
 def _upload(reader: Reader, element: etree._Element, name: str) -> Hook | None:
