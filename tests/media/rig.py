@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ringback.media import addresses, codecs
+from ringback.media import addresses, codecs, rtp
 from ringback.media.bridges import Bridges
 from ringback.media.model import MediaEvent, RemoteMedia, Tone
 from ringback.media.playout import Arena
@@ -106,6 +106,8 @@ class Rig:
         self.phase = Phase(max(rows, 4), self.arena, family)
         self.bridges = Bridges([self.phase])
         self.events: list[MediaEvent] = []
+        self.relayed: list[tuple[int, Sent]] = []
+        """(row, packet) of what was relayed."""
         self._clips = 0
         self._plays = 0
         for row in range(rows):
@@ -121,11 +123,24 @@ class Rig:
             "receive_dtmf_pts": frozenset({101}),
         }
         self.phase.set_remote(row, RemoteMedia(**(values | changes)), self.now)  # type: ignore[arg-type]
+        self.bridges.refresh(row)
+
+    def mute(self, row: int, muted: bool) -> None:
+        """Let nobody hear a row's peer, or do again."""
+        self.phase.voices.mute(row, muted)
+        self.bridges.refresh(row)
+
+    def amplify(self, row: int, decibels: float) -> None:
+        """Change the level of a row's peer."""
+        self.phase.voices.amplify(row, decibels)
+        self.bridges.refresh(row)
 
     def step(self, *datagrams: Datagram) -> dict[int, Sent]:
         """20 ms: these packets are there, the tick runs. Returns what was sent, by row."""
-        if datagrams:
-            self.phase.receive(batch(datagrams, self.now, self.family), self.now)
+        self.relay(*(datagram for datagram in datagrams if datagram[0] in self.bridges))
+        slow = [datagram for datagram in datagrams if datagram[0] not in self.bridges]
+        if slow:
+            self.phase.receive(batch(slow, self.now, self.family), self.now)
         self.bridges.pass_keys(0)
         outgoing = self.phase.tick(self.now)
         sent = {
@@ -136,6 +151,22 @@ class Rig:
         self.phase.events.clear()
         self.now += FRAME
         return sent
+
+    def relay(self, *datagrams: Datagram) -> None:
+        """These packets come to bridged rows, between ticks. What goes out at once is added to `relayed`."""
+        if datagrams:
+            came = batch(datagrams, self.now, self.family)
+            headers = rtp.parse(came)
+            for out in self.bridges.relay.forward(came, headers):
+                for row, slot, start, length in zip(
+                    out.rows.tolist(),
+                    out.slots.tolist(),
+                    out.starts.tolist(),
+                    out.lengths.tolist(),
+                    strict=True,
+                ):
+                    self.relayed.append((row, Sent.parse(out.data[slot, start : start + length].tobytes())))
+            self.phase.take(came, headers, self.now)
 
     def listen(self, audio: np.ndarray[tuple[int, ...], np.dtype[np.int16]], row: int = 0) -> None:
         """The peer sends this audio, 20 ms packets in µ-law, to one row."""

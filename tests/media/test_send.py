@@ -10,6 +10,7 @@ from tests.media.rig import Sent, event
 from ringback.media import codecs
 from ringback.media.keying import EventPacket, Finished, Keyer
 from ringback.media.send import Senders
+from ringback.media.streams import Streams
 
 Int16 = npt.NDArray[np.int16]
 TONE = (np.sin(np.arange(16000) * 0.3) * 8000).astype(np.int16).reshape(-1, 1, 160)
@@ -19,7 +20,7 @@ class Line:
     """Senders of one row."""
 
     def __init__(self, **changes: object) -> None:
-        self.senders = Senders(1)
+        self.senders = Senders(1, Streams(1, 1), 0)
         self.senders.begin(0)
         self.configure(**changes)
 

@@ -13,9 +13,11 @@ UInt8 = npt.NDArray[np.uint8]
 
 PCMU = 0
 PCMA = 1
-CODECS = {"PCMU": PCMU, "PCMA": PCMA}
+G722 = 2
+"""Has state, and lives in `ringback.media.g722`."""
+CODECS = {"PCMU": PCMU, "PCMA": PCMA, "G722": G722}
 SILENCE = (0xFF, 0xD5)
-"""The octet for the quietest sample, by codec."""
+"""The octet for the quietest sample of G.711, by codec."""
 
 ULAW_BIAS = 132
 ULAW_CLIP = 32635
@@ -71,6 +73,13 @@ def _pairs(codec: int) -> npt.NDArray[np.uint32]:
 
 
 _LINEAR_PAIRS = (_pairs(PCMU), _pairs(PCMA))
+
+
+TRANSCODED = {
+    (PCMU, PCMA): COMPRESSED[PCMA][LINEAR[PCMU].view(np.uint16)],
+    (PCMA, PCMU): COMPRESSED[PCMU][LINEAR[PCMA].view(np.uint16)],
+}
+"""From one codec's octet to the other's, by (from, to)."""
 
 
 def decode(payloads: UInt8, codec: int) -> Int16:

@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from ringback.media import addresses, protocol, transport
+from ringback.media import addresses, protocol, rtp, transport
 from ringback.media.bridges import Bridges
 from ringback.media.clockwork import PHASES
 from ringback.media.cold import ColdLeg
@@ -23,6 +23,7 @@ from ringback.media.ports import Ports, bind_pair, drain
 from ringback.media.rtcp import next_interval
 from ringback.media.tapline import Block, Pause, Start, Stop, TapLine
 from ringback.media.tick import Phase
+from ringback.media.waiting import Waiting
 
 TRIES = 32
 """Ports tried at a time, when others hold some of ours."""
@@ -56,11 +57,13 @@ class Desk:
         self._arena = Arena(settings.arena_bytes)
         capacity = -(-settings.max_legs // PHASES)
         exchange = Exchange(capacity, PHASES)
+        self._streams = exchange.streams
         self.phases = [
             Phase(capacity, self._arena, self._family, Corner(exchange, number), settings.no_rtp_after)
             for number in range(PHASES)
         ]
         self._bridges = Bridges(self.phases)
+        self._waiting = Waiting(PHASES)
         self._transport = transport.choose(settings.transport, PHASES, capacity, self._family)
         self._ports = Ports(settings.first_port, settings.last_port, settings.port_rest)
         self._tap_line = TapLine(settings.gateway, settings.worker, settings.max_legs)
@@ -140,8 +143,10 @@ class Desk:
             self._bridge(command)
         elif isinstance(command, protocol.Mute):
             phase.voices.mute(row, command.muted)
+            self._bridges.refresh(command.row)
         elif isinstance(command, protocol.Amplify):
             phase.voices.amplify(row, command.decibels)
+            self._bridges.refresh(command.row)
         elif isinstance(command, protocol.StartRecording):
             self._start_recording(command, phase, row)
         elif isinstance(command, protocol.PauseRecording | protocol.StopRecording):
@@ -161,6 +166,7 @@ class Desk:
         if batch is not None:
             self._received += len(batch.rows)
             phase.receive(batch, now)
+        self._take_relayed(number, now)
         self._bridges.pass_keys(number)
         outgoing = phase.tick(now)
         if len(outgoing.rows):
@@ -173,6 +179,28 @@ class Desk:
         phase.rtcp.clear()
         self._send_reports(now)
         self._pass_on(number)
+
+    @property
+    def wake(self) -> int:
+        """A file descriptor that is readable when something may have come to be relayed."""
+        return self._transport.wake
+
+    @property
+    def relays(self) -> bool:
+        """Whether anybody is bridged."""
+        return bool(self._bridges)
+
+    def relay(self) -> None:
+        """Send on what has come to bridged rows; their ticks get it, too."""
+        batch = self._transport.receive_hastened()
+        if batch is None:
+            return
+        headers = rtp.parse(batch)
+        self._received += len(batch.rows)
+        for departures in self._bridges.relay.forward(batch, headers):
+            self._sent += len(departures.rows)
+            self._transport.send_hastened(departures, self._streams.remote)
+        self._waiting.put(batch, headers)
 
     def skip(self, frames: int) -> None:
         """Whole frames were missed."""
@@ -243,11 +271,12 @@ class Desk:
         phase = self.phases[row % PHASES]
         leg = phase.legs[row // PHASES]
         self._send_rtcp(row, seat, leg, goodbye=True)
-        self._bridges.part(row)
+        self._part(row)
         for id in phase.taps.of(row // PHASES):
             self._change_recording(protocol.StopRecording(row, seat.generation, id), phase, row // PHASES)
         statistics = phase.close(row // PHASES, now)
         del self._seats[row]
+        self._transport.release(self._waiting.forget(row))
         self._transport.detach(row % PHASES, row // PHASES)
         self.rtcp_poll.unregister(seat.rtcp.fileno())
         del self._rtcp_rows[seat.rtcp.fileno()]
@@ -257,13 +286,35 @@ class Desk:
         phase.events = [event for event in phase.events if event[0] != row // PHASES]
         self._tell(protocol.Closed(row, seat.generation, statistics))
 
+    def _take_relayed(self, number: int, now: float) -> None:
+        """What the relay has seen comes to its rows."""
+        if self._bridges:
+            self.relay()
+        taken = self._waiting.take(number)
+        if taken is not None:
+            self.phases[number].take(*taken, now)
+            self._transport.release(taken[0].slots)
+
     def _bridge(self, command: protocol.Bridge) -> None:
         if command.peer_row < 0:
-            self._bridges.part(command.row)
+            self._part(command.row)
             return
         peer = self._seats.get(command.peer_row)
         if peer is not None and peer.open and peer.generation == command.peer_generation:
-            self._bridges.join(command.row, command.peer_row)
+            self.relay()
+            self._slow(self._bridges.join(command.row, command.peer_row))
+            for row in (command.row, command.peer_row):
+                self._transport.hasten(row % PHASES, row // PHASES)
+
+    def _part(self, row: int) -> None:
+        if row in self._bridges:
+            self.relay()  # what has come before
+            self._slow(self._bridges.part(row))
+
+    def _slow(self, rows: list[int]) -> None:
+        """Rows are bridged no more."""
+        for row in rows:
+            self._transport.slow(row % PHASES, row // PHASES)
 
     def _start_recording(self, command: protocol.StartRecording, phase: Phase, row: int) -> None:
         start = Start(command.row, phase.frame, command.id, command.path, command.channels, command.track)
@@ -299,6 +350,7 @@ class Desk:
         leg = phase.legs[row]
         begun = leg.remote is not None
         phase.set_remote(row, command.remote, now)
+        self._bridges.refresh(command.row)
         if not begun:
             # The first report comes after half an interval (RFC 3550, 6.2).
             due = now + next_interval(self._settings.report_every) / 2

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ringback.media.playout import SAMPLES
+from ringback.media.streams import Streams
 
 Int16 = npt.NDArray[np.int16]
 Int64 = npt.NDArray[np.int64]
@@ -23,6 +24,7 @@ class Exchange:
     def __init__(self, capacity: int, phases: int) -> None:
         self.phases = phases
         self.audio = np.zeros((capacity * phases, SAMPLES), np.int16)
+        self.streams = Streams(capacity, phases)
 
 
 class Corner:
@@ -35,6 +37,16 @@ class Corner:
         self._rows: Int64 = np.zeros(0, np.int64)
         self._partners: Int64 = np.zeros(0, np.int64)
         self._places: Int64 = np.zeros(0, np.int64)
+
+    @property
+    def number(self) -> int:
+        """The phase's."""
+        return self._number
+
+    @property
+    def streams(self) -> Streams:
+        """Those of the whole worker."""
+        return self._exchange.streams
 
     def __contains__(self, row: int) -> bool:
         return row in self._sources

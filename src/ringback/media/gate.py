@@ -9,6 +9,7 @@ from ringback.media import addresses
 from ringback.media.latch import WINDOW, may_latch
 from ringback.media.model import RemoteMedia
 from ringback.media.rows import Rows
+from ringback.media.streams import Streams
 
 Int64 = npt.NDArray[np.int64]
 UInt64 = npt.NDArray[np.uint64]
@@ -21,13 +22,13 @@ JUDGED = 16
 class Gate(Rows):
     """`remote` is where each row sends, and what it hears from once `latched`."""
 
-    def __init__(self, capacity: int, family: int) -> None:
+    def __init__(self, capacity: int, family: int, streams: Streams, number: int) -> None:
         super().__init__(capacity)
         self._family = family
         self._peers: dict[int, RemoteMedia] = {}
         self.known = self.column(np.bool_)
-        self.remote = self.column(np.uint64, (addresses.WORDS,))
-        self.latched = self.column(np.bool_)
+        self.remote = self.share(streams.remote[number :: streams.phases])
+        self.latched = self.share(streams.latched[number :: streams.phases])
         self.wrong = self.column(np.int64)
         """Packets from elsewhere since the remote was set."""
         self.wrong_total = self.column(np.int64)

@@ -8,7 +8,7 @@ import msgspec
 
 from ringback.media.source import Source
 
-Codec = Literal["PCMU", "PCMA"]
+Codec = Literal["PCMU", "PCMA", "G722"]
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 DigitMethod = Literal["rfc4733", "inband"]
 DoneReason = Literal["completed", "digit", "speech", "stopped", "replaced", "closed", "failed"]

@@ -210,12 +210,12 @@ class Players(Rows):
             return False
         return playlist.stop_speech if code is None else bool(playlist.stop_digits >> code & 1)
 
-    def fill(self, count: int, frames: Int16) -> list[tuple[int, PlaybackDone]]:
-        """Write the next frame of every active row below `count`.
+    def fill(self, count: int, frames: Int16, wanted: Bool | None = None) -> list[tuple[int, PlaybackDone]]:
+        """Write the next frame of every active row below `count`, or of those `wanted`.
 
         Returns the playbacks that ended with it.
         """
-        rows = np.nonzero(self.active[:count])[0]
+        rows = np.nonzero(self.active[:count] if wanted is None else wanted)[0]
         if not len(rows):
             return []
         whole = self._left[rows] >= SAMPLES

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import numpy.typing as npt
 
-from ringback.media import codecs
+from ringback.media import codecs, rtp
 from ringback.media.dtmf import EventReceivers
+from ringback.media.g722 import Decoders
 from ringback.media.jitter import JitterBuffers
 from ringback.media.model import RemoteMedia
 from ringback.media.quality import Reception
@@ -18,7 +17,7 @@ from ringback.media.rtp import Batch, Headers
 Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 
-UNKNOWN, AUDIO, EVENT, COMFORT = 0, 1, 3, 4
+UNKNOWN, AUDIO, EVENT, COMFORT = 0, 1, 8, 9
 """What a payload type means to a row; audio is this plus the codec's number."""
 LONGEST = 960
 """Octets of the longest audio packet that is placed: 120 ms."""
@@ -34,6 +33,7 @@ class Intake(Rows):
         self.jitter = JitterBuffers(capacity)
         self.reception = Reception(capacity)
         self._events = EventReceivers(capacity)
+        self._wideband = Decoders()
         self._kinds = self.column(np.uint8, (128,))
         self.comfort = self.column(np.bool_)
         self.event_at = self.column(np.float64, initial=-1e9)
@@ -43,6 +43,7 @@ class Intake(Rows):
 
     def reset(self, row: int) -> None:
         super().reset(row)
+        self._wideband.drop(row)
         for part in (self.jitter, self.reception, self._events):
             part.reset(row)
 
@@ -57,31 +58,19 @@ class Intake(Rows):
         kinds[:] = UNKNOWN
         for payload_type, codec in remote.receive.items():
             kinds[payload_type] = AUDIO + codecs.CODECS[codec]
+        if "G722" in remote.receive.values():
+            self._wideband.make(row)
         kinds[list(remote.cn_pts)] = COMFORT
         kinds[list(remote.receive_dtmf_pts)] = EVENT
 
     def take(self, batch: Batch, headers: Headers, which: Int64, now: float) -> list[tuple[int, int]]:
         """Take in the packets `which` (indices into the batch). Returns (row, event code) of keys pressed."""
         pressed: list[tuple[int, int]] = []
-        for wave in self._waves(batch.rows, which):
+        waves, flooded = rtp.waves(batch.rows, which, SHARE)
+        self.flooded += flooded
+        for wave in waves:
             pressed += self._take_wave(batch, headers, wave, now)
         return pressed
-
-    def _waves(self, rows: Int64, which: Int64) -> Iterator[Int64]:
-        """Split so that no row is in one part twice, in the order of arrival: state is one entry per row."""
-        taken = rows[which]
-        if not len(which):
-            return
-        if np.bincount(taken).max() == 1:
-            yield which
-            return
-        order = np.argsort(taken, kind="stable")
-        ordered = taken[order]
-        first = np.searchsorted(ordered, ordered)
-        rank = np.arange(len(ordered)) - first
-        self.flooded += int((rank >= SHARE).sum())
-        for number in range(min(SHARE, int(rank.max()) + 1)):
-            yield which[order[rank == number]]
 
     def _take_wave(self, batch: Batch, headers: Headers, wave: Int64, now: float) -> list[tuple[int, int]]:
         rows = batch.rows[wave]
@@ -125,17 +114,19 @@ class Intake(Rows):
         wave, kind = wave[audio], kind[audio]
         # Packets of one codec, length and place are decoded and placed in one go; nearly always that is all
         # of them.
-        shape = headers.size[wave] << 16 | headers.start[wave] << 1 | (kind - AUDIO)
+        shape = headers.size[wave] << 20 | headers.start[wave] << 4 | (kind - AUDIO)
         for value in np.unique(shape).tolist():
             part = wave[shape == value]
-            self._place(batch, headers, part, value >> 16, value >> 1 & 0x7FFF, value & 1)
+            self._place(batch, headers, part, value >> 20, value >> 4 & 0xFFFF, value & 15)
 
     def _place(self, batch: Batch, headers: Headers, part: Int64, size: int, start: int, codec: int) -> None:
         rows = batch.rows[part]
         payload = np.ascontiguousarray(batch.data[batch.slots[part], start : start + size])
         self.reception.audio_packets[rows] += 1
         self.reception.audio_samples[rows] += size
-        self.jitter.place(rows, headers.timestamp[part], codecs.decode(payload, codec))
+        wide = codec == codecs.G722
+        pcm = self._wideband.decode(rows, payload) if wide else codecs.decode(payload, codec)
+        self.jitter.place(rows, headers.timestamp[part], pcm)
 
     def _take_events(self, batch: Batch, headers: Headers, part: Int64, now: float) -> list[tuple[int, int]]:
         rows = batch.rows[part]

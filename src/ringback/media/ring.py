@@ -26,7 +26,7 @@ SETUP_TASKRUN_FLAG = 1 << 9
 ENTER_GETEVENTS = 1
 FEATURE_SINGLE_MMAP = 1
 OFFSET_RING, OFFSET_ENTRIES = 0, 0x10000000
-REGISTER_BUFFER_RING = 22
+REGISTER_EVENTFD, REGISTER_BUFFER_RING = 4, 22
 QUEUE_OVERFLOW, QUEUE_TASKRUN = 1 << 1, 1 << 2
 
 ENTRY = np.dtype(
@@ -107,6 +107,7 @@ class Ring:
         np.frombuffer(rings, np.uint32, self.entries, submit[6])[:] = np.arange(self.entries)
         self._count = np.arange(max(self.entries, self._completions), dtype=np.int64)
         self._enter = (ctypes.c_long(ENTER), ctypes.c_int(self.fd))
+        self._wake = -1
         self._none = (ctypes.c_void_p(None), ctypes.c_size_t(0))
 
     def submit(self, requests: npt.NDArray[np.void]) -> None:
@@ -141,9 +142,21 @@ class Ring:
         place = ctypes.create_string_buffer(argument, len(argument))
         call(REGISTER, self.fd, REGISTER_BUFFER_RING, ctypes.addressof(place), 1)
 
+    def wake(self) -> int:
+        """An eventfd that becomes readable when something is done. (The ring's own descriptor does not: what
+        is done in our name waits for us to come.)
+        """
+        if self._wake < 0:
+            self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            place = ctypes.c_int(self._wake)
+            call(REGISTER, self.fd, REGISTER_EVENTFD, ctypes.addressof(place), 1)
+        return self._wake
+
     def close(self) -> None:
         """End all requests."""
         os.close(self.fd)
+        if self._wake >= 0:
+            os.close(self._wake)
 
     def _call(self, submit: int, flags: int) -> int:
         done = int(

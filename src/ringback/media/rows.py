@@ -34,6 +34,11 @@ class Rows:
         self._columns.append((array, initial))
         return array
 
+    def share(self, array: npt.NDArray[Scalar], initial: float = 0) -> npt.NDArray[Scalar]:
+        """An array [row, …] that others hold, too, taken as a column of this part."""
+        self._columns.append((array, initial))
+        return array
+
     def reset(self, row: int) -> None:
         """A new leg takes the row."""
         for array, initial in self._columns:

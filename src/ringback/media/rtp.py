@@ -59,6 +59,10 @@ class Headers(NamedTuple):
     size: Int64
     """Its octets, padding taken off."""
 
+    def select(self, which: Bool | Int64) -> Headers:
+        """Those of some of the packets."""
+        return Headers._make(field[which] for field in self)
+
 
 def parse(batch: Batch) -> Headers:
     """Read the headers.
@@ -94,6 +98,24 @@ def _skip_extensions(batch: Batch, extended: Bool, start: Int64, valid: Bool) ->
     slots, at = batch.slots[index], start[index] + 2
     words = batch.data[slots, at].astype(np.int64) << 8 | batch.data[slots, at + 1]
     start[index] += 4 + 4 * words
+
+
+def waves(rows: Int64, which: Int64, share: int) -> tuple[list[Int64], int]:
+    """Split packets `which` (indices into `rows`) so that no row is in one part twice, in the order of
+    arrival: state is one entry per row.
+
+    Returns the parts, and how many packets are beyond the `share` of their row and in no part.
+    """
+    if not len(which):
+        return [], 0
+    taken = rows[which]
+    if np.bincount(taken).max() == 1:
+        return [which], 0
+    order = np.argsort(taken, kind="stable")
+    ordered = taken[order]
+    rank = np.arange(len(ordered)) - np.searchsorted(ordered, ordered)
+    parts = [which[order[rank == number]] for number in range(min(share, int(rank.max()) + 1))]
+    return parts, int((rank >= share).sum())
 
 
 def write_headers(

@@ -41,7 +41,7 @@ from ringback.media.playout import SAMPLES, Arena, Players
 from ringback.media.protocol import Play
 from ringback.media.receive import Intake
 from ringback.media.rows import BANK, Rows
-from ringback.media.rtp import Batch
+from ringback.media.rtp import Batch, Headers
 from ringback.media.send import Outgoing, Senders
 from ringback.media.tapline import Block
 from ringback.media.taps import Taps
@@ -89,11 +89,11 @@ class Phase:
         """(row, packet, source) of RTCP that came on RTP ports."""
         self.keys: list[tuple[int, str]] = []
         """(row, key) of keys that came as events, for whom the row is bridged with."""
-        self.corner = corner or Corner(Exchange(capacity, 1), 0)
+        self.corner = corner = corner or Corner(Exchange(capacity, 1), 0)
         self.intake = Intake(capacity)
-        self.gate = Gate(capacity, family)
+        self.gate = Gate(capacity, family, corner.streams, corner.number)
         self.watch = Watch(capacity, no_rtp_after)
-        self.senders = Senders(capacity)
+        self.senders = Senders(capacity, corner.streams, corner.number)
         self.players = Players(capacity, arena)
         self.whispers = Players(capacity, arena)
         """What is played over whatever else a row hears."""
@@ -109,6 +109,8 @@ class Phase:
         """
         self._frames = np.zeros((capacity, SAMPLES), np.int16)
         self._whispered = np.zeros((capacity, SAMPLES), np.int16)
+        self._routed = corner.streams.routed[corner.number :: corner.streams.phases]
+        self._burst = corner.streams.burst[corner.number :: corner.streams.phases]
         self._warmed = 0
         self._keying: set[int] = set()
 
@@ -199,7 +201,10 @@ class Phase:
 
     def receive(self, batch: Batch, now: float) -> None:
         """Take in what came to the phase's sockets."""
-        headers = rtp.parse(batch)
+        self.take(batch, rtp.parse(batch), now)
+
+    def take(self, batch: Batch, headers: Headers, now: float) -> None:
+        """Take in packets whose headers have been read."""
         strange = ~headers.valid & ~headers.rtcp
         if strange.any():
             np.add.at(self.intake.reception.invalid, batch.rows[strange], 1)
@@ -224,17 +229,19 @@ class Phase:
         count = self.count
         if not count:
             return NOTHING
+        self._burst[:count] = 0
         audio = self.intake.jitter.read(count)
         self._hear(count, audio, now)
         self.voices.shape(audio)
         self.corner.leave(audio)
         frames = self._frames[:count]
-        audible = self._compose(count, frames)
+        held = self.senders.held(count, self._carried(count))
+        audible = self._compose(count, frames, ~held)
         if self._keying:
-            self._press_own(frames, audible)
+            self._press_own(frames, audible, held)
         self.tapped = self.taps.take(self.frame, audio, frames, audible) if self.taps else None
         self.frame += 1
-        outgoing = self.senders.build(count, frames, audible)
+        outgoing = self.senders.build(count, frames, audible, held)
         np.copyto(self.watch.comfort[:count], self.intake.comfort[:count])
         for row in self.watch.check(count, now):
             self._miss(row, now)
@@ -330,25 +337,36 @@ class Phase:
     def _lanes(self) -> tuple[Players, Players]:
         return self.players, self.whispers
 
-    def _compose(self, count: int, frames: Int16) -> Bool:
-        """Lay out what is sent to rows 0 to `count`. Returns which of them are sent anything but silence.
+    def _carried(self, count: int) -> Bool:
+        """For which rows the relay speaks: those that are routed, and sent nothing else."""
+        carried: Bool = self._routed[:count] & ~self.players.active[:count] & ~self.whispers.active[:count]
+        if self._keying:
+            carried[list(self._keying)] = False
+        return carried
 
-        What is played comes before what a partner says; what is played over comes on top of either.
+    def _compose(self, count: int, frames: Int16, free: Bool) -> Bool:
+        """Lay out what is sent to those of rows 0 to `count` that are `free`.
+
+        What is played comes before what a partner says; what is played over comes on top of either. Returns
+        which rows are sent anything but silence.
         """
-        audible = self.players.active[:count].copy()
-        for row, done in self.players.fill(count, frames):
+        audible = self.players.active[:count] & free
+        for row, done in self.players.fill(count, frames, audible):
             self._tell(row, done)
         rows, heard = self.corner.take()
-        hears = ~audible[rows]
-        frames[rows[hears]] = heard[hears]
-        audible[rows] = True
-        over = np.nonzero(self.whispers.active[:count])[0]
-        if len(over):
-            frames[over[~audible[over]]] = 0
-            for row, done in self.whispers.fill(count, self._whispered):
+        if len(rows):
+            hears = ~audible[rows]
+            if not self.taps:
+                hears &= ~self.senders.carried[rows]
+            frames[rows[hears]] = heard[hears]
+            audible[rows[hears]] = True
+        over = self.whispers.active[:count] & free
+        if over.any():
+            frames[over & ~audible] = 0
+            for row, done in self.whispers.fill(count, self._whispered, over):
                 self._tell(row, done)
-            frames[over] = mix(frames[over], self._whispered[over])
-            audible[over] = True
+            frames[over] = mix(frames[over], self._whispered[:count][over])
+            audible |= over
         return audible
 
     def _hear(self, count: int, audio: Int16, now: float) -> None:
@@ -383,9 +401,9 @@ class Phase:
             if lane.stops_for(row, code=code):
                 self._end_playback(row, lane.stop(row, "digit"))
 
-    def _press_own(self, frames: Int16, audible: Bool) -> None:
+    def _press_own(self, frames: Int16, audible: Bool, held: Bool) -> None:
         for row in sorted(self._keying):
-            if not self.senders.active[row]:
+            if not self.senders.active[row] or held[row]:
                 continue
             step, finished = self.legs[row].keyer.step()
             for request in finished:

@@ -17,9 +17,11 @@ import numpy.typing as npt
 
 from ringback.media import addresses, uring
 from ringback.media.ports import SO_TIMESTAMPNS, drain
+from ringback.media.relay import Departures
 from ringback.media.rtp import Batch
 from ringback.media.send import Outgoing
 
+Int64 = npt.NDArray[np.int64]
 UInt64 = npt.NDArray[np.uint64]
 
 SLOT = 1500
@@ -35,7 +37,7 @@ STAMP_SPACE = socket.CMSG_SPACE(STAMP.size)
 
 
 class Transport(Protocol):
-    """Sockets of all phases. Rows are those within a phase."""
+    """Sockets of all phases. Rows are those within a phase, where nothing else is said."""
 
     name: str
 
@@ -55,6 +57,25 @@ class Transport(Protocol):
     def send(self, phase: int, outgoing: Outgoing, remotes: UInt64) -> None:
         """Send packets; `remotes` is [row, word] of socket addresses."""
 
+    def hasten(self, phase: int, row: int) -> None:
+        """What comes for the row from now on is received by `receive_hastened`."""
+
+    def slow(self, phase: int, row: int) -> None:
+        """It is received with its phase again."""
+
+    @property
+    def wake(self) -> int:
+        """A file descriptor that is readable when something may have come for a hastened row."""
+
+    def receive_hastened(self) -> Batch | None:
+        """What has come for hastened rows. Rows are the worker's; slots stay taken until `release`."""
+
+    def release(self, slots: Int64) -> None:
+        """Packets of hastened rows are done with."""
+
+    def send_hastened(self, departures: Departures, remotes: UInt64) -> None:
+        """Send packets to hastened rows; `remotes` is [the worker's row, word] of socket addresses."""
+
     def close(self) -> None:
         """Close everything."""
 
@@ -68,6 +89,8 @@ class SocketTransport:
         self._refused = 0
         self._family = family
         self._lanes = [_Lane(capacity) for _ in range(phases)]
+        self._hastened = _Lane(capacity * phases)
+        self._unused = list(range(BATCH))
 
     @property
     def refused(self) -> int:
@@ -79,15 +102,57 @@ class SocketTransport:
         drain(rtp)
         lane = self._lanes[phase]
         lane.sockets[row] = rtp
-        lane.rows[rtp.fileno()] = row
-        lane.poll.register(rtp.fileno(), select.EPOLLIN)
+        lane.listen(row, rtp)
 
     def detach(self, phase: int, row: int) -> None:
+        self.slow(phase, row)
         lane = self._lanes[phase]
         rtp = lane.sockets.pop(row)
-        lane.poll.unregister(rtp.fileno())
-        del lane.rows[rtp.fileno()]
+        lane.ignore(rtp)
         rtp.close()
+
+    def hasten(self, phase: int, row: int) -> None:
+        lane, place = self._lanes[phase], row * len(self._lanes) + phase
+        if place not in self._hastened.sockets:
+            rtp = self._hastened.sockets[place] = lane.sockets[row]
+            lane.ignore(rtp)
+            self._hastened.listen(place, rtp)
+
+    def slow(self, phase: int, row: int) -> None:
+        rtp = self._hastened.sockets.pop(row * len(self._lanes) + phase, None)
+        if rtp is not None:
+            self._hastened.ignore(rtp)
+            self._lanes[phase].listen(row, rtp)
+
+    @property
+    def wake(self) -> int:
+        return self._hastened.poll.fileno()
+
+    def receive_hastened(self) -> Batch | None:
+        lane, unused = self._hastened, self._unused
+        slots = []
+        for descriptor, _event in lane.poll.poll(0):
+            if not unused:
+                break
+            if self._take(lane, lane.rows[descriptor], unused[-1]):
+                slots.append(unused.pop())
+        return lane.batch(np.array(slots, np.int64)) if slots else None
+
+    def release(self, slots: Int64) -> None:
+        self._unused += slots.tolist()
+
+    def send_hastened(self, departures: Departures, remotes: UInt64) -> None:
+        lane = self._hastened
+        self._learn(lane, departures.rows, remotes)
+        ends = departures.starts + departures.lengths
+        for row, slot, start, end in zip(
+            departures.rows.tolist(),
+            departures.slots.tolist(),
+            departures.starts.tolist(),
+            ends.tolist(),
+            strict=True,
+        ):
+            self._put(lane, row, departures.data[slot, start:end].data)
 
     def receive(self, phase: int) -> Batch | None:
         lane = self._lanes[phase]
@@ -102,31 +167,16 @@ class SocketTransport:
                 break
         if not filled:
             return None
-        part = slice(0, filled)
-        return Batch(
-            lane.slots,
-            np.arange(filled),
-            lane.batch_rows[part],
-            lane.lengths[part],
-            lane.sources[part],
-            lane.arrivals[part],
-        )
+        return lane.batch(np.arange(filled))
 
     def send(self, phase: int, outgoing: Outgoing, remotes: UInt64) -> None:
         lane = self._lanes[phase]
-        rows = outgoing.rows
-        changed = (lane.known[rows] != remotes[rows]).any(axis=1)
-        for row in rows[changed].tolist():
-            lane.known[row] = remotes[row]
-            lane.destinations[row] = self._destination(remotes[row])
-        for row, length in zip(rows.tolist(), outgoing.lengths.tolist(), strict=True):
-            try:
-                lane.sockets[row].sendto(outgoing.packets[row, :length].data, lane.destinations[row])
-            except OSError:
-                # Full buffers, or an answer by ICMP to a packet before: the next tick has the next packet.
-                self._refused += 1
+        self._learn(lane, outgoing.rows, remotes)
+        for row, length in zip(outgoing.rows.tolist(), outgoing.lengths.tolist(), strict=True):
+            self._put(lane, row, outgoing.packets[row, :length].data)
 
     def close(self) -> None:
+        self._hastened.poll.close()
         for lane in self._lanes:
             lane.poll.close()
             for rtp in lane.sockets.values():
@@ -149,6 +199,20 @@ class SocketTransport:
         lane.batch_rows[index] = row
         return 1
 
+    def _put(self, lane: _Lane, row: int, packet: memoryview) -> None:
+        try:
+            lane.sockets[row].sendto(packet, lane.destinations[row])
+        except OSError:
+            # Full buffers, or an answer by ICMP to a packet before: the next tick has the next packet.
+            self._refused += 1
+
+    def _learn(self, lane: _Lane, rows: Int64, remotes: UInt64) -> None:
+        """Where the rows send to, in the form that the system call wants."""
+        changed = (lane.known[rows] != remotes[rows]).any(axis=1)
+        for row in rows[changed].tolist():
+            lane.known[row] = remotes[row]
+            lane.destinations[row] = self._destination(remotes[row])
+
     def _destination(self, words: UInt64) -> tuple[str, int]:
         host, port = addresses.unpack(words)
         if self._family == socket.AF_INET6 and ":" not in host:
@@ -157,7 +221,7 @@ class SocketTransport:
 
 
 class _Lane:
-    """The sockets and slots of one phase."""
+    """The sockets and slots of one phase, or of the rows that are hastened."""
 
     def __init__(self, capacity: int) -> None:
         self.poll = select.epoll()
@@ -172,6 +236,27 @@ class _Lane:
         self.lengths = np.zeros(BATCH, np.int64)
         self.arrivals = np.zeros(BATCH, np.float64)
         self.batch_rows = np.zeros(BATCH, np.int64)
+
+    def listen(self, row: int, rtp: socket.socket) -> None:
+        """Receive for a row."""
+        self.rows[rtp.fileno()] = row
+        self.poll.register(rtp.fileno(), select.EPOLLIN)
+
+    def ignore(self, rtp: socket.socket) -> None:
+        """Receive no more."""
+        self.poll.unregister(rtp.fileno())
+        del self.rows[rtp.fileno()]
+
+    def batch(self, slots: Int64) -> Batch:
+        """The packets in these slots."""
+        return Batch(
+            self.slots,
+            slots,
+            self.batch_rows[slots],
+            self.lengths[slots],
+            self.sources[slots],
+            self.arrivals[slots],
+        )
 
 
 def choose(kind: str, phases: int, capacity: int, family: int) -> Transport:

@@ -9,6 +9,7 @@ arrays.
 from __future__ import annotations
 
 import mmap
+import os
 import socket
 import struct
 import time
@@ -18,6 +19,7 @@ import numpy.typing as npt
 
 from ringback.media import addresses
 from ringback.media.ports import SO_TIMESTAMPNS, drain
+from ringback.media.relay import Departures
 from ringback.media.ring import BUFFER, ENTRY, Ring
 from ringback.media.rtp import Batch
 from ringback.media.send import Outgoing
@@ -33,6 +35,10 @@ HAS_BUFFER, MORE = 1 << 0, 1 << 1
 
 SLOTS = 1024
 """Packets of a phase that may be waiting or in work; more wait in their sockets."""
+HASTENED_SLOTS = 4096
+"""The same for all hastened rows, whose packets stay until their rows' ticks."""
+SERIAL = 0xFFFFFF
+"""Receives are numbered, in as many bits as this."""
 NAME_AT, CONTROL_AT, PAYLOAD_AT = 16, 48, 80
 """Where things lie in a slot: after the kernel's header the address (32 octets), then one control message."""
 SLOT = PAYLOAD_AT + 1520
@@ -46,18 +52,28 @@ class UringTransport:
     name = "io_uring"
 
     def __init__(self, phases: int, capacity: int, family: int) -> None:
-        self._lanes = [_Lane(capacity, family) for _ in range(phases)]
+        self._lanes = [_Lane(capacity, family, SLOTS) for _ in range(phases)]
+        self._hastened = _Lane(capacity * phases, family, HASTENED_SLOTS)
+        self._wake = self._hastened.wake()
+        self._sockets: dict[tuple[int, int], socket.socket] = {}
 
     @property
     def refused(self) -> int:
         """Packets that the kernel did not take."""
-        return sum(lane.refused for lane in self._lanes)
+        return sum(lane.refused for lane in (*self._lanes, self._hastened))
 
     def attach(self, phase: int, row: int, rtp: socket.socket) -> None:
-        self._lanes[phase].attach(row, rtp)
+        rtp.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        drain(rtp)
+        self._sockets[phase, row] = rtp
+        self._lanes[phase].forget(row)
+        self._lanes[phase].arm(row, rtp)
 
     def detach(self, phase: int, row: int) -> None:
-        self._lanes[phase].detach(row)
+        self.slow(phase, row)
+        self._lanes[phase].disarm(row)
+        self._lanes[phase].forget(row)
+        self._sockets.pop((phase, row)).close()
 
     def receive(self, phase: int) -> Batch | None:
         return self._lanes[phase].receive()
@@ -65,22 +81,56 @@ class UringTransport:
     def send(self, phase: int, outgoing: Outgoing, remotes: UInt64) -> None:
         self._lanes[phase].send(outgoing, remotes)
 
+    def hasten(self, phase: int, row: int) -> None:
+        place = row * len(self._lanes) + phase
+        if not self._hastened.armed[place]:
+            self._lanes[phase].disarm(row)
+            self._hastened.arm(place, self._sockets[phase, row])
+
+    def slow(self, phase: int, row: int) -> None:
+        place = row * len(self._lanes) + phase
+        if self._hastened.armed[place]:
+            self._hastened.disarm(place)
+            self._hastened.forget(place)
+            self._lanes[phase].arm(row, self._sockets[phase, row])
+
+    @property
+    def wake(self) -> int:
+        return self._wake
+
+    def receive_hastened(self) -> Batch | None:
+        try:
+            os.eventfd_read(self._wake)
+        except BlockingIOError:
+            pass  # nothing told us to come, we do so anyway
+        return self._hastened.receive_more()
+
+    def release(self, slots: Int64) -> None:
+        self._hastened.release(slots)
+
+    def send_hastened(self, departures: Departures, remotes: UInt64) -> None:
+        self._hastened.send_from(departures, remotes)
+
     def close(self) -> None:
-        for lane in self._lanes:
+        for lane in (*self._lanes, self._hastened):
             lane.close()
+        for rtp in self._sockets.values():
+            rtp.close()
 
 
 class _Lane:
-    """The ring, buffers and request templates of one phase."""
+    """The ring, buffers and request templates of one phase, or of the rows that are hastened."""
 
-    def __init__(self, capacity: int, family: int) -> None:
+    def __init__(self, capacity: int, family: int, slots: int) -> None:
         self.refused = 0
         entries = 1 << max(3, (capacity - 1).bit_length())
-        self._ring = Ring(entries, 2 * entries + 2 * SLOTS)
-        self._slots = np.zeros((SLOTS, SLOT), np.uint8)
+        self._ring = Ring(entries, 2 * entries + 2 * slots)
+        self._slots = np.zeros((slots, SLOT), np.uint8)
         self._payload = self._slots[:, PAYLOAD_AT:]
-        self._sockets: dict[int, socket.socket] = {}
+        self.armed = np.zeros(capacity, np.bool_)
         self._serial = np.zeros(capacity, np.int64)
+        self._oldest = np.zeros(capacity, np.int64)
+        """The serial number of the row's first receive whose packets are still the row's."""
         self._ended: set[int] = set()
         self._used: Int64 = np.zeros(0, np.int64)
         self._offer_slots()
@@ -98,19 +148,23 @@ class _Lane:
         self._sends["op_flags"] = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
         self._sends["user_data"] = SENT
         self._sends["addr_len"] = addresses.SIZE[socket.AddressFamily(family)]
+        self._rows = np.arange(capacity, dtype=np.uint64)
         self._templates_of = 0
 
-    def attach(self, row: int, rtp: socket.socket) -> None:
-        rtp.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        drain(rtp)
-        self._sockets[row] = rtp
-        self._ended.discard(row)
+    def arm(self, row: int, rtp: socket.socket) -> None:
+        """Receive for a row from now on."""
+        self.armed[row] = True
         self._serial[row] += 1
         self._receives["fd"][row] = self._sends["fd"][row] = rtp.fileno()
-        self._receives["user_data"][row] = row | int(self._serial[row] & 0xFFFFFF) << 32
+        self._receives["user_data"][row] = row | int(self._serial[row] & SERIAL) << 32
         self._ring.submit(self._receives[row : row + 1])
 
-    def detach(self, row: int) -> None:
+    def disarm(self, row: int) -> None:
+        """Receive no more; what has come is still to be had."""
+        if not self.armed[row]:
+            return
+        self.armed[row] = False
+        self._ended.discard(row)
         cancel = np.zeros(1, ENTRY)
         cancel["opcode"] = OP_CANCEL
         cancel["flags"] = SKIP_SUCCESS
@@ -119,12 +173,26 @@ class _Lane:
         self._ring.submit(cancel)
         # Only when the receive is truly over does the kernel let go of the socket, and with it of the port.
         self._ring.work()
-        self._serial[row] += 1
-        self._ended.discard(row)
-        self._sockets.pop(row).close()
+
+    def forget(self, row: int) -> None:
+        """What has come for the row is nobody's."""
+        self._oldest[row] = self._serial[row] + 1
+
+    def wake(self) -> int:
+        """See `Ring.wake`."""
+        return self._ring.wake()
 
     def receive(self) -> Batch | None:
-        self._recycle()
+        """What has come; valid until the next call."""
+        self.release(self._used)
+        self._used = self._used[:0]
+        batch = self.receive_more()
+        if batch is not None:
+            self._used = batch.slots
+        return batch
+
+    def receive_more(self) -> Batch | None:
+        """What has come; its slots stay taken until `release`."""
         self._rearm()
         done = self._ring.completions()
         if not len(done):
@@ -132,31 +200,60 @@ class _Lane:
         user, flags = done["user_data"].astype(np.int64), done["flags"].astype(np.int64)
         received = user < SENT
         self.refused += int((user == SENT).sum())
-        rows = user & 0xFFFFFFFF
-        current = received & (user >> 32 == self._serial[np.where(received, rows, 0)] & 0xFFFFFF)
+        rows = np.where(received, user & 0xFFFFFFFF, 0)
+        serial = user >> 32 & SERIAL
+        ours = received & ((serial - self._oldest[rows]) & SERIAL < SERIAL >> 1)
+        # They begin again when slots are free.
+        over = received & ((flags & MORE) == 0) & self.armed[rows] & (serial == self._serial[rows] & SERIAL)
+        if over.any():
+            self._ended.update(rows[over].tolist())
         filled = (flags & HAS_BUFFER) != 0
         slots = flags >> 16
-        self._used = slots[filled]
-        # They begin again when the slots of this batch are free.
-        self._ended.update(rows[current & ((flags & MORE) == 0)].tolist())
-        good = current & filled & (done["res"] >= PAYLOAD_AT)
+        good = ours & filled & (done["res"] >= PAYLOAD_AT)
+        if not good.all():
+            self.release(slots[filled & ~good])
         return self._batch(slots[good], rows[good])
 
     def send(self, outgoing: Outgoing, remotes: UInt64) -> None:
         base = outgoing.packets.ctypes.data
         if base != self._templates_of:
-            count = np.arange(len(self._sends), dtype=np.uint64)
-            self._sends["addr"] = base + count * np.uint64(outgoing.packets.strides[0])
-            self._sends["addr2"] = remotes.ctypes.data + count * np.uint64(remotes.strides[0])
+            self._sends["addr"] = base + self._rows * np.uint64(outgoing.packets.strides[0])
+            self._address(remotes)
             self._templates_of = base
         requests = self._sends[outgoing.rows]
         requests["len"] = outgoing.lengths
         self._ring.submit(requests)
 
+    def send_from(self, departures: Departures, remotes: UInt64) -> None:
+        """Packets that may lie anywhere."""
+        if remotes.ctypes.data != self._templates_of:
+            self._address(remotes)
+            self._templates_of = remotes.ctypes.data
+        data = departures.data
+        for first in range(0, len(departures.rows), self._ring.entries):
+            part = slice(first, first + self._ring.entries)
+            requests = self._sends[departures.rows[part]]
+            offset = departures.slots[part] * data.strides[0] + departures.starts[part]
+            requests["addr"] = data.ctypes.data + offset
+            requests["len"] = departures.lengths[part]
+            self._ring.submit(requests)
+
+    def release(self, slots: Int64) -> None:
+        """Give slots back to the kernel."""
+        if not len(slots):
+            return
+        tail = int(self._offers_tail[0])
+        places = (tail + np.arange(len(slots))) & (len(self._slots) - 1)
+        self._offers["addr"][places] = self._slots.ctypes.data + slots * SLOT
+        self._offers["len"][places] = SLOT
+        self._offers["bid"][places] = slots
+        self._offers_tail[0] = (tail + len(slots)) & 0xFFFF
+
     def close(self) -> None:
         self._ring.close()
-        for rtp in self._sockets.values():
-            rtp.close()
+
+    def _address(self, remotes: UInt64) -> None:
+        self._sends["addr2"] = remotes.ctypes.data + self._rows * np.uint64(remotes.strides[0])
 
     def _batch(self, slots: Int64, rows: Int64) -> Batch | None:
         if not len(slots):
@@ -176,37 +273,25 @@ class _Lane:
 
     def _offer_slots(self) -> None:
         """Register the buffers (io_uring_register(2), IORING_REGISTER_PBUF_RING)."""
-        self._pages = mmap.mmap(-1, SLOTS * BUFFER.itemsize)
-        self._offers = np.frombuffer(self._pages, BUFFER, SLOTS)
+        count = len(self._slots)
+        self._pages = mmap.mmap(-1, count * BUFFER.itemsize)
+        self._offers = np.frombuffer(self._pages, BUFFER, count)
         self._offers_tail = np.frombuffer(self._pages, np.uint16, 1, 14)
-        self._ring.register_buffers(self._offers.ctypes.data, SLOTS, 0)
-        self._used = np.arange(SLOTS, dtype=np.int64)
-        self._recycle()
-
-    def _recycle(self) -> None:
-        """Give the slots of the last batch back to the kernel."""
-        used = self._used
-        if not len(used):
-            return
-        tail = int(self._offers_tail[0])
-        places = (tail + np.arange(len(used))) & (SLOTS - 1)
-        self._offers["addr"][places] = self._slots.ctypes.data + used * SLOT
-        self._offers["len"][places] = SLOT
-        self._offers["bid"][places] = used
-        self._offers_tail[0] = (tail + len(used)) & 0xFFFF
-        self._used = used[:0]
+        self._ring.register_buffers(self._offers.ctypes.data, count, 0)
+        self.release(np.arange(count, dtype=np.int64))
 
 
 def works(family: int) -> bool:
     """Whether packets truly pass: the kernel may lack a part, or a sandbox forbid it."""
     host = "::1" if family == socket.AF_INET6 else "127.0.0.1"
     lane = None
+    probe = socket.socket(family, socket.SOCK_DGRAM)
     try:
-        lane = _Lane(1, family)
-        probe = socket.socket(family, socket.SOCK_DGRAM)
+        lane = _Lane(1, family, 8)
         probe.bind((host, 0))
         probe.setblocking(False)
-        lane.attach(0, probe)
+        probe.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        lane.arm(0, probe)
         remote = addresses.pack(host, probe.getsockname()[1], family)[None, :]
         packet = np.arange(512, dtype=np.uint8)[None, :]
         lane.send(Outgoing(np.zeros(1, np.int64), packet, np.full(1, 172)), remote)
@@ -221,4 +306,5 @@ def works(family: int) -> bool:
     finally:
         if lane is not None:
             lane.close()
+        probe.close()
     return False

@@ -28,6 +28,8 @@ log = logging.getLogger("ringback.media.worker")
 READ = 1 << 18
 SLACK = 0.0003
 """Seconds before a tick is due in which nothing else is begun."""
+RELAY_GAP = 0.0004
+"""Seconds from one look at what is to be relayed to the next: what comes meanwhile goes in one batch."""
 PULSE = 1.0
 PRIORITY = -10
 """Niceness, where it is permitted: sound that comes late is lost, everything else only waits."""
@@ -50,6 +52,7 @@ class Worker:
         self._clock = Clockwork(time.monotonic())
         self._pulse = 0.0
         self._running = True
+        self._relayed = 0.0
 
         self._desk.begin(time.monotonic())
         self._outbox.flush()
@@ -72,22 +75,36 @@ class Worker:
             self._connection.close()
 
     def _wait(self) -> None:
-        """Until the next tick is due: hear commands and RTCP. They are heard at least once."""
-        readers = [self._connection.fileno(), self._desk.rtcp_poll.fileno()]
+        """Until the next tick is due: hear commands and RTCP, and relay. They are heard at least once."""
+        connection, rtcp, wake = self._connection.fileno(), self._desk.rtcp_poll.fileno(), self._desk.wake
         while self._running:
-            writers = [self._connection.fileno()] if self._outbox.waiting else []
+            now = time.monotonic()
             # While commands wait from the last read there is no reason to sleep.
-            left = 0.0 if self._commands else max(0.0, self._clock.due - time.monotonic())
+            left = 0.0 if self._commands else max(0.0, self._clock.due - now)
+            readers = [connection, rtcp]
+            if self._desk.relays:
+                rest = self._relayed + RELAY_GAP - now
+                if rest <= 0:
+                    readers.append(wake)
+                else:
+                    left = min(left, rest)
+            writers = [connection] if self._outbox.waiting else []
             readable, writable, _ = select.select(readers, writers, [], left)
-            if self._connection.fileno() in readable:
+            if wake in readable:
+                self._relay()
+            if connection in readable:
                 self._read()
             self._obey()
-            if self._desk.rtcp_poll.fileno() in readable:
+            if rtcp in readable:
                 self._desk.receive_rtcp(time.monotonic())
             if writable or self._outbox.waiting:
                 self._outbox.flush()
             if time.monotonic() >= self._clock.due - (SLACK if self._commands else 0.0):
                 return
+
+    def _relay(self) -> None:
+        self._desk.relay()
+        self._relayed = time.monotonic()
 
     def _tick(self) -> None:
         clock = self._clock

@@ -1,0 +1,284 @@
+"""The one per-packet path: what comes to a bridged row goes out to its partner at once.
+
+Sans-IO. A packet keeps its payload (or is transcoded, alone) and gets the header of the partner's own stream:
+SSRC, payload type, and sequence and timestamp by an offset to the source's, so that the far end sees losses
+and reordering as they were. The offsets are taken anew where the source's series begins anew, and the
+sequence's wherever the tick has sent something in between: keys, a prompt, silence.
+
+The packets themselves go on to their rows' ticks: this is a look at them in passing.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ringback.media import codecs, rtp
+from ringback.media.g722 import Decoder, Encoder
+from ringback.media.model import RemoteMedia
+from ringback.media.quality import MAX_DROPOUT
+from ringback.media.rows import Rows
+from ringback.media.rtp import Batch, Headers
+from ringback.media.streams import Streams
+
+Int64 = npt.NDArray[np.int64]
+UInt8 = npt.NDArray[np.uint8]
+Bool = npt.NDArray[np.bool_]
+
+WITHHELD, AS_IT_IS, TRANSCODED, EVENT = 0, 1, 2, 3
+"""What is done with a payload type. `TRANSCODED` is followed by codecs: TRANSCODED + 4 * (from, to)."""
+BURST = 16
+"""Packets of one row between two of its ticks; more are a flood."""
+JUMP = 4000
+"""Timestamp units, half a second, by which a packet may be off the time that has passed."""
+REORDERED = 1024
+"""Packets by which one may come late."""
+
+
+class Departures(NamedTuple):
+    """Packets to send at once: packet i is `data[slots[i], starts[i] : starts[i] + lengths[i]]`, for row
+    `rows[i]` of the worker.
+    """
+
+    rows: Int64
+    data: UInt8
+    slots: Int64
+    starts: Int64
+    lengths: Int64
+
+
+class Relay(Rows):
+    """Rows are the worker's. A route is one direction: from a row to its partner."""
+
+    def __init__(self, streams: Streams) -> None:
+        super().__init__(streams.capacity)
+        self._streams = streams
+        self.to = self.column(np.int64, initial=-1)
+        self._types = self.column(np.uint8, (128,))
+        """The payload type at the partner for the row's."""
+        self._kinds = self.column(np.uint8, (128,))
+        self._limit = self.column(np.int64)
+        self._ssrc = self.column(np.int64, initial=-1)
+        self._first = self.column(np.int64)
+        """The sequence number from which the offset counts: what is behind it comes too late."""
+        self._highest = self.column(np.int64)
+        self._left = self.column(np.int64, initial=-1)
+        """The partner's next sequence number as we left it; another one means that its tick has spoken."""
+        self._sequence_offset = self.column(np.int64)
+        self._timestamp_offset = self.column(np.int64)
+        self._event = self.column(np.int64, initial=-1)
+        """The timestamp of the latest key's event, and whether it was passed from its beginning."""
+        self._event_passed = self.column(np.bool_)
+        self._transcoders: dict[int, dict[int, Transcoder]] = {}
+
+    def route(self, row: int, partner: int, source: RemoteMedia, target: RemoteMedia) -> None:
+        """What `row` hears from `source` may go to `partner`, as `target` takes it."""
+        if self.to[row] != partner:
+            self._ssrc[row] = self._event[row] = -1
+            self._event_passed[row] = False
+        self.to[row] = partner
+        kinds, types = self._kinds[row], self._types[row]
+        kinds[:] = WITHHELD
+        wanted = codecs.CODECS[target.codec]
+        for payload_type, codec in source.receive.items():
+            types[payload_type] = target.send_payload_type
+            kinds[payload_type] = self._kind(row, codecs.CODECS[codec], wanted)
+        if target.cn_pts:
+            kinds[list(source.cn_pts)] = AS_IT_IS
+            types[list(source.cn_pts)] = min(target.cn_pts)
+        if target.send_dtmf_pt is not None:
+            kinds[list(source.receive_dtmf_pts)] = EVENT
+            types[list(source.receive_dtmf_pts)] = target.send_dtmf_pt
+        self._limit[row] = 8 * max(20, target.ptime)
+        self._streams.routed[partner] = True
+
+    def block(self, row: int, partner: int) -> None:
+        """What `row` hears reaches its partner by their ticks only, until routed again."""
+        self.to[row] = -1
+        self._event_passed[row] = False
+        self._streams.routed[partner] = False
+        self._streams.carried[partner] = False
+
+    def reset(self, row: int) -> None:
+        super().reset(row)
+        self._transcoders.pop(row, None)
+
+    def passed_key(self, row: int) -> bool:
+        """Whether the row's latest key is on its way to the partner as packets."""
+        return bool(self._event_passed[row])
+
+    def forward(self, batch: Batch, headers: Headers) -> list[Departures]:
+        """Look at packets in passing; their rows are the worker's. The departing packets are valid until the
+        next call; headers are written over those in `batch`, which nobody needs any more.
+        """
+        rows = batch.rows
+        streams = self._streams
+        to = self.to[rows]
+        good = headers.valid & (to >= 0) & streams.latched[rows]
+        good &= (streams.remote[rows] == batch.sources).all(axis=1)
+        parts, _ = rtp.waves(rows, np.nonzero(good)[0], BURST)
+        return [ready for part in parts for ready in self._pass(batch, headers, part)]
+
+    def _pass(self, batch: Batch, headers: Headers, part: Int64) -> list[Departures]:
+        """Packets of different rows."""
+        streams = self._streams
+        part, kind = self._choose(batch.rows[part], headers, part)
+        if not len(part):
+            return []
+        rows = batch.rows[part]
+        to = self.to[rows]
+        streams.burst[rows] += 1
+        goes, sequence, timestamp, marker = self._translate(headers, part, rows, to, kind)
+        part, rows, to, kind = part[goes], rows[goes], to[goes], kind[goes]
+        head = np.empty((len(part), rtp.HEADER), np.uint8)
+        types = self._types[rows, headers.payload_type[part]].astype(np.int64)
+        rtp.write_headers(head, types, marker[goes], sequence[goes], timestamp[goes], streams.ssrc[to])
+        streams.packets[to] += 1
+        streams.octets[to] += headers.size[part]
+        streams.event_packets[to] += kind == EVENT
+        streams.relayed[to] = True
+        plain = (kind & 3) != TRANSCODED
+        if plain.all():
+            return [_in_place(batch, headers, part, to, head)] if len(part) else []
+        ready = [self._transcode(batch, headers, part[~plain], to[~plain], kind[~plain], head[~plain])]
+        if plain.any():
+            ready.append(_in_place(batch, headers, part[plain], to[plain], head[plain]))
+        return ready
+
+    def _choose(self, rows: Int64, headers: Headers, part: Int64) -> tuple[Int64, UInt8]:
+        """Which packets are the relay's business, and what is done with each."""
+        streams = self._streams
+        to = self.to[rows]
+        kind = self._kinds[rows, headers.payload_type[part]]
+        events = kind == EVENT
+        if events.any():
+            self._watch_events(rows[events], headers.timestamp[part][events])
+            kind[events & ~self._event_passed[rows]] = WITHHELD
+        long = (kind != EVENT) & (headers.size[part] > self._limit[rows])
+        if long.any():
+            # Longer than the partner takes: their ticks cut it anew.
+            streams.routed[to[long]] = False
+        ours = streams.carried[to] & (streams.burst[rows] < BURST) & (headers.size[part] > 0) & ~long
+        return part[ours], kind[ours]
+
+    def _translate(
+        self, headers: Headers, part: Int64, rows: Int64, to: Int64, kind: UInt8
+    ) -> tuple[Bool, Int64, Int64, Bool]:
+        """Which packets go out; sequence numbers, timestamps and markers in the partners' streams."""
+        streams = self._streams
+        sequence = headers.sequence[part]
+        timed = (kind != EVENT) & (kind != WITHHELD)
+        step = _signed(sequence - self._highest[rows], 16)
+        begins = (self._ssrc[rows] != headers.ssrc[part]) | (np.abs(step) > MAX_DROPOUT)
+        resumes = begins | (self._left[rows] != streams.sequence[to])
+        timestamp, moved = self._move(headers, part, rows, to, begins, timed & (step > 0), resumes)
+        self._ssrc[rows] = headers.ssrc[part]
+        # What the tick has sent is not said again.
+        early = resumes & timed & (_signed(timestamp - streams.end[to], 32) < 0)
+        streams.relayed[to[early]] = True
+        withheld = (kind == WITHHELD) | early
+        self._sequence_offset[rows[withheld & ~resumes & (step > 0)]] -= 1
+        self._left[rows[withheld & begins]] = -1
+        resumes &= ~withheld
+        if resumes.any():
+            self._sequence_offset[rows[resumes]] = streams.sequence[to[resumes]] - sequence[resumes]
+            self._first[rows[resumes]] = sequence[resumes]
+        ahead = begins | resumes | (step > 0)
+        self._highest[rows[ahead]] = sequence[ahead]
+        self._first[rows] += np.maximum(0, _signed(self._highest[rows] - self._first[rows], 16) - REORDERED)
+        goes = ~withheld & (_signed(sequence - self._first[rows], 16) >= 0)
+        mapped = (sequence + self._sequence_offset[rows]) & 0xFFFF
+        front = goes & ahead
+        streams.sequence[to[front]] = (mapped[front] + 1) & 0xFFFF
+        self._left[rows[front]] = streams.sequence[to[front]]
+        sounds = front & timed
+        streams.end[to[sounds]] = (timestamp[sounds] + headers.size[part][sounds]) & 0xFFFFFFFF
+        return goes, mapped, timestamp, headers.marker[part] | resumes | moved
+
+    def _move(
+        self, headers: Headers, part: Int64, rows: Int64, to: Int64, begins: Bool, judged: Bool, resumes: Bool
+    ) -> tuple[Int64, Bool]:
+        """Timestamps in the partners' streams, and which of them begin a time line of their own.
+
+        That is so where the source's series begins, is far off the time that has passed, or would go on more
+        than this packet before what was sent.
+        """
+        streams, stamp = self._streams, headers.timestamp[part]
+        timestamp = (stamp + self._timestamp_offset[rows]) & 0xFFFFFFFF
+        astray = np.abs(_signed(timestamp - streams.timestamp[to], 32)) > JUMP
+        astray |= resumes & (_signed(streams.end[to] - timestamp, 32) > headers.size[part])
+        moved: Bool = begins | (astray & judged)
+        if moved.any():
+            # Not before the time that has passed, and behind what was sent.
+            start = streams.timestamp[to[moved]]
+            start = start + np.maximum(0, _signed(streams.end[to[moved]] - start, 32))
+            self._timestamp_offset[rows[moved]] = start - stamp[moved]
+            timestamp[moved] = start & 0xFFFFFFFF
+        return timestamp, moved
+
+    def _watch_events(self, rows: Int64, timestamps: Int64) -> None:
+        """A key is passed as a whole or not at all: where the relay speaks at its first packet."""
+        begun = rows[self._event[rows] != timestamps]
+        self._event[rows] = timestamps
+        self._event_passed[begun] = self._streams.carried[self.to[begun]]
+
+    def _kind(self, row: int, source: int, target: int) -> int:
+        if source == target:
+            return AS_IT_IS
+        kind = TRANSCODED + 4 * (source << 2 | target)
+        if codecs.G722 in (source, target):
+            self._transcoders.setdefault(row, {}).setdefault(kind, Transcoder(source, target))
+        return kind
+
+    def _transcode(
+        self, batch: Batch, headers: Headers, part: Int64, to: Int64, kind: UInt8, head: UInt8
+    ) -> Departures:
+        """Packets in another codec, in memory of their own: what came is still to be heard by the tick."""
+        size, start = headers.size[part], headers.start[part]
+        out = np.empty((len(part), rtp.HEADER + int(size.max())), np.uint8)
+        out[:, : rtp.HEADER] = head
+        shape = size << 8 | kind
+        for value in np.unique(shape).tolist():
+            which = np.nonzero(shape == value)[0]
+            length, pair = value >> 8, value >> 2 & 0x3F
+            place = start[which, None] + np.arange(length)
+            payload = batch.data[batch.slots[part[which], None], place]
+            table = codecs.TRANSCODED.get((pair >> 2, pair & 3))
+            if table is not None:
+                payload = table.take(payload)
+            else:
+                for index, row in enumerate(batch.rows[part[which]].tolist()):
+                    payload[index] = self._transcoders[row][value & 0xFF].transcode(payload[index])
+            out[which, rtp.HEADER : rtp.HEADER + length] = payload
+        return Departures(to, out, np.arange(len(part)), np.zeros(len(part), np.int64), rtp.HEADER + size)
+
+
+class Transcoder:
+    """One direction between G.722 and G.711, with G.722's state."""
+
+    def __init__(self, source: int, target: int) -> None:
+        self._source = source
+        self._target = target
+        self._decoder = Decoder()
+        self._encoder = Encoder()
+
+    def transcode(self, payload: UInt8) -> UInt8:
+        """As many octets as came."""
+        if self._source == codecs.G722:
+            return codecs.encode(self._decoder.decode(payload.tobytes()), self._target)
+        return self._encoder.encode(codecs.LINEAR[self._source].take(payload))
+
+
+def _in_place(batch: Batch, headers: Headers, part: Int64, to: Int64, head: UInt8) -> Departures:
+    """Packets whose payload stays where it is: their new header is written right before it."""
+    slots, starts = batch.slots[part], headers.start[part] - rtp.HEADER
+    batch.data[slots[:, None], starts[:, None] + np.arange(rtp.HEADER)] = head
+    return Departures(to, batch.data, slots, starts, rtp.HEADER + headers.size[part])
+
+
+def _signed(difference: Int64, bits: int) -> Int64:
+    """The difference of two numbers that wrap, seen from the nearer side."""
+    half = 1 << bits - 1
+    return ((difference + half) & (2 * half - 1)) - half

@@ -1,0 +1,167 @@
+"""Bridged legs with true worker processes, sockets and audio."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from tests.media.pair import Audio, heard, likeness, packets, speaks, voice
+from tests.media.rig import Sent, event, packet
+from tests.media.test_plane import DEADLINE, Phone, free_ports
+
+from ringback.media.model import Codec, Tone
+from ringback.media.plane import Digit, MediaLeg, MediaPlane
+
+CODECS: tuple[Codec, ...] = ("PCMU", "PCMA", "G722")
+FRAME = 0.020
+
+
+class Party(Phone):
+    """A phone with a leg, which says something and keeps all that it hears."""
+
+    def __init__(self, plane: MediaPlane, *, near: MediaLeg | None = None, **changes: object) -> None:
+        super().__init__()
+        self.codec: Codec = changes.get("codec", "PCMU")  # type: ignore[assignment]
+        self.leg = plane.open_leg(self.on_event, near=near)
+        self.leg.set_remote(self.remote(**changes))
+        self.heard: list[Sent] = []
+        self.said = 0
+        self._listening = asyncio.get_running_loop().create_task(self._listen())
+
+    async def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            self.heard.append(Sent.parse(await loop.sock_recv(self.socket, 2048)))
+
+    async def until_heard(self, enough: Callable[[list[Sent]], bool]) -> None:
+        """Wait for what was heard to be enough."""
+        async with asyncio.timeout(DEADLINE):
+            while not enough(self.heard):  # noqa: ASYNC110 - packets come all the time
+                await asyncio.sleep(FRAME)
+
+    async def talk(self, said: list[bytes]) -> None:
+        """Say packets at their pace."""
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        for number, data in enumerate(said):
+            self.say(self.leg, data)
+            await asyncio.sleep(max(0.0, begun + (number + 1) * FRAME - loop.time()))
+
+    def audio(self, last: int) -> Audio:
+        """What the latest packets sound like."""
+        return heard(self.heard[-last:], self.codec)
+
+    def hang_up(self) -> None:
+        self._listening.cancel()
+        self.socket.close()
+
+
+Meet = Callable[..., Awaitable[tuple[Party, Party]]]
+
+
+@pytest.fixture
+async def meet() -> AsyncIterator[Meet]:
+    """Opens and bridges two legs on a plane of their own."""
+    planes: list[MediaPlane] = []
+    parties: list[Party] = []
+
+    async def make(
+        one: dict[str, object] | None = None, other: dict[str, object] | None = None, **options: object
+    ) -> tuple[Party, Party]:
+        first = free_ports(40)
+        plane = MediaPlane(port_range=(first, first + 39), **options)  # type: ignore[arg-type]
+        planes.append(plane)
+        await plane.start()
+        parties.append(Party(plane, **(one or {})))  # type: ignore[arg-type]
+        parties.append(Party(plane, **(other or {})))  # type: ignore[arg-type]
+        for party in parties[-2:]:
+            await party.until_heard(bool)
+        parties[-2].leg.bridge(parties[-1].leg)
+        return parties[-2], parties[-1]
+
+    yield make
+    for party in parties:
+        party.hang_up()
+    for plane in planes:
+        await plane.stop()
+
+
+async def converse(one: Party, other: Party, frames: int = 60, start: int = 0) -> tuple[Audio, Audio]:
+    """Both talk at once. Returns what each said."""
+    said = voice(start + 1, frames), voice(start + 2, frames)
+    await asyncio.gather(
+        one.talk(packets(said[0], start, one.codec)),
+        other.talk(packets(said[1], start + 500, other.codec)),
+    )
+    return said
+
+
+@pytest.mark.parametrize("transport", ["sockets", "auto"])
+async def test_two_phones_hear_each_other_in_one_stream(meet: Meet, transport: str) -> None:
+    one, other = await meet(transport=transport)
+    said = await converse(one, other)
+    await other.until_heard(lambda heard: len(heard) > 70)
+    assert likeness(said[0], heard(other.heard)) > 0.99
+    assert likeness(said[1], heard(one.heard)) > 0.99
+    for party in (one, other):
+        steps = {
+            (after.sequence - before.sequence) & 0xFFFF for before, after in itertools.pairwise(party.heard)
+        }
+        assert steps == {1}
+        assert len({sent.ssrc for sent in party.heard}) == 1
+    statistics = await one.leg.close()
+    assert statistics.packets_received == 60
+    assert statistics.packets_sent >= 60
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [pair for pair in itertools.product(CODECS, CODECS) if pair != ("PCMU", "PCMU")]
+)
+async def test_each_hears_in_its_own_codec(meet: Meet, one: Codec, other: Codec) -> None:
+    first, second = await meet(speaks(one), speaks(other))
+    said = await converse(first, second)
+    await second.until_heard(lambda heard: len(heard) > 70)
+    assert likeness(said[0], heard(second.heard, other)) > 0.98
+    assert likeness(said[1], heard(first.heard, one)) > 0.98
+
+
+@pytest.mark.parametrize("transport", ["sockets", "auto"])
+async def test_a_prompt_and_a_whisper_between(meet: Meet, transport: str) -> None:
+    one, other = await meet(transport=transport)
+    await converse(one, other, 20)
+    done = other.leg.play([Tone((440.0,), 200)]).done
+    await converse(one, other, 30, 20)
+    assert (await asyncio.wait_for(done, DEADLINE)).reason == "completed"
+    done = other.leg.play([Tone((1000.0,), 200)], over=True).done
+    await converse(one, other, 30, 50)
+    assert (await asyncio.wait_for(done, DEADLINE)).reason == "completed"
+    said = await converse(one, other, 60, 80)
+    assert likeness(said[0], other.audio(80)) > 0.99
+    assert likeness(said[1], one.audio(80)) > 0.99
+
+
+async def test_keys_and_hold_and_the_end(meet: Meet) -> None:
+    events = {"send_dtmf_pt": 101, "receive_dtmf_pts": frozenset({101})}
+    one, other = await meet(events, {"send_dtmf_pt": 96, "receive_dtmf_pts": frozenset({96})})
+    await converse(one, other, 10)
+    key = [packet(10 + n, 1600, event(5, 160 * (n + 1)), payload_type=101, marker=not n) for n in range(5)]
+    await one.talk(key)
+    assert await one.event(Digit) == Digit("5", 20, "rfc4733")
+    await other.until_heard(lambda heard: any(sent.payload_type == 96 for sent in heard))
+    assert {sent.payload[0] for sent in other.heard if sent.payload_type == 96} == {5}
+
+    one.leg.set_remote(one.remote(direction="inactive", held=True, **events))
+    await asyncio.sleep(3 * FRAME)
+    count = len(one.heard)
+    await other.talk(packets(voice(3, 10), 600))
+    assert len(one.heard) == count
+    one.leg.set_remote(one.remote(**events))
+    said = await converse(one, other, 60, 20)
+    assert likeness(said[1], heard(one.heard)) > 0.99
+
+    await one.leg.close()
+    other.heard.clear()
+    await other.until_heard(lambda heard: len(heard) > 10)
+    assert all(sent.silent for sent in other.heard[5:])
