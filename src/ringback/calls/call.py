@@ -80,6 +80,8 @@ class Call:
         """Resolved when the first event is durable; the 200 to an INVITE waits for it."""
         self.answered: asyncio.Future[bool] = loop.create_future()
         """Outbound: True at the answer, False when there will be none."""
+        self.detection: asyncio.Task[None] | None = None
+        """What finds out who answered, beside the script."""
         self._watchers: list[Watcher] = []
         self._sound_listeners: list[SoundListener] = []
         self._beside: set[asyncio.Task[None]] = set()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ringback.calls.detection import detect_beside
 from ringback.calls.verbs import Clip, Configure, Hook
 
 if TYPE_CHECKING:
@@ -27,3 +28,5 @@ def configure(call: Call, verb: Configure) -> None:
     call.settings = msgspec.structs.replace(call.settings, **changes)
     if verb.gain_db is not None:
         call.leg.amplify(verb.gain_db)
+    if verb.detection is not None:
+        detect_beside(call, verb.detection)

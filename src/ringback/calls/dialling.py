@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ringback.calls.control import CallerNotOwned, Overloaded, Unroutable
+from ringback.calls.detection import at_answer
 from ringback.calls.ending import Ending
 from ringback.calls.lease import Lease
 from ringback.calls.placing import Placement, begin
@@ -101,6 +102,7 @@ class Attempt:
             return False
         if callee.send_digits:
             await send_digits(leg, SendDigits(digits=callee.send_digits))
+        await at_answer(leg, callee.detection or self._verb.detection)
         if callee.screening is not None and self._lease.holds(leg):
             self._ringing.hush(leg)
             self._ringing.ring()

@@ -197,8 +197,9 @@ class KeysMatched(msgspec.Struct, frozen=True, kw_only=True, tag="keys.matched")
 class AnswererDetected(msgspec.Struct, frozen=True, kw_only=True, tag="answerer.detected"):
     """What answering-machine detection found out.
 
-    `what` is `human`, `machine-start`, `machine-end-beep`, `machine-end-silence`, `machine-end-other`, `fax`,
-    `unknown` (the verdicts), `tone`, `no-speech`, `decision-timeout`, `tone-timeout`, `stopped` or `error`.
+    `what` is a verdict: `human`, `machine-start`, `machine-end-beep`, `machine-end-silence`,
+    `machine-end-other`, `fax` or `unknown` (whose `reason` is `no-speech` or `timeout`). Where a machine is
+    listened to further, it is no `verdict`: `machine-end-silence`, `tone`, `tone-timeout`; or `stopped`.
     """
 
     what: str
@@ -207,6 +208,7 @@ class AnswererDetected(msgspec.Struct, frozen=True, kw_only=True, tag="answerer.
     verdict: bool = True
     """Whether this decides who answered, or is one of the things that happen on the way."""
     partial: bool = False
+    """The end of a machine's greeting is still waited for."""
     reason: str = ""
     frequency: float | None = None
     hook: Hook | None = None

@@ -7,6 +7,7 @@ import asyncio
 from ringback.calls.application import NewCall
 from ringback.calls.call import Call
 from ringback.calls.control import CallRequest, Overloaded
+from ringback.calls.detection import at_answer
 from ringback.calls.engine import Engine
 from ringback.calls.placing import Placement, begin
 from ringback.calls.pressing import send_digits
@@ -81,5 +82,6 @@ async def _place(call: Call, request: CallRequest, placement: Placement) -> None
         call.recorder.start(request.recording)
     if request.send_digits:
         await send_digits(call, SendDigits(digits=request.send_digits))
+    await at_answer(call, request.detection)
     if not call.over:
         call.runner.run(request.document or NewCall())

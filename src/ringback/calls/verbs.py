@@ -84,6 +84,10 @@ class MachineDetection(msgspec.Struct, frozen=True, kw_only=True):
     tone_timeout_ms: int = 20_000
     """How long a machine is listened to for its beep."""
     partial_results: bool = False
+    """With `wait_for_end`: that it is a machine is told at once, too."""
+    follow: bool = False
+    """Without `wait_for_end`: a machine is listened to further, and when it stops speaking and its tone are
+    told, too."""
 
 
 class RecordingPlan(msgspec.Struct, frozen=True, kw_only=True):
