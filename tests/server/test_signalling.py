@@ -99,7 +99,7 @@ async def test_a_request_that_is_not_known_is_refused_and_the_call_goes_on(site:
         call = await phone.call(NUMBERS["laml"])
         await call.answered()
         headers = [("Refer-To", "<sip:bob@example.com>")]
-        assert (await call.session.send_request("REFER", headers)).status == 501
+        assert (await call.session.send_request("REFER", headers)).status == 403
         assert (await call.session.info("text/plain", b"hello")).status == 200
         await call.press("1")
         await call.ended(10)

@@ -23,30 +23,28 @@ class Bridge:
     hold hears music.
 
     What is played to one of them is heard in place of the other. A call that goes its own way (`part`) ends
-    the bridge before the block does.
+    the bridge before the block does; a transfer puts somebody else in the callee's place (`exchange`).
     """
 
-    def __init__(self, caller: Call, callee: Call, hold_hook: Hook | None = None) -> None:
+    def __init__(
+        self, caller: Call, callee: Call, *, hold_hook: Hook | None = None, refer_hook: Hook | None = None
+    ) -> None:
         self.caller = caller
         self.callee = callee
-        self.parted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Resolved when it has ended."""
+        self.refer_hook = refer_hook
+        """Asked when one of the two asks to be transferred."""
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Resolved when one of the two is gone."""
         self._hold_hook = hold_hook
         self._music: dict[Call, asyncio.Task[None]] = {}
-        self._watching = ExitStack()
+        self._watching: dict[Call, ExitStack] = {}
 
     def other(self, call: Call) -> Call:
         """The one that a call is connected with."""
         return self.callee if call is self.caller else self.caller
 
     def __enter__(self) -> Self:
-        self.caller.leg.bridge(self.callee.leg)
-        for call in (self.caller, self.callee):
-            call.bridge = self
-            call.append(Bridged(other=self.other(call).record.id))
-            self._watching.enter_context(call.watching(partial(self._happened, call)))
-            if call.leg.held:
-                self._hold(call, True)
+        self._join(self.caller, self.callee)
         return self
 
     def __exit__(
@@ -56,17 +54,46 @@ class Bridge:
 
     def part(self) -> None:
         """End it now; the calls stay up."""
-        if self.parted.done():
-            return
-        self.parted.set_result(None)
-        self._watching.close()
-        for music in self._music.values():
-            music.cancel()
-        self.caller.leg.unbridge()
-        for call in (self.caller, self.callee):
+        if self._watching:
+            self.caller.leg.unbridge()
+            self._leave(self.caller, self.callee)
+        self._end()
+
+    def exchange(self, comes: Call) -> None:
+        """Put a call in the place of the callee, who stays up alone."""
+        leaves, self.callee = self.callee, comes
+        self._leave(self.caller, leaves)
+        self._join(self.caller, comes)
+
+    def _join(self, *calls: Call) -> None:
+        one, other = calls
+        one.leg.bridge(other.leg)
+        for call in calls:
+            call.bridge = self
+            call.append(Bridged(other=self.other(call).record.id))
+            self._watching[call] = watching = ExitStack()
+            watching.enter_context(call.watching(partial(self._happened, call)))
+            call.over_future.add_done_callback(partial(self._gone, call))
+        for call in calls:
+            if call.leg.held:
+                self._hold(call, True)
+
+    def _leave(self, *calls: Call) -> None:
+        one, other = calls
+        for call, was_with in ((one, other), (other, one)):
+            self._watching.pop(call).close()
+            self._stop_music(call)
             call.bridge = None
             if not call.over:
-                call.append(Unbridged(other=self.other(call).record.id))
+                call.append(Unbridged(other=was_with.record.id))
+
+    def _gone(self, call: Call, _: asyncio.Future[None]) -> None:
+        if call in self._watching:
+            self._end()
+
+    def _end(self) -> None:
+        if not self.over.done():
+            self.over.set_result(None)
 
     def _happened(self, call: Call, event: CallEvent) -> None:
         match event:
@@ -77,8 +104,11 @@ class Bridge:
 
     def _hold(self, holder: Call, held: bool) -> None:
         waiting = self.other(holder)
+        self._stop_music(waiting)
+        if held:
+            self._music[waiting] = waiting.beside(entertain(waiting, holder, self.caller, self._hold_hook))
+
+    def _stop_music(self, waiting: Call) -> None:
         music = self._music.pop(waiting, None)
         if music is not None:
             music.cancel()
-        if held:
-            self._music[waiting] = waiting.beside(entertain(waiting, holder, self.caller, self._hold_hook))

@@ -60,7 +60,7 @@ async def _connect(call: Call, verb: Dial, leg: Call, lease: Lease) -> Outcome:
     if bridged:
         if verb.gain_db:
             leg.leg.amplify(verb.gain_db)
-        await _together(call, verb, leg)
+        leg = await _together(call, verb, leg)
     talked = loop.time() - began
     alone = not lease.holds(leg)
     lease.drop("the connection ended")
@@ -69,8 +69,11 @@ async def _connect(call: Call, verb: Dial, leg: Call, lease: Lease) -> Outcome:
     return _outcome(call, leg, bridged=bridged, talk_seconds=round(talked) if bridged else 0)
 
 
-async def _together(call: Call, verb: Dial, leg: Call) -> None:
-    """Until one of the two hangs up or goes its own way, a key of the caller's ends it, or time runs out."""
+async def _together(call: Call, verb: Dial, leg: Call) -> Call:
+    """Until one of the two hangs up or goes its own way, a key of the caller's ends it, or time runs out.
+
+    Returns the leg that the caller was connected with last: a transfer may have put another in its place.
+    """
     loop = asyncio.get_running_loop()
     key_pressed: asyncio.Future[None] = loop.create_future()
 
@@ -78,12 +81,13 @@ async def _together(call: Call, verb: Dial, leg: Call) -> None:
         if key in verb.hang_up_keys and not key_pressed.done():
             key_pressed.set_result(None)
 
-    with Bridge(call, leg, verb.hold_hook) as bridge, call.hearing(pressed), _matching(call, leg, verb.keys):
-        ends = (bridge.parted, call.over_future, leg.over_future, key_pressed)
-        await first_of(*ends, timeout=verb.time_limit)
-        timed_out = not any(end.done() for end in ends)
+    bridge = Bridge(call, leg, hold_hook=verb.hold_hook, refer_hook=verb.refer_hook)
+    with bridge, call.hearing(pressed), _matching(call, leg, verb.keys):
+        await first_of(bridge.over, key_pressed, timeout=verb.time_limit)
+        timed_out = not (bridge.over.done() or key_pressed.done())
     if timed_out and verb.hang_up_after_limit:
         await call.hang_up(HangUp(cause="the time limit of its dial passed"), EndedBy.SERVER)
+    return bridge.callee
 
 
 @contextmanager

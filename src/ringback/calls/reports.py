@@ -9,6 +9,7 @@ from ringback.calls.ending import Ending, ending_of
 from ringback.calls.indialog import message, told
 from ringback.calls.leg import HeaderList, Sound
 from ringback.calls.status import CallStatus, EndedBy
+from ringback.calls.transfer import transfer
 
 if TYPE_CHECKING:
     from ringback.calls.call import Call
@@ -111,7 +112,9 @@ class LegReports:
     def leg_request(self, incoming: IncomingRequest) -> None:
         """REFER, NOTIFY or MESSAGE inside the dialog."""
         call = self._call
-        if not message(call, incoming):
+        if incoming.request.method == "REFER":
+            transfer(call, incoming)
+        elif not message(call, incoming):
             call.requests.handle(incoming)
 
     def leg_media_lost(self, cause: str) -> None:

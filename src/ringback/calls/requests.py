@@ -1,4 +1,4 @@
-"""Requests inside a call's dialog that somebody may be waiting for: REFER, NOTIFY, MESSAGE."""
+"""Requests inside a call's dialog that somebody may be waiting for, such as NOTIFY."""
 
 from __future__ import annotations
 

@@ -52,6 +52,21 @@ class Runner:
             call.leg.stop_playback()
             self.run(first)
 
+    async def leave(self) -> None:
+        """Stop what the call does; somebody else has a use for it."""
+        await self._stop()
+        if not self._call.over:
+            self._call.leg.stop_playback()
+
+    async def occupy(self, work: Coroutine[Any, Any, None]) -> None:
+        """Stop what the call does, and do something that is in no document instead."""
+        self._call.go_alone()
+        await self.leave()
+        if self._call.over:
+            work.close()
+        else:
+            self._begin(work)
+
     def append(self, verbs: Sequence[Verb]) -> None:
         """Run these after what is still to do."""
         self._script.append(verbs)

@@ -1,0 +1,248 @@
+"""Transfer: a party asks that the one it is connected with be connected with somebody else (REFER, RFC 3515,
+RFC 5589).
+
+Where the application wants to decide (`Dial.refer_hook`, `Configure.refer_hook`) it does. Else a device of
+the account gets what it asks for, as at any private exchange: blind, or attended (Replaces, RFC 3891).
+Nobody else does, since whoever is called at a stranger's wish is called at our cost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from ringback.calls.application import Document, Referred
+from ringback.calls.bridge import Bridge
+from ringback.calls.discretion import without_credentials
+from ringback.calls.events import Bridged, CallEvent, ReferReceived, VerbEnded
+from ringback.calls.lease import Lease
+from ringback.calls.status import EndedBy
+from ringback.calls.verbs import Callee, Dial, HangUp, Hook, Target
+from ringback.calls.waiting import first_of
+from ringback.sip.errors import SipParseError
+from ringback.sip.referral import SIPFRAG, Referral, Replaces, sipfrag
+
+if TYPE_CHECKING:
+    from ringback.calls.call import Call
+    from ringback.sip.incoming import IncomingRequest
+
+RING_SECONDS = 60.0
+_GRACE = 5.0
+"""Seconds beyond the ringing in which a blind transfer is decided, come what may."""
+_TRANSFERRED = HangUp(cause="it transferred the other party")
+
+
+def transfer(call: Call, incoming: IncomingRequest) -> None:
+    """A REFER came on this call. It is answered at once where nothing is to be waited for."""
+    try:
+        referral = Referral.of(incoming.request)
+    except SipParseError as error:
+        incoming.reply(error.status, error.reason)
+        return
+    asked = _Asked(call, incoming, referral)
+    bridge = call.bridge
+    remains = call if bridge is None else bridge.other(call)
+    hook = call.settings.refer_hook
+    if bridge is not None:
+        hook = bridge.refer_hook or bridge.caller.settings.refer_hook
+    # What is done is the concern of the party that remains: whoever asked may hang up at once.
+    if hook is not None:
+        remains.beside(_decided_by_application(asked, bridge, remains, hook))
+    elif bridge is None or call.record.client is None:
+        asked.refuse(403, "no application decides on it, and it is not a connected device that asks")
+    else:
+        _connect_with(asked, bridge, remains, _replaced(call, referral.replaces))
+
+
+def _connect_with(asked: _Asked, bridge: Bridge, remains: Call, other: Call | None) -> None:
+    """`other` is the second call of the one who asks, in an attended transfer."""
+    if other is None:
+        remains.beside(_blind(asked, bridge, remains))
+    elif other.bridge is None or other.bridge is bridge:
+        asked.refuse(488, "the call to be replaced is connected with nobody else")
+    else:
+        remains.beside(_attended(asked, bridge, other, other.bridge))
+
+
+class _Asked:
+    """One REFER: how it is answered, and what its sender is told of what comes of it."""
+
+    def __init__(self, referrer: Call, incoming: IncomingRequest, referral: Referral) -> None:
+        self.referrer = referrer
+        self.referral = referral
+        self.headers = without_credentials(incoming.request.headers.items())
+        self._incoming = incoming
+
+    def accept(self) -> None:
+        """202, and the first NOTIFY."""
+        self._answer(202)
+        self.report(100)
+
+    def refuse(self, status: int, why: str) -> None:
+        """A final response that says no."""
+        self._answer(status)
+        self.referrer.note("warning", "refer", f"the transfer to {self.referral.target} is refused: {why}")
+
+    def _answer(self, status: int) -> None:
+        self._incoming.reply(status)
+        target = str(self.referral.target)
+        self.referrer.append(ReferReceived(refer_to=target, sip_status=status))
+
+    def report(self, status: int, reason: str = "") -> None:
+        """Tell how the call that it asked for stands; a final status is the last that is told."""
+        session = self.referrer.leg.session
+        if session is None or not self.referral.reports:
+            return
+        state = "terminated;reason=noresource" if status >= 200 else "active;expires=120"
+        headers = [("Event", "refer"), ("Subscription-State", state)]
+        session.send_request("NOTIFY", headers, sipfrag(status, reason), SIPFRAG)
+
+    def done(self, status: int, reason: str = "") -> None:
+        """The last report; the referrer's part in the call ends."""
+        self.report(status, reason)
+        self.referrer.drop(_TRANSFERRED, EndedBy.SERVER)
+
+
+def _replaced(call: Call, replaces: Replaces | None) -> Call | None:
+    """The call of the same account whose dialog is to be replaced, if it is one of ours."""
+    if replaces is None:
+        return None
+    engine = call.engine
+    session = engine.endpoint.find_call(replaces.call_id, replaces.to_tag, replaces.from_tag)
+    if session is None:
+        return None
+    return next(
+        (
+            other
+            for other in engine.roster.calls
+            if other.leg.session is session and other.record.account_id == call.record.account_id
+        ),
+        None,
+    )
+
+
+# -- by the application's will
+
+
+async def _decided_by_application(asked: _Asked, bridge: Bridge | None, remains: Call, hook: Hook) -> None:
+    """Ask; what is answered runs on the party that remains, and whoever asked is released."""
+    referrer, referral = asked.referrer, asked.referral
+    target = referral.target
+    document = await remains.ask(
+        Referred(
+            hook=hook,
+            refer_to=str(target),
+            refer_to_user=target.user or "",
+            referred_by=str(referral.referred_by) if referral.referred_by else None,
+            headers=asked.headers,
+            referring_call=referrer.record.id,
+            referred_call=remains.record.id,
+        )
+    )
+    if document is None or remains.over:
+        asked.refuse(603, "the application declines")
+        return
+    asked.accept()
+    if bridge is None:
+        asked.report(200)
+    else:
+        await _set_apart(bridge)
+        asked.done(200)
+    async with remains.control_lock:
+        if not remains.over:
+            await remains.runner.replace(document)
+
+
+# -- as a device wants it
+
+
+async def _blind(asked: _Asked, bridge: Bridge, remains: Call) -> None:
+    """The party that remains calls the target; who asked is told how that went, and released."""
+    asked.accept()
+    told: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
+
+    def happened(event: CallEvent) -> None:
+        if told.done():
+            return
+        if isinstance(event, Bridged):
+            told.set_result((200, "OK"))
+        elif isinstance(event, VerbEnded) and event.verb == "Dial":
+            told.set_result((event.outcome.sip_status or 480, event.outcome.sip_reason or ""))
+
+    try:
+        await _set_apart(bridge)
+        with remains.watching(happened):
+            async with remains.control_lock:
+                if not remains.over:
+                    await remains.runner.replace(_call_to(asked.referral, remains))
+            await first_of(told, remains.over_future, timeout=RING_SECONDS + _GRACE)
+    finally:
+        asked.done(*(told.result() if told.done() else (487, "")))
+
+
+async def _set_apart(bridge: Bridge) -> None:
+    """Neither ends with the other any more, and both have nothing to do: not what follows a Dial either."""
+    caller, callee = bridge.caller, bridge.callee
+    caller.go_alone()
+    callee.go_alone()
+    await caller.runner.leave()
+    await callee.runner.leave()
+
+
+def _call_to(referral: Referral, caller: Call) -> Document:
+    target = referral.target
+    headers = referral.headers
+    if referral.replaces is not None:  # a dialog that is not ours: whoever is there knows it
+        headers = (*headers, ("Replaces", str(referral.replaces)))
+    if referral.referred_by is not None:
+        headers = (*headers, ("Referred-By", str(referral.referred_by)))
+    callee = Callee(
+        target=Target(kind="sip", address=str(target), headers=headers), shown=target.user or str(target)
+    )
+    dial = Dial(callees=(callee,), ring_timeout=RING_SECONDS)
+    return Document(verbs=(dial,), application=caller.application, at_end=HangUp())
+
+
+async def _attended(asked: _Asked, bridge: Bridge, other: Call, others: Bridge) -> None:
+    """The two that remain are connected; both calls of the one who asked are over.
+
+    The Dial of a caller goes on with the new party in its callee's place; where neither of the two has such
+    a Dial, they stay connected until one hangs up.
+    """
+    one, two = bridge.other(asked.referrer), others.other(other)
+    asked.accept()
+    try:
+        if bridge.caller is one:
+            await _take_over(bridge, two)
+        elif others.caller is two:
+            await _take_over(others, one)
+        else:
+            await one.runner.occupy(_stay_connected(one, two))
+    finally:
+        asked.done(200)
+        other.drop(_TRANSFERRED, EndedBy.SERVER)
+
+
+async def _take_over(bridge: Bridge, guest: Call) -> None:
+    """Put the guest in the place of the callee, in the bridge and with the Dial that holds it."""
+    leaves = bridge.callee
+    lease = leaves.lease
+    guest.go_alone()
+    await guest.runner.leave()
+    if bridge.over.done() or lease is None:
+        guest.drop(HangUp(cause="the other party hung up while it was being transferred"), EndedBy.SERVER)
+        return
+    lease.let_go(leaves)
+    lease.take(guest)
+    bridge.exchange(guest)
+
+
+async def _stay_connected(one: Call, two: Call) -> None:
+    """Until one of the two hangs up: then the other is, too."""
+    two.go_alone()
+    await two.runner.leave()
+    with Lease() as lease:
+        lease.take(two)
+        with Bridge(one, two) as bridge:
+            await bridge.over
+    one.drop(HangUp(cause="the other party hung up"), EndedBy.SERVER)

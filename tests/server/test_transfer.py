@@ -1,0 +1,264 @@
+"""A connected party asks for a transfer: blind, attended, decided by the application, refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import pytest_asyncio
+from tests.server.neutral import HANG_UP, HOOK, Neutral, callee, talk
+from tests.server.site import NUMBERS, Site
+
+from ringback.calls.application import Action, Referred
+from ringback.calls.events import CallEnded
+from ringback.calls.status import CallStatus
+from ringback.calls.verbs import Callee, Configure, Dial, Target, Verb
+from ringback.dialects.laml import Laml
+from ringback.sip.referral import Replaces, read_sipfrag
+from ringback.sip.uri import Uri
+from ringback.testing.kit import DEVICE
+from ringback.testing.softphone import PhoneCall, Softphone
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+NUMBER = NUMBERS["laml"]
+ALICE = Callee(target=Target(kind="client", address=DEVICE), shown=DEVICE)
+
+
+@pytest.fixture
+def app(monkeypatch: pytest.MonkeyPatch) -> Neutral:
+    """Answers for every inbound call."""
+    application = Neutral()
+    monkeypatch.setattr(Laml, "application", lambda *_: application)
+    return application
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def phones(site: Site) -> AsyncIterator[tuple[Softphone, Softphone, Softphone]]:
+    """A caller from outside, a registered device, and somebody to be transferred to."""
+    async with (
+        site.caller() as caller,
+        site.server.phone() as alice,
+        site.server.phone("carol", "") as carol,
+    ):
+        await alice.register()
+        yield caller, alice, carol
+
+
+Phones = tuple[Softphone, Softphone, Softphone]
+
+
+def at(phone: Softphone) -> Uri:
+    """Where a phone is reached."""
+    return Uri.parse(f"sip:{phone.username}@{phone.listening.partition(':')[2]}")
+
+
+def dialog_of(call: PhoneCall) -> Replaces:
+    """A call of the phone's as its far end sees it."""
+    session = call.session
+    return Replaces(
+        call_id=session.call_id, to_tag=session.remote.tag or "", from_tag=session.local.tag or ""
+    )
+
+
+@asynccontextmanager
+async def reports(call: PhoneCall) -> AsyncIterator[list[int]]:
+    """The statuses that NOTIFYs bring, while the block lasts."""
+    statuses: list[int] = []
+
+    async def listen() -> None:
+        while True:
+            incoming = await call.requests.get()
+            told = read_sipfrag(incoming.request.body)
+            assert incoming.request.headers.get("Event") == "refer"
+            assert told is not None
+            statuses.append(told[0])
+            incoming.reply(200)
+
+    listening = asyncio.get_running_loop().create_task(listen())
+    try:
+        yield statuses
+    finally:
+        listening.cancel()
+
+
+async def refer(call: PhoneCall, to: Uri, *headers: tuple[str, str]) -> int:
+    """Ask to be transferred; the status that this is answered with."""
+    response = await call.session.send_request("REFER", [("Refer-To", f"<{to}>"), *headers])
+    return response.status
+
+
+async def connected(
+    app: Neutral, caller: Softphone, alice: Softphone, *verbs: Verb
+) -> tuple[PhoneCall, PhoneCall]:
+    """The caller's call and the device's, connected by a Dial."""
+    app.answer("new-call", *(verbs or (Dial(callees=(ALICE,), action=HOOK),)), HANG_UP)
+    call = await caller.call(NUMBER)
+    called = await alice.incoming(5)
+    called.answer()
+    await asyncio.gather(call.answered(), talk(call, called))
+    return call, called
+
+
+async def test_a_device_transfers_the_caller(site: Site, app: Neutral, phones: Phones) -> None:
+    caller, alice, carol = phones
+    call, called = await connected(app, caller, alice)
+    async with reports(called) as statuses:
+        assert await refer(called, at(carol), ("Referred-By", "<sip:alice@example.com>")) == 202
+        third = await carol.incoming(5)
+        assert third.session.request.headers.get("Referred-By") == "<sip:alice@example.com>"
+        third.answer()
+        assert await called.ended(10) == "remote"
+        assert statuses == [100, 200]
+    await talk(call, third)
+    third.hang_up()
+    assert await call.ended(10) == "remote"
+    await site.server.settled()
+    assert not [ask for ask, _ in app.asked if isinstance(ask, Action)]
+    assert app.ends()[DEVICE].cause == "it transferred the other party"
+
+
+async def test_a_device_that_hangs_up_at_once_has_transferred_all_the_same(
+    site: Site, app: Neutral, phones: Phones
+) -> None:
+    caller, alice, carol = phones
+    call, called = await connected(app, caller, alice)
+    assert await refer(called, at(carol)) == 202
+    called.hang_up()
+    third = await carol.incoming(5)
+    third.answer()
+    await talk(call, third)
+    call.hang_up()
+    assert await third.ended(10) == "remote"
+
+
+async def test_a_transfer_that_fails_is_told(site: Site, app: Neutral, phones: Phones) -> None:
+    caller, alice, carol = phones
+    call, called = await connected(app, caller, alice)
+    async with reports(called) as statuses:
+        assert await refer(called, at(carol)) == 202
+        (await carol.incoming(5)).reject(486)
+        assert await called.ended(10) == "remote"
+        assert statuses == [100, 486]
+    assert await call.ended(10) == "remote"
+
+
+async def test_the_device_that_called_transfers_whom_it_called(
+    site: Site, app: Neutral, phones: Phones
+) -> None:
+    bob, alice, carol = phones
+    app.answer("new-call", Dial(callees=(callee(bob, "bob"),), action=HOOK), HANG_UP)
+    call = await alice.call(NUMBER)
+    called = await bob.incoming(5)
+    called.answer()
+    await asyncio.gather(call.answered(), talk(call, called))
+    async with reports(call) as statuses:
+        assert await refer(call, at(carol)) == 202
+        third = await carol.incoming(5)
+        third.answer()
+        assert await call.ended(10) == "remote"
+        assert statuses == [100, 200]
+    await talk(called, third)
+    called.hang_up()
+    assert await third.ended(10) == "remote"
+
+
+async def test_a_device_consults_and_transfers(site: Site, app: Neutral, phones: Phones) -> None:
+    """The caller's Dial goes on with the new party, and ends with it."""
+    caller, alice, carol = phones
+    call, called = await connected(app, caller, alice)
+    app.answer("new-call", Dial(callees=(callee(carol),)), HANG_UP)
+    second = await alice.call(NUMBER)
+    third = await carol.incoming(5)
+    third.answer()
+    await asyncio.gather(second.answered(), talk(second, third))
+    async with reports(called) as statuses:
+        assert await refer(called, dialog_of(second).within(at(carol))) == 202
+        assert await called.ended(10) == "remote"
+        assert await second.ended(10) == "remote"
+        assert statuses == [100, 200]
+    await talk(call, third)
+    third.hang_up()
+    question = await app.question("action")
+    assert isinstance(question, Action)
+    assert question.outcome.bridged
+    assert await call.ended(10) == "remote"
+    await site.server.settled()
+    assert question.outcome.callee == app.ends()["carol"].id
+
+
+async def test_a_device_that_called_both_leaves_them_connected(
+    site: Site, app: Neutral, phones: Phones
+) -> None:
+    bob, alice, carol = phones
+    calls = []
+    for phone in (bob, carol):
+        app.answer("new-call", Dial(callees=(callee(phone, phone.username),)), HANG_UP)
+        call = await alice.call(NUMBER)
+        called = await phone.incoming(5)
+        called.answer()
+        await asyncio.gather(call.answered(), talk(call, called))
+        calls.append((call, called))
+    (first, to_bob), (second, to_carol) = calls
+    async with reports(first) as statuses:
+        assert await refer(first, dialog_of(second).within(at(carol))) == 202
+        await asyncio.gather(first.ended(10), second.ended(10))
+        assert statuses == [100, 200]
+    await talk(to_bob, to_carol)
+    to_carol.hang_up()
+    assert await to_bob.ended(10) == "remote"
+
+
+async def test_the_application_decides(site: Site, app: Neutral, phones: Phones) -> None:
+    caller, alice, carol = phones
+    app.answer("refer", Dial(callees=(callee(carol),)), HANG_UP)
+    call, called = await connected(app, caller, alice, Dial(callees=(ALICE,), refer_hook=HOOK))
+    async with reports(called) as statuses:
+        assert await refer(called, Uri.parse("sip:sales@example.com"), ("X-Why", "lunch")) == 202
+        assert await called.ended(10) == "remote"
+        assert statuses == [100, 200]
+    third = await carol.incoming(5)
+    third.answer()
+    await talk(call, third)
+    third.hang_up()
+    await call.ended(10)
+    question = await app.question("refer")
+    assert isinstance(question, Referred)
+    assert (question.refer_to, question.refer_to_user) == ("sip:sales@example.com", "sales")
+    assert ("X-Why", "lunch") in question.headers
+
+
+async def test_the_application_declines(site: Site, app: Neutral, phones: Phones) -> None:
+    caller, alice, _ = phones
+    verbs = Configure(refer_hook=HOOK), Dial(callees=(ALICE,))
+    call, called = await connected(app, caller, alice, *verbs)
+    assert await refer(called, Uri.parse("sip:sales@example.com")) == 603
+    await talk(call, called)
+    call.hang_up()
+    await called.ended(10)
+
+
+async def test_strangers_do_not_transfer(site: Site, app: Neutral, phones: Phones) -> None:
+    caller, alice, carol = phones
+    call, called = await connected(app, caller, alice)
+    assert await refer(call, at(carol)) == 403
+    assert (await called.session.send_request("REFER", [("Refer-To", "nonsense")])).status == 400
+    await talk(call, called)
+    call.hang_up()
+    await called.ended(10)
+
+
+async def test_both_gone_while_it_is_decided(site: Site, app: Neutral, phones: Phones) -> None:
+    """Nothing is left up."""
+    caller, alice, carol = phones
+    call, called = await connected(app, caller, alice)
+    assert await refer(called, at(carol)) == 202
+    third = await carol.incoming(5)
+    call.hang_up()
+    await third.ended(10)
+    await called.ended(10)
+    await site.server.settled()
+    ended = [record.status for event, record in app.told if isinstance(event, CallEnded)]
+    assert sorted(ended) == [CallStatus.CANCELED, CallStatus.COMPLETED, CallStatus.COMPLETED]
