@@ -134,6 +134,7 @@ class Server:
         engine = self._engine(http, data)
         dialects = self._open_calls(engine, http, data)
         by_name: dict[str, Dialect] = {dialect.name: dialect for dialect in (*dialects, Direct())}
+        engine.dialects.update(by_name)
         await self._open_reception(engine, http, by_name)
         # What an earlier life left to tell comes before what is told of the calls that it left open.
         await self.deliverer.start()

@@ -134,6 +134,33 @@ async def test_a_device_that_hangs_up_at_once_has_transferred_all_the_same(
     assert await third.ended(10) == "remote"
 
 
+async def test_a_device_transfers_to_a_number_of_the_house(site: Site, app: Neutral, phones: Phones) -> None:
+    """What it names at our domain is what it would get by calling it: here an application."""
+    caller, alice, carol = phones
+    call, called = await connected(app, caller, alice)
+    app.answer("new-call", Dial(callees=(callee(carol),)), HANG_UP)
+    async with reports(called) as statuses:
+        assert await refer(called, Uri.parse(f"sip:{NUMBER}@{site.server.sip_address}")) == 202
+        third = await carol.incoming(5)
+        third.answer()
+        assert await called.ended(10) == "remote"
+        assert statuses == [100, 200]
+    await talk(call, third)
+    third.hang_up()
+    assert await call.ended(10) == "remote"
+
+
+async def test_a_device_transfers_nobody_to_where_it_may_not_call(
+    site: Site, app: Neutral, phones: Phones
+) -> None:
+    caller, alice, _ = phones
+    call, called = await connected(app, caller, alice)
+    assert await refer(called, Uri.parse(f"sip:+19005550100@{site.server.sip_address}")) == 404
+    await talk(call, called)
+    call.hang_up()
+    await called.ended(10)
+
+
 async def test_a_transfer_that_fails_is_told(site: Site, app: Neutral, phones: Phones) -> None:
     caller, alice, carol = phones
     call, called = await connected(app, caller, alice)

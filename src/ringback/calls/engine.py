@@ -10,6 +10,7 @@ from ringback.routing.limits import Limits
 
 if TYPE_CHECKING:
     from ringback.audio.sources import AudioLibrary
+    from ringback.calls.application import Dialect
     from ringback.calls.archive import Archive
     from ringback.calls.placing import Placing
     from ringback.calls.roster import Roster
@@ -38,3 +39,5 @@ class Engine:
     max_call_seconds: float = 14400.0
     limits: Limits = field(default_factory=lambda: Limits(time.monotonic))
     """How many calls accounts and trunks have."""
+    dialects: dict[str, Dialect] = field(default_factory=dict)
+    """By name; filled once they are there, as they are made with what calls need."""

@@ -20,8 +20,9 @@ from ringback.calls.timeline import current_call
 from ringback.calls.verbs import Target
 from ringback.media.model import MediaUnavailable
 from ringback.net.clock import utcnow
-from ringback.routing.directory import Account, Directory
-from ringback.routing.outbound import Destination, Route, Routed, Surroundings, route_call
+from ringback.routing.directory import Account, Client, Directory
+from ringback.routing.inbound import Answering, Called, Connecting, Device, Refused, answer
+from ringback.routing.outbound import Destination, Route, Routed, Surroundings, is_local, route_call
 from ringback.routing.outbound import Unroutable as NoRoute
 from ringback.sip.events import SessionEvent
 from ringback.sip.outbound import OutboundCall
@@ -75,6 +76,13 @@ class Placing:
         if isinstance(routed, NoRoute):
             raise Unroutable(routed.reason, routed.sip_status)
         return routed
+
+    def dialled_by(self, account_id: UUID, device: str, uri: Uri) -> Answering | Connecting | Refused | None:
+        """What a device of the account reaches that calls this URI; None where it is not one of ours."""
+        if uri.scheme != "tel" and not is_local(uri, self._around):
+            return None
+        client = self._directory.client(device) or Client.guest_of(account_id, device)
+        return answer(self._directory, Device(client), Called(uri))
 
     def record(self, application: Application, direction: Direction, **known: Any) -> CallRecord:
         """The record of a call that is only wanted so far; `known` are further fields of it."""

@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from ringback.calls.application import Document, Referred
+import msgspec
+
+from ringback.calls.application import Application, Document, NewCall, Referred
 from ringback.calls.bridge import Bridge
 from ringback.calls.discretion import without_credentials
 from ringback.calls.events import Bridged, CallEvent, ReferReceived, VerbEnded
@@ -19,6 +21,7 @@ from ringback.calls.lease import Lease
 from ringback.calls.status import EndedBy
 from ringback.calls.verbs import Callee, Dial, HangUp, Hook, Target
 from ringback.calls.waiting import first_of
+from ringback.routing.inbound import Answering, Connecting, Refused
 from ringback.sip.errors import SipParseError
 from ringback.sip.referral import SIPFRAG, Referral, Replaces, sipfrag
 
@@ -57,7 +60,11 @@ def transfer(call: Call, incoming: IncomingRequest) -> None:
 def _connect_with(asked: _Asked, bridge: Bridge, remains: Call, other: Call | None) -> None:
     """`other` is the second call of the one who asks, in an attended transfer."""
     if other is None:
-        remains.beside(_blind(asked, bridge, remains))
+        way = _way(asked, remains)
+        if isinstance(way, Refused):
+            asked.refuse(way.status, way.reason)
+        else:
+            remains.beside(_blind(asked, bridge, remains, way))
     elif other.bridge is None or other.bridge is bridge:
         asked.refuse(488, "the call to be replaced is connected with nobody else")
     else:
@@ -156,8 +163,27 @@ async def _decided_by_application(asked: _Asked, bridge: Bridge | None, remains:
 # -- as a device wants it
 
 
-async def _blind(asked: _Asked, bridge: Bridge, remains: Call) -> None:
-    """The party that remains calls the target; who asked is told how that went, and released."""
+def _way(asked: _Asked, remains: Call) -> Document | Application | Refused:
+    """What a device asks for is what it would get by calling the target itself: an application, another
+    device, a number if it may call numbers; any other SIP URI is called as any application may call it."""
+    engine, target = remains.engine, asked.referral.target
+    record = asked.referrer.record
+    reached = engine.placing.dialled_by(record.account_id, record.client or "", target)
+    match reached:
+        case Refused():
+            return reached
+        case Answering(application=configured):
+            account = engine.placing.account(configured.account_id)
+            assert account is not None  # an application goes with its account
+            return engine.dialects[configured.dialect].application(account, configured)
+        case Connecting(called=called, is_number=is_number):
+            return _call_to(asked, remains, Target(kind="number" if is_number else "client", address=called))
+        case None:
+            return _call_to(asked, remains, Target(kind="sip", address=str(target)))
+
+
+async def _blind(asked: _Asked, bridge: Bridge, remains: Call, way: Document | Application) -> None:
+    """The party that remains gets what was asked for; who asked is told how that went, and released."""
     asked.accept()
     told: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
 
@@ -173,11 +199,21 @@ async def _blind(asked: _Asked, bridge: Bridge, remains: Call) -> None:
         await _set_apart(bridge)
         with remains.watching(happened):
             async with remains.control_lock:
-                if not remains.over:
-                    await remains.runner.replace(_call_to(asked.referral, remains))
+                await _send(remains, way, told)
             await first_of(told, remains.over_future, timeout=RING_SECONDS + _GRACE)
     finally:
         asked.done(*(told.result() if told.done() else (487, "")))
+
+
+async def _send(remains: Call, way: Document | Application, told: asyncio.Future[tuple[int, str]]) -> None:
+    if remains.over:
+        return
+    if isinstance(way, Document):
+        await remains.runner.replace(way)
+        return
+    remains.set_application(way)
+    await remains.runner.replace(NewCall())
+    told.set_result((200, "OK"))  # an application is there already
 
 
 async def _set_apart(bridge: Bridge) -> None:
@@ -189,15 +225,15 @@ async def _set_apart(bridge: Bridge) -> None:
     await callee.runner.leave()
 
 
-def _call_to(referral: Referral, caller: Call) -> Document:
-    target = referral.target
-    headers = referral.headers
+def _call_to(asked: _Asked, caller: Call, target: Target) -> Document:
+    referral, headers = asked.referral, asked.referral.headers
     if referral.replaces is not None:  # a dialog that is not ours: whoever is there knows it
         headers = (*headers, ("Replaces", str(referral.replaces)))
     if referral.referred_by is not None:
         headers = (*headers, ("Referred-By", str(referral.referred_by)))
     callee = Callee(
-        target=Target(kind="sip", address=str(target), headers=headers), shown=target.user or str(target)
+        target=msgspec.structs.replace(target, headers=headers),
+        shown=referral.target.user or target.address,
     )
     dial = Dial(callees=(callee,), ring_timeout=RING_SECONDS)
     return Document(verbs=(dial,), application=caller.application, at_end=HangUp())

@@ -160,7 +160,7 @@ def _to_uri(
         return _to_number(directory, around, account_id, uri.number, wanted)
     if uri.scheme not in ("sip", "sips") or ("@" not in text and not text.lower().startswith("sip")):
         return Unroutable(404, f"{text!r} is no number, no client and no SIP URI")
-    if uri.user and _is_local(uri, around):
+    if uri.user and is_local(uri, around):
         local = _to_local(directory, around, account_id, uri, wanted)
         if local is not None:
             return local
@@ -171,7 +171,8 @@ def _to_uri(
     return Routed((_route(caller, uri, to=uri.with_(headers=""), credentials=wanted.credentials),))
 
 
-def _is_local(uri: Uri, around: Surroundings) -> bool:
+def is_local(uri: Uri, around: Surroundings) -> bool:
+    """Whether a SIP URI is of this server's own domain."""
     host = uri.host.lower()
     return host in around.local_hosts or join_host_port(host, uri.port or 5060) in around.local_hosts
 
