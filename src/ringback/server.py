@@ -191,6 +191,7 @@ class Server:
             on_invitation=self._invited,
             on_register=self._registering,
             methods=InDialogRequests.METHODS,
+            supported=("replaces",),
             on_trace=self.time_line.sip if self.settings.store.trace_megabytes else None,
             address_allowed=self._reach.allows,
         )

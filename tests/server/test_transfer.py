@@ -19,7 +19,7 @@ from ringback.dialects.laml import Laml
 from ringback.sip.referral import Replaces, read_sipfrag
 from ringback.sip.uri import Uri
 from ringback.testing.kit import DEVICE
-from ringback.testing.softphone import PhoneCall, Softphone
+from ringback.testing.softphone import CallFailed, PhoneCall, Softphone
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -289,3 +289,70 @@ async def test_both_gone_while_it_is_decided(site: Site, app: Neutral, phones: P
     await site.server.settled()
     ended = [record.status for event, record in app.told if isinstance(event, CallEnded)]
     assert sorted(ended) == [CallStatus.CANCELED, CallStatus.COMPLETED, CallStatus.COMPLETED]
+
+
+def in_place_of(call: PhoneCall) -> tuple[tuple[str, str], ...]:
+    """The header fields of an INVITE that takes a call's place."""
+    return (("Replaces", str(dialog_of(call))),)
+
+
+async def test_another_device_takes_the_call_over(site: Site, app: Neutral, phones: Phones) -> None:
+    """The caller's Dial goes on with it."""
+    caller, alice, _ = phones
+    call, called = await connected(app, caller, alice)
+    async with site.server.phone() as desk:
+        taken = await desk.call("alice", headers=in_place_of(called))
+        assert await called.ended(10) == "remote"
+        await talk(call, taken)
+        taken.hang_up()
+        question = await app.question("action")
+        assert question.outcome.bridged
+        assert await call.ended(10) == "remote"
+
+
+async def test_another_device_takes_the_callers_place(site: Site, app: Neutral, phones: Phones) -> None:
+    bob, alice, _ = phones
+    app.answer("new-call", Dial(callees=(callee(bob, "bob"),)), HANG_UP)
+    call = await alice.call(NUMBER)
+    called = await bob.incoming(5)
+    called.answer()
+    await asyncio.gather(call.answered(), talk(call, called))
+    async with site.server.phone() as desk:
+        taken = await desk.call("bob", headers=in_place_of(call))
+        assert await call.ended(10) == "remote"
+        await talk(taken, called)
+        called.hang_up()
+        assert await taken.ended(10) == "remote"
+
+
+@pytest.mark.parametrize(
+    ("replaces", "status"),
+    [
+        ("nobody@192.0.2.1;to-tag=1;from-tag=2", 481),
+        ("nonsense", 400),
+    ],
+)
+async def test_a_call_that_cannot_be_taken_over(
+    site: Site, app: Neutral, phones: Phones, replaces: str, status: int
+) -> None:
+    _, alice, _ = phones
+    call = await alice.call(NUMBER, headers=(("Replaces", replaces),))
+    with pytest.raises(CallFailed) as caught:
+        await call.answered()
+    assert caught.value.status == status
+
+
+async def test_who_may_not_take_a_call_over(site: Site, app: Neutral, phones: Phones) -> None:
+    caller, alice, _ = phones
+    call, called = await connected(app, caller, alice)
+    for phone, replaces, status in (
+        (caller, in_place_of(called), 403),
+        (alice, (("Replaces", f"{dialog_of(called)};early-only"),), 486),
+    ):
+        second = await phone.call(NUMBER, headers=replaces)
+        with pytest.raises(CallFailed) as caught:
+            await second.answered()
+        assert caught.value.status == status
+    await talk(call, called)
+    call.hang_up()
+    await called.ended(10)

@@ -18,6 +18,7 @@ from ringback.calls.events import CallReceived
 from ringback.calls.negotiation import NotAcceptable
 from ringback.calls.record import CallRecord
 from ringback.calls.status import CallStatus, Direction
+from ringback.calls.transfer import replaced_call, take_place
 from ringback.calls.verbs import Target
 from ringback.net.clock import utcnow
 from ringback.routing.directory import Account, Directory
@@ -40,6 +41,7 @@ from ringback.sip.errors import SipParseError
 from ringback.sip.flow import join_host_port
 from ringback.sip.inbound import InboundCall
 from ringback.sip.message import Request
+from ringback.sip.referral import Replaces
 from ringback.sip.uri import NameAddr
 from ringback.store.errors import StoreError
 
@@ -119,7 +121,14 @@ class Reception:
 
     def _answer(self, session: InboundCall, caller: Device | FromTrunk, admitted: Admitted) -> None:
         request = session.request
-        answering = answer(self._directory, caller, _called(request))
+        replaced = self._replaced(session, caller)
+        if isinstance(replaced, Refused):
+            self._refuse(session, replaced)
+            return
+        if replaced is not None:
+            answering: Answering | Connecting | Refused = _in_place_of(caller, request)
+        else:
+            answering = answer(self._directory, caller, _called(request))
         if isinstance(answering, Refused):
             self._refuse(session, answering)
             return
@@ -138,6 +147,29 @@ class Reception:
             lease.end()
             raise
         call.over_future.add_done_callback(lambda _: lease.end())
+        if replaced is not None:
+            call.beside(take_place(call, replaced))
+        else:
+            call.runner.run(NewCall(invite=_facts_of(session)))
+
+    def _replaced(self, session: InboundCall, caller: Device | FromTrunk) -> Call | Refused | None:
+        """The connected call in whose place this one comes, where it says so (RFC 3891)."""
+        rows = session.request.headers.get_all("Replaces")
+        if not rows:
+            return None
+        if len(rows) > 1:
+            return Refused(400, "more than one Replaces")
+        if not isinstance(caller, Device):
+            return Refused(403, "a trunk may not take the place of a call")
+        replaces = Replaces.parse(rows[0])
+        found = replaced_call(self._engine, caller.account_id, replaces)
+        if found is None:
+            return Refused(481, "the call to be replaced is not there")
+        if replaces.early_only:
+            return Refused(486, "the call to be replaced is answered")
+        if found.bridge is None:
+            return Refused(488, "the call to be replaced is connected with nobody")
+        return found
 
     def _begin(
         self, session: InboundCall, account: Account, answering: Answering | Connecting, admitted: Admitted
@@ -181,7 +213,6 @@ class Reception:
         self._engine.roster.take(call)
         if application.rings_at_once:
             call.ring()
-        call.runner.run(NewCall(invite=_facts_of(session)))
         return call
 
     def _application(
@@ -218,6 +249,12 @@ def _called(request: Request) -> Called:
     except SipParseError:
         party_uri = None
     return Called(request.uri, request.to.uri, party_uri)
+
+
+def _in_place_of(caller: Device | FromTrunk, request: Request) -> Connecting:
+    """What a call that takes another's place is: a device's, which no application answers."""
+    assert isinstance(caller, Device)
+    return Connecting(client=caller.client, called=dialled_user(request.uri))
 
 
 def _received(session: InboundCall, answering: Answering | Connecting) -> CallReceived:

@@ -26,7 +26,10 @@ from ringback.sip.errors import SipParseError
 from ringback.sip.referral import SIPFRAG, Referral, Replaces, sipfrag
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from ringback.calls.call import Call
+    from ringback.calls.engine import Engine
     from ringback.sip.incoming import IncomingRequest
 
 RING_SECONDS = 60.0
@@ -54,7 +57,10 @@ def transfer(call: Call, incoming: IncomingRequest) -> None:
     elif bridge is None or call.record.client is None:
         asked.refuse(403, "no application decides on it, and it is not a connected device that asks")
     else:
-        _connect_with(asked, bridge, remains, _replaced(call, referral.replaces))
+        other = None
+        if referral.replaces is not None:
+            other = replaced_call(call.engine, call.record.account_id, referral.replaces)
+        _connect_with(asked, bridge, remains, other)
 
 
 def _connect_with(asked: _Asked, bridge: Bridge, remains: Call, other: Call | None) -> None:
@@ -110,11 +116,8 @@ class _Asked:
         self.referrer.drop(_TRANSFERRED, EndedBy.SERVER)
 
 
-def _replaced(call: Call, replaces: Replaces | None) -> Call | None:
-    """The call of the same account whose dialog is to be replaced, if it is one of ours."""
-    if replaces is None:
-        return None
-    engine = call.engine
+def replaced_call(engine: Engine, account_id: UUID, replaces: Replaces) -> Call | None:
+    """The call of the account whose dialog Replaces names, if there is one."""
     session = engine.endpoint.find_call(replaces.call_id, replaces.to_tag, replaces.from_tag)
     if session is None:
         return None
@@ -122,7 +125,7 @@ def _replaced(call: Call, replaces: Replaces | None) -> Call | None:
         (
             other
             for other in engine.roster.calls
-            if other.leg.session is session and other.record.account_id == call.record.account_id
+            if other.leg.session is session and other.record.account_id == account_id
         ),
         None,
     )
@@ -257,6 +260,23 @@ async def _attended(asked: _Asked, bridge: Bridge, other: Call, others: Bridge) 
     finally:
         asked.done(200)
         other.drop(_TRANSFERRED, EndedBy.SERVER)
+
+
+async def take_place(call: Call, replaced: Call) -> None:
+    """An incoming call takes the place of one that is connected, which ends (RFC 3891)."""
+    await call.answer()
+    bridge = replaced.bridge
+    if call.over or not call.is_answered:
+        return
+    if bridge is None or replaced.over:
+        call.drop(HangUp(cause="the call that it was to replace is gone"), EndedBy.SERVER)
+    elif bridge.callee is replaced:
+        await _take_over(bridge, call)
+    else:
+        remains = bridge.callee
+        await _set_apart(bridge)
+        await call.runner.occupy(_stay_connected(call, remains))
+    replaced.drop(HangUp(cause="another call took its place"), EndedBy.SERVER)
 
 
 async def _take_over(bridge: Bridge, guest: Call) -> None:
