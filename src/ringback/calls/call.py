@@ -74,6 +74,8 @@ class Call:
         loop = asyncio.get_running_loop()
         self.over_future: asyncio.Future[None] = loop.create_future()
         """Resolved when the call has ended; verbs wait for it beside what they wait for."""
+        self._ended: asyncio.Future[None] = loop.create_future()
+        """Resolved when the end is on record."""
         self.closed: asyncio.Future[None] = loop.create_future()
         """Resolved when everything the call held is freed and its end is durable."""
         self.stored: asyncio.Future[None] | None = None
@@ -124,7 +126,9 @@ class Call:
         return await self.while_up(self._ask(ask))
 
     async def report(self, ask: Ask) -> None:
-        """Ask the application although the call is over: its answer comes too late to be run."""
+        """Ask the application although the call is over, once its end is on record: the answer comes too late
+        to be run."""
+        await asyncio.wait({self._ended})
         document = await self._ask(ask)
         for note in document.notes if document is not None else ():
             self.append(events.Noted(note=note))
@@ -383,6 +387,7 @@ class Call:
         try:
             await self.recorder.close()
             committed = self.append(ending.event(await self._statistics()), at=at)
+            self._ended.set_result(None)
             await asyncio.wait({committed})
             await self.runner.wind_up(_LAST_WORD_SECONDS)
         except Exception:
@@ -391,6 +396,8 @@ class Call:
             with contextlib.suppress(Exception):
                 await self.application.close()
             # Whatever went wrong: the call is over, and who waits for that must hear it.
+            if not self._ended.done():
+                self._ended.set_result(None)
             self.closed.set_result(None)
 
     async def _statistics(self) -> events.MediaStatistics | None:

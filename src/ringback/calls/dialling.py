@@ -158,13 +158,15 @@ class Attempt:
     def _record(self, application: Application) -> CallRecord:
         caller, verb, callee = self._caller.record, self._verb, self._callee
         name = callee.caller_name or verb.caller_name
+        caller_id = callee.caller_id or verb.caller_id
         return self._caller.engine.placing.record(
             application,
             Direction.OUTBOUND_DIAL,
             account_id=caller.account_id,
             application_id=caller.application_id,
             parent_id=caller.id,
-            from_=callee.caller_id or verb.caller_id or caller.from_,
+            from_=caller_id or caller.from_,
+            from_uri="" if caller_id else caller.from_uri,
             to=callee.shown,
             caller_name=caller.caller_name if name is None else name,
             client=callee.target.address if callee.target.kind == "client" else None,

@@ -13,6 +13,7 @@ from ringback.calls.events import (
     CallInitiated,
     CallRinging,
     RecordingChanged,
+    TranscriptionFailed,
 )
 from ringback.calls.record import CallRecord
 from ringback.calls.recording import Recording, RecordingStatus
@@ -44,6 +45,8 @@ class Callbacks:
         match event:
             case RecordingChanged():
                 return self._recording(event.recording, call, settings)
+            case TranscriptionFailed():
+                return self._transcription(event, call, settings)
             case AnswererDetected():
                 return self._detection(event, call, settings)
         return self._status(event, call, settings)
@@ -64,18 +67,13 @@ class Callbacks:
         key = uuid5(call.id, f"status callback {call.sequence_number} {name}")
         return (self._delivery(key, hook, fields, call, settings),)
 
-    def _recording(self, recording: Recording, call: CallRecord, settings: Settings) -> list[Delivery]:
-        due = []
+    def _recording(self, recording: Recording, call: CallRecord, settings: Settings) -> Sequence[Delivery]:
         plan = recording.plan
-        if plan.report is not None and _recording_event(recording) in plan.events:
-            fields = self._about(call, recording_fields(recording, self._profile, self._public_url))
-            key = uuid5(recording.id, f"recording {recording.status}")
-            due.append(self._delivery(key, plan.report, fields, call, settings))
-        if plan.transcription is not None and recording.status is RecordingStatus.COMPLETED:
-            key = uuid5(recording.id, "transcription")
-            fields = self._transcription(key, recording, call)
-            due.append(self._delivery(key, plan.transcription, fields, call, settings))
-        return due
+        if plan.report is None or _recording_event(recording) not in plan.events:
+            return ()
+        fields = self._about(call, recording_fields(recording, self._profile, self._public_url))
+        key = uuid5(recording.id, f"recording {recording.status}")
+        return (self._delivery(key, plan.report, fields, call, settings),)
 
     def _about(self, call: CallRecord, fields: Fields) -> Fields:
         """SignalWire tells of the call as well, as in any request."""
@@ -84,12 +82,14 @@ class Callbacks:
         named = dict(fields)
         return [*(each for each in request_fields(call, self._profile) if each[0] not in named), *fields]
 
-    def _transcription(self, id: UUID, recording: Recording, call: CallRecord) -> Fields:
+    def _transcription(
+        self, event: TranscriptionFailed, call: CallRecord, settings: Settings
+    ) -> Sequence[Delivery]:
         """That there is no text: nothing recognises speech."""
-        profile = self._profile
-        sid, account = spell(profile, TRANSCRIPTION, id), spell(profile, ACCOUNT, call.account_id)
+        profile, recording = self._profile, event.recording
+        sid, account = spell(profile, TRANSCRIPTION, event.id), spell(profile, ACCOUNT, call.account_id)
         told = dict(callback_fields(call, profile))
-        return [
+        fields = [
             ("TranscriptionSid", sid),
             ("TranscriptionText", ""),
             ("TranscriptionStatus", "failed"),
@@ -105,6 +105,7 @@ class Callbacks:
             ("ApiVersion", API_VERSION),
             ("Direction", str(call.direction)),
         ]
+        return (self._delivery(event.id, event.hook, fields, call, settings),)
 
     def _detection(self, event: AnswererDetected, call: CallRecord, settings: Settings) -> Sequence[Delivery]:
         if event.hook is None or not event.verdict:
