@@ -319,6 +319,11 @@ voice_url = 5
             'expected s3://…, gs://… or az://…, got "ftp://bucket", at t.toml:recordings.storage',
         ),
         (
+            '[recordings]\nstorage = "s3://bucket"\nstorage_options = { colour = "red" }',
+            "s3://bucket: Configuration key: 'colour' is not valid for store 'S3'., "
+            "at t.toml:recordings.storage",
+        ),
+        (
             "[recordings]\nmin_free_megabytes = -1",
             "expected at least 0, got -1, at t.toml:recordings.min_free_megabytes",
         ),

@@ -26,7 +26,7 @@ from ringback.calls.recording_copy import CopySender
 from ringback.calls.recording_folder import RecordingFolder
 from ringback.calls.recording_storage import ObjectStorage
 from ringback.calls.recordings import StoredRecordings
-from ringback.calls.recovery import end_open_calls
+from ringback.calls.recovery import finish_what_was_left
 from ringback.calls.requests import InDialogRequests
 from ringback.calls.retention import Retention
 from ringback.calls.roster import Roster
@@ -138,7 +138,7 @@ class Server:
         await self._open_reception(engine, http, by_name)
         # What an earlier life left to tell comes before what is told of the calls that it left open.
         await self.deliverer.start()
-        await end_open_calls(engine, self.directory, by_name)
+        await finish_what_was_left(engine, self.directory, by_name)
         self._stack.push_async_callback(self._shut_down)
         self._register_at_trunks()
         self.endpoint.refuse_new(None)

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -19,7 +20,13 @@ from soundfile import SoundFileError
 from ringback.calls.control import NoSuchRecording, RecordingFile
 from ringback.calls.recording import Recording, RecordingStatus
 from ringback.calls.recording_folder import RecordingFolder
-from ringback.calls.recording_rows import from_recording_row, to_recording_row, wants_copy
+from ringback.calls.recording_rows import (
+    from_recording_row,
+    is_elsewhere,
+    is_settled,
+    to_recording_row,
+    wants_copy,
+)
 from ringback.calls.recording_storage import Storage, StorageError
 from ringback.net.clock import utcnow
 from ringback.store.errors import StoreError
@@ -77,21 +84,26 @@ class Archive:
         return finished
 
     def keep(self, recording: Recording, tell: Tell) -> None:
-        """Do what is left to do about a finished recording, and `tell` of it."""
-        if recording.status is RecordingStatus.PROCESSING or wants_copy(recording):
+        """Do what is left to do about a recording that has ended, and `tell` of it."""
+        if not is_settled(recording):
             job = asyncio.get_running_loop().create_task(self._keep(recording, tell))
             self._jobs[recording.id] = job
             job.add_done_callback(lambda _: self._jobs.pop(recording.id, None))
 
     async def _keep(self, recording: Recording, tell: Tell) -> None:
         try:
+            if not recording.location and not recording.status.final:
+                recording = await self.finish(recording, None)
+                await tell(recording)
             if recording.status is RecordingStatus.PROCESSING:
                 recording = await self._stored(recording)
                 await tell(recording)
             if wants_copy(recording):
-                await self._copied(recording)
-            if _is_elsewhere(recording):
+                await self._insist(lambda: self._copy(recording), recording, "sent to the application")
+            if is_elsewhere(recording):
                 await self.folder.remove(recording)
+            if not is_settled(recording):
+                await self._store.put_recording(to_recording_row(recording, settled=True))
         except (StoreError, OSError) as error:
             logger.error("recording %s waits for the next start: %s", recording.id, error)
 
@@ -114,12 +126,8 @@ class Archive:
             updated_at=utcnow(),
         )
 
-    async def _copied(self, recording: Recording) -> None:
-        async def send() -> None:
-            await self._send(recording, await self.local(recording))
-
-        await self._insist(send, recording, "sent to the application")
-        await self._store.put_recording(to_recording_row(recording, sent=True))
+    async def _copy(self, recording: Recording) -> None:
+        await self._send(recording, await self.local(recording))
 
     async def _insist(
         self, work: Callable[[], Awaitable[None]], recording: Recording, what: str
@@ -155,9 +163,10 @@ class Archive:
     async def local(self, recording: Recording) -> Path:
         """Its file, fetched if it is elsewhere. Raises StorageError."""
         path = self.folder.place(recording)
-        if _is_elsewhere(recording) and not await asyncio.to_thread(path.exists):
-            await self._elsewhere().fetch(recording.location, self.folder.new(recording))
-        return path
+        if not is_elsewhere(recording) or await asyncio.to_thread(path.exists):
+            return path
+        storage = self._elsewhere()
+        return await self.folder.fetched(recording, partial(storage.fetch, recording.location))
 
     def _elsewhere(self) -> Storage:
         if self._storage is None:
@@ -172,7 +181,7 @@ class Archive:
         if job is not None:
             job.cancel()
             await asyncio.wait({job})
-        if _is_elsewhere(recording):
+        if is_elsewhere(recording):
             await self._elsewhere().remove(recording.location)
         elif job is not None and storage is not None:
             # It may have been stored in the same moment.
@@ -192,10 +201,6 @@ class Archive:
                 logger.warning("recording %s stays: %s", row.id, error)
                 kept.add(row.id)
         return kept
-
-
-def _is_elsewhere(recording: Recording) -> bool:
-    return "://" in recording.location
 
 
 def _ended(recording: Recording) -> datetime:

@@ -1,4 +1,7 @@
-"""The folder that recordings are written into: `<account>/<id>.wav`, and what is made of that beside it."""
+"""The folder that recordings are written into: `<account>/<id>.wav`, and what is made of that beside it.
+
+`fetched/<id>.wav` are copies of recordings that are stored elsewhere, for as long as somebody asks for them.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ import errno
 import logging
 import os
 import shutil
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -17,12 +21,15 @@ import msgspec
 from soundfile import SoundFileError
 
 from ringback.calls.recording import Recording, RecordingStatus
-from ringback.calls.recording_files import Measure, encode_mp3, measure, mix_down, trim
+from ringback.calls.recording_files import RATE, Measure, encode_mp3, measure, mix_down, trim
+from ringback.media.wav import repair
 from ringback.net.clock import utcnow
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 _THREADS = 2
+_FETCHED_SECONDS = 3600.0
+"""How long a copy stays that nobody asks for."""
 _FORMS = ("mono.wav", "mp3", "mono.mp3")
 """What may be there beside the file itself."""
 
@@ -80,34 +87,68 @@ class RecordingFolder:
         status = RecordingStatus.FAILED if error else RecordingStatus.ABSENT
         return msgspec.structs.replace(recording, status=status, error=error, **{**changes, "size": 0})
 
+    async def repair(self, recording: Recording) -> float:
+        """Make a file playable whose writer was killed; its seconds. Raises OSError, ValueError."""
+        return await self._run(lambda: repair(str(self.place(recording))) / RATE)
+
+    async def fetched(self, recording: Recording, fetch: Callable[[Path], Awaitable[None]]) -> Path:
+        """A copy of a recording that is stored elsewhere; `fetch` brings it, and raises what it raises."""
+        path = self._copy(recording)
+
+        def touched() -> bool:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.exists():
+                path.touch()
+                return True
+            return False
+
+        if not await self._run(touched):
+            await self._once(path, lambda: fetch(path))
+        return path
+
+    async def tidy(self, idle: float = _FETCHED_SECONDS) -> None:
+        """Remove the copies that nobody has asked for in `idle` seconds."""
+
+        def unlink() -> None:
+            for path in (self.path / "fetched").glob("*"):
+                if time.time() - path.stat().st_mtime >= idle:
+                    path.unlink(missing_ok=True)
+
+        await self._run(unlink)
+
     async def rendition(self, source: Path, *, form: str, mono: bool) -> Path:
         """The file as `wav` or `mp3`, mixed down or as it is; made once. Raises OSError, SoundFileError."""
         path = source
         if mono and (await self._run(partial(measure, source))).channels > 1:
             path = source.with_suffix(".mono.wav")
-            await self._once(path, partial(mix_down, source, path))
+            await self._once(path, partial(self._run, partial(mix_down, source, path)))
         if form == "mp3":
             source, path = path, path.with_suffix(".mp3")
-            await self._once(path, partial(encode_mp3, source, path))
+            await self._once(path, partial(self._run, partial(encode_mp3, source, path)))
         return path
 
     async def remove(self, recording: Recording) -> None:
         """Remove the file and all that was made of it. Raises OSError."""
-        path = self.place(recording)
 
         def unlink() -> None:
-            for each in (path, *(path.with_suffix(f".{form}") for form in _FORMS)):
-                each.unlink(missing_ok=True)
+            for path in (self.place(recording), self._copy(recording)):
+                for each in (path, *(path.with_suffix(f".{form}") for form in _FORMS)):
+                    each.unlink(missing_ok=True)
 
         await self._run(unlink)
 
-    async def _once(self, path: Path, make: Callable[[], None]) -> None:
+    def _copy(self, recording: Recording) -> Path:
+        return self.path / "fetched" / f"{recording.id}.wav"
+
+    async def _once(self, path: Path, make: Callable[[], Awaitable[None]]) -> None:
         """Make a file that is not there; whoever wants it meanwhile waits for the same one."""
         making = self._making.get(path)
         if making is None:
             if await self._run(path.exists):
                 return
-            making = self._making.setdefault(path, asyncio.ensure_future(self._run(make)))
+            making = self._making.get(path)
+        if making is None:
+            making = self._making[path] = asyncio.ensure_future(make())
             making.add_done_callback(lambda _: self._making.pop(path, None))
         await asyncio.shield(making)
 

@@ -12,9 +12,9 @@ from ringback.calls.verbs import RecordingPlan
 from ringback.store.records import RecordingRow
 
 
-def to_recording_row(recording: Recording, *, sent: bool = False) -> RecordingRow:
-    """The recording's row; `sent`: the application's own copy (`plan.upload`) needs no more work."""
-    settled = recording.status.final and (sent or not wants_copy(recording))
+def to_recording_row(recording: Recording, *, settled: bool = False) -> RecordingRow:
+    """The recording's row; `settled`: nothing is left to do about it, although it looks so."""
+    settled = settled or is_settled(recording)
     return RecordingRow(
         id=str(recording.id),
         account_id=str(recording.account_id),
@@ -54,6 +54,16 @@ def from_recording_row(row: RecordingRow) -> Recording:
         location=row.location,
         error=row.error,
     )
+
+
+def is_settled(recording: Recording) -> bool:
+    """Whether nothing is left to do: to finish it, to store or send it, or to remove it from the folder."""
+    return recording.status.final and not wants_copy(recording) and not is_elsewhere(recording)
+
+
+def is_elsewhere(recording: Recording) -> bool:
+    """Whether its location is a URL, and not a name in the folder."""
+    return "://" in recording.location
 
 
 def wants_copy(recording: Recording) -> bool:

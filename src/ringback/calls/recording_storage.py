@@ -36,7 +36,7 @@ class Storage(Protocol):
 
 
 class ObjectStorage:
-    """`url` is `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX` or `az://ACCOUNT/CONTAINER/PREFIX`.
+    """`url` is `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`.
 
     Credentials and endpoints come from `options`, else from the environment that each provider's own tools
     read. Raises StorageError for what cannot be one.
@@ -56,7 +56,7 @@ class ObjectStorage:
             # Trying again is our own affair: it has to outlive us.
             self._store = from_url(self._url, retry_config={"max_retries": 0}, **settings)
         except Exception as error:
-            raise StorageError(f"{url}: {error}") from error
+            raise StorageError(f"{url}: {_shortly(error)}") from error
 
     def location(self, name: str) -> str:
         return f"{self._url}/{name}"
@@ -100,4 +100,9 @@ class ObjectStorage:
             raise StorageError(f"{self._url}: no answer within {_SECONDS:g} s") from error
         except Exception as error:
             # Each provider has failures of its own kind; whichever it is, the file is not where it should be.
-            raise StorageError(f"{self._url}: {error}") from error
+            raise StorageError(f"{self._url}: {_shortly(error)}") from error
+
+
+def _shortly(error: Exception) -> str:
+    """Without what only its makers read, which comes after an empty line."""
+    return str(error).partition("\n\n")[0]

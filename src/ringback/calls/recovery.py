@@ -1,38 +1,140 @@
-"""After a restart: every call found open ends in one final state, with its callbacks and a BYE."""
+"""After a restart: every call found open ends in one final state, with its callbacks and a BYE.
+
+So does every recording: its file is made playable, finished and stored, and what became of it is told.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 import msgspec
 
 from ringback.calls.application import Application, Dialect
 from ringback.calls.ending import ending_of
 from ringback.calls.engine import Engine
+from ringback.calls.events import RecordingChanged
 from ringback.calls.log import CallLog
 from ringback.calls.record import CallRecord
+from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.recording_rows import from_recording_row
 from ringback.calls.rows import from_row
 from ringback.calls.status import CallStatus, Direction, EndedBy
+from ringback.net.clock import utcnow
 from ringback.routing.directory import Directory
 from ringback.sip.dialog import DialogState
 from ringback.sip.errors import SipParseError
+from ringback.store.records import CallRow
 
 logger = logging.getLogger(__name__)
 
 
-async def end_open_calls(engine: Engine, directory: Directory, dialects: Mapping[str, Dialect]) -> int:
-    """End what an earlier life of this server left open; how many calls that were."""
+async def finish_what_was_left(engine: Engine, directory: Directory, dialects: Mapping[str, Dialect]) -> int:
+    """End the calls that an earlier life of this server left open; how many that were.
+
+    Recordings that it did not finish, or not store, are taken up.
+    """
+    recordings = await _recordings_left(engine)
     rows = await engine.store.open_calls()
     for row in rows:
         try:
-            record = from_row(row)
-            _say_bye(engine, record, _credentials(directory, record))
-            await _end(engine, record, _application(directory, dialects, record))
+            past = await _Past.of(row, engine, directory, dialects)
+            _say_bye(engine, past.record, _credentials(directory, past.record))
+            await past.end(recordings.pop(row.id, []))
         except Exception:
             # One call that cannot be ended must not keep the server from starting.
             logger.exception("call %s was found open and could not be ended", row.id)
+    for call_id, left in recordings.items():
+        try:
+            await _take_up(engine, directory, dialects, call_id, left)
+        except Exception:
+            logger.exception("the recordings of call %s could not be finished", call_id)
     return len(rows)
+
+
+class _Past:
+    """A call of an earlier life, to whose log something is still to be added."""
+
+    def __init__(self, engine: Engine, log: CallLog, application: Application | None) -> None:
+        self._engine = engine
+        self._log = log
+        self._application = application
+
+    @classmethod
+    async def of(
+        cls, row: CallRow, engine: Engine, directory: Directory, dialects: Mapping[str, Dialect]
+    ) -> _Past:
+        record = from_row(row)
+        # Not every event changes the row: only the log itself knows where it stops.
+        events = await engine.store.events(row.id)
+        log = CallLog(record, engine, sequence=events[-1].sequence if events else -1)
+        return cls(engine, log, _application(directory, dialects, record))
+
+    @property
+    def record(self) -> CallRecord:
+        return self._log.record
+
+    async def end(self, recordings: Sequence[Recording]) -> None:
+        """Let the call have ended; what was recorded of it stands in its record by then."""
+        for recording in recordings:
+            self._tell(recording)
+        status = CallStatus.COMPLETED if self.record.answered_at else CallStatus.FAILED
+        ending = ending_of(self.record, EndedBy.SERVER, "the server was restarted", status, 500)
+        await self._log.append(ending.event(None), self._application)
+        self.keep(recordings)
+
+    def keep(self, recordings: Sequence[Recording]) -> None:
+        """Do what is left to do about recordings, beside everything else."""
+        for recording in recordings:
+            self._engine.archive.keep(recording, self._tell)
+
+    def _tell(self, recording: Recording) -> asyncio.Future[None]:
+        return self._log.append(RecordingChanged(recording=recording), self._application)
+
+
+async def _recordings_left(engine: Engine) -> dict[str, list[Recording]]:
+    """What is unfinished, by call; of what was being recorded, the files are playable and have ended."""
+    rows = await engine.store.unsettled_recordings()
+    left: defaultdict[str, list[Recording]] = defaultdict(list)
+    for recording in await asyncio.gather(*(_ended(engine, from_recording_row(row)) for row in rows)):
+        left[str(recording.call_id)].append(recording)
+    return dict(left)
+
+
+async def _ended(engine: Engine, recording: Recording) -> Recording:
+    if recording.status.final or recording.location:
+        return recording
+    try:
+        seconds = await engine.archive.folder.repair(recording)
+    except (OSError, ValueError) as error:
+        logger.warning("recording %s was left without a file: %s", recording.id, error)
+        seconds = 0.0
+    began = recording.started_at or recording.created_at
+    return msgspec.structs.replace(
+        recording,
+        status=RecordingStatus.PROCESSING,
+        duration=seconds,
+        ended_at=recording.ended_at or began + timedelta(seconds=seconds),
+        updated_at=utcnow(),
+    )
+
+
+async def _take_up(
+    engine: Engine,
+    directory: Directory,
+    dialects: Mapping[str, Dialect],
+    call_id: str,
+    recordings: Sequence[Recording],
+) -> None:
+    """Recordings of a call that had ended."""
+    row = await engine.store.call(call_id)
+    if row is None:
+        logger.error("there are recordings of call %s, of which nothing is known", call_id)
+        return
+    (await _Past.of(row, engine, directory, dialects)).keep(recordings)
 
 
 def _credentials(directory: Directory, record: CallRecord) -> tuple[str, str] | None:
@@ -51,15 +153,6 @@ def _say_bye(engine: Engine, record: CallRecord, credentials: tuple[str, str] | 
         engine.endpoint.bye_orphan(msgspec.convert(record.dialog, DialogState), credentials)
     except (msgspec.ValidationError, SipParseError) as error:
         logger.error("call %s: its dialog cannot be read, no BYE is sent: %s", record.id, error)
-
-
-async def _end(engine: Engine, record: CallRecord, application: Application | None) -> None:
-    status = CallStatus.COMPLETED if record.answered_at else CallStatus.FAILED
-    ending = ending_of(record, EndedBy.SERVER, "the server was restarted", status, 500)
-    # Not every event changes the row: only the log itself knows where it stops.
-    events = await engine.store.events(str(record.id))
-    log = CallLog(record, engine, sequence=events[-1].sequence if events else -1)
-    await log.append(ending.event(None), application)
 
 
 def _application(

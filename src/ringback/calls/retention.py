@@ -21,6 +21,7 @@ class Retention:
 
     async def forget(self) -> None:
         """Forget what is due, in small pieces. Raises StoreError."""
+        await self._archive.folder.tidy()
         now = time.time()
         if self._recordings:
             before = now - self._recordings * _DAY

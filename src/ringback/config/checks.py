@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
+from ringback.calls.recording_storage import ObjectStorage, StorageError
 from ringback.config.reading import Reader
 from ringback.config.tables import (
     AccountTable,
@@ -97,6 +98,11 @@ def check_recordings(reader: Reader, recordings: RecordingsSection) -> None:
     """`[recordings]`."""
     if recordings.storage and not recordings.storage.startswith(_STORAGE):
         reader.expected("s3://…, gs://… or az://…", recordings.storage, "recordings.storage")
+    elif recordings.storage:
+        try:
+            ObjectStorage(recordings.storage, recordings.storage_options)
+        except StorageError as error:
+            reader.problems.append(f"{error}, at {reader.file}:recordings.storage")
     _at_least(reader, 0, recordings.give_up_hours, "recordings.give_up_hours")
     _at_least(reader, 0, recordings.min_free_megabytes, "recordings.min_free_megabytes")
     _at_least(reader, 0, recordings.retention_days, "recordings.retention_days")
