@@ -123,7 +123,7 @@ def check_applications(reader: Reader, applications: Sequence[ApplicationTable])
     """The URLs of `[[application]]`; jambonz applications may be WebSocket servers."""
     for index, table in enumerate(applications):
         schemes = _HTTP + _WEBSOCKET if table.dialect == "jambonz" else _HTTP
-        for key in ("voice_url", "fallback_url", "status_callback"):
+        for key in ("voice_url", "fallback_url", "status_callback", "refer_url"):
             value = getattr(table, key)
             if value:
                 _url(reader, value, schemes, f"application[{index}].{key}")

@@ -116,6 +116,8 @@ class _Seeding:
                 fallback_method=table.fallback_method,
                 status_callback=table.status_callback,
                 status_callback_method=table.status_callback_method,
+                refer_url=table.refer_url,
+                refer_method=table.refer_method,
                 username=table.username,
                 password=table.password,
                 env_vars=table.env_vars,

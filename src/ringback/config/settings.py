@@ -68,7 +68,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Every URL that the configuration names, and the trunks as SIP URIs."""
         urls = [self.speech.base_url] if self.speech.base_url else []
         for table in self.application:
-            urls += [url for url in (table.voice_url, table.fallback_url, table.status_callback) if url]
+            named = (table.voice_url, table.fallback_url, table.status_callback, table.refer_url)
+            urls += [url for url in named if url]
         urls += [account.registration_hook for account in self.account if account.registration_hook]
         urls += [f"sip://{gateway.host}" for trunk in self.trunk for gateway in trunk.all_gateways]
         return tuple(dict.fromkeys(urls))

@@ -173,6 +173,8 @@ class ApplicationTable(msgspec.Struct, frozen=True, kw_only=True):
     fallback_method: Method = "POST"
     status_callback: str = ""
     status_callback_method: Method = "POST"
+    refer_url: str = ""  # callapi only: asked when a party of a Dial wants to be transferred
+    refer_method: Method = "POST"
     username: str = ""
     password: str = ""
     env_vars: dict[str, str] = {}

@@ -76,6 +76,8 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     fallback_method: str = "POST"
     status_callback: str = ""
     status_callback_method: str = "POST"
+    refer_url: str = ""  # callapi only
+    refer_method: str = "POST"
     username: str = ""  # HTTP Basic credentials of the webhooks
     password: str = ""
     env_vars: dict[str, str] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -262,9 +263,12 @@ async def _exchange(
         "server": ("127.0.0.1", 8080),
     }
     sent: list[Any] = []
+    waiting = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body, "more_body": False}
+        if not waiting:
+            await asyncio.Event().wait()  # the client stays, and says no more
+        return waiting.pop()
 
     async def send(message: Any) -> None:
         sent.append(message)

@@ -6,12 +6,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from tests.dialects.callapi.conftest import SID, Make
+from tests.dialects.callapi.conftest import CALL, SID, Make
 
+from ringback.calls.control import WrongState
 from ringback.calls.record import CallRecord
 from ringback.calls.status import CallStatus
 from ringback.calls.verbs import Hook
-from ringback.dialects.callapi.webhook import Settings
+from ringback.dialects.callapi.settings import Settings
 from ringback.routing.directory import Account
 
 
@@ -23,7 +24,6 @@ async def test_a_new_script(rest: Any, calls: Any, services: Any, record: Make, 
         "Url": "http://app.test/new",
         "Method": "GET",
         "FallbackUrl": "http://app.test/fallback",
-        "MoveConnectedCallLeg": "true",
     }
     reply = await rest("POST", f"Calls/{SID}.json", form)
     assert (reply.status, reply.json["status"]) == (200, "in-progress")
@@ -32,6 +32,20 @@ async def test_a_new_script(rest: Any, calls: Any, services: Any, record: Make, 
     assert application.settings.status == before.status
     assert application.settings.events == before.events
     assert application.settings.fallback == Hook(url="http://app.test/fallback")
+    assert not calls.changes
+
+
+@pytest.mark.parametrize("connected", [True, False])
+async def test_a_new_script_for_both_parties(rest: Any, calls: Any, record: Make, connected: bool) -> None:
+    calls.add(record(status=CallStatus.IN_PROGRESS))
+    if not connected:
+        calls.found["redirect_callee"] = WrongState("nobody is connected")
+    form = {"Url": "http://app.test/new", "MoveConnectedCallLeg": "true"}
+    assert (await rest("POST", f"Calls/{SID}.json", form)).status == 200
+    hook = Hook(url="http://app.test/new")
+    assert calls.changes == [("redirect_callee", CALL, {"hook": hook})]
+    ((what, moved, _),) = calls.done
+    assert (what, moved) == ("redirect", hook)
 
 
 async def test_a_script_for_a_call_of_another_dialect(rest: Any, calls: Any, record: Make) -> None:

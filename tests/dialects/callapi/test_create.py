@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from tests.dialects.callapi.conftest import AC, INSTANCE
 
-from ringback.calls.control import Overloaded
-from ringback.calls.verbs import Hook
-from ringback.dialects.callapi.webhook import Settings
+from ringback.calls.control import LimitReached, Overloaded
+from ringback.calls.verbs import Hook, MachineDetection
+from ringback.dialects.callapi.settings import Settings
 
+OWN = (("X-RestComm-ApiVersion", "2012-04-24"), ("X-RestComm-AccountSid", AC))
 NEW = {"From": "8044735555", "To": "3035551212", "Url": "http://app.test/voice"}
 
 
@@ -47,8 +48,9 @@ async def test_create_defaults(rest: Any, calls: Any) -> None:
     await rest("POST", "Calls.json", NEW)
     (request,) = calls.requests
     assert (request.from_, request.from_host, request.to_shown) == ("8044735555", None, "3035551212")
-    assert (request.to.kind, request.to.address, request.to.headers) == ("number", "3035551212", ())
+    assert (request.to.kind, request.to.address, request.to.headers) == ("number", "3035551212", OWN)
     assert request.ring_timeout == 60.0
+    assert request.detection is None
     assert request.application.settings == Settings(
         voice=Hook(url="http://app.test/voice"), events=("completed",)
     )
@@ -70,6 +72,8 @@ async def test_every_parameter_of_create(rest: Any, calls: Any) -> None:
     await rest("POST", "Calls.json", {**NEW, **more})
     (request,) = calls.requests
     assert request.ring_timeout == 20.0
+    assert request.detection == MachineDetection()
+    assert not request.detection.asynchronous
     assert (request.to.username, request.to.password) == ("u", "p")
     assert request.application.settings == Settings(
         voice=Hook(url="http://app.test/voice", method="GET"),
@@ -101,7 +105,8 @@ async def test_targets(
 ) -> None:
     await rest("POST", "Calls.json", {**NEW, "To": to, "From": " sip:me@here "})
     (request,) = calls.requests
-    assert (request.to.kind, request.to.address, request.to.headers) == (kind, address, headers)
+    assert (request.to.kind, request.to.address) == (kind, address)
+    assert request.to.headers == (*headers, *OWN)
     assert request.to_shown == shown
     assert (request.from_, request.from_host) == ("me", "here")
 
@@ -141,9 +146,10 @@ async def test_calls_that_cannot_be_placed(rest: Any, calls: Any, unroutable: Ex
     calls.fail = unroutable
     reply = await rest("POST", "Calls.json", NEW)
     assert (reply.status, reply.text) == (500, str(unroutable))
-    calls.fail = Overloaded("shutting down")
-    reply = await rest("POST", "Calls.json", NEW)
-    assert (reply.status, reply.text, reply.headers["retry-after"]) == (503, "shutting down", "1")
+    for later in (Overloaded("shutting down"), LimitReached("too many")):
+        calls.fail = later
+        reply = await rest("POST", "Calls.json", NEW)
+        assert (reply.status, reply.text, reply.headers["retry-after"]) == (503, later.message, "1")
 
 
 @pytest.mark.parametrize("path", ["Calls.json", "Calls"])

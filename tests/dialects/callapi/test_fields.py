@@ -6,8 +6,12 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
+import msgspec
 import pytest
+from tests.dialects.callapi.conftest import AC, INSTANCE, Make
+from tests.dialects.callapi.making import recording
 
 from ringback.calls.events import (
     CallAnswered,
@@ -17,19 +21,29 @@ from ringback.calls.events import (
     CallReceived,
     CallRinging,
     DigitReceived,
+    RecordingChanged,
 )
-from ringback.calls.outcome import Outcome
+from ringback.calls.outcome import EndOfVerb, Outcome
 from ringback.calls.record import CallRecord, apply
+from ringback.calls.recording import RecordingStatus
 from ringback.calls.status import CallStatus, Direction, EndedBy
-from ringback.calls.verbs import Gather, Hook
+from ringback.calls.verbs import Callee, Dial, Gather, Hook, Play, Record, RecordingPlan, Reports, Target
 from ringback.dialects.callapi.dialect import CallApi
-from ringback.dialects.callapi.fields import action_fields, user_part, voice_fields
-from ringback.dialects.callapi.webhook import CallApiApplication, Settings
+from ringback.dialects.callapi.fields import (
+    Here,
+    action_fields,
+    refer_fields,
+    screening_fields,
+    user_part,
+    voice_fields,
+)
+from ringback.dialects.callapi.settings import Settings
+from ringback.dialects.callapi.webhook import CallApiApplication
 from ringback.routing.directory import Account, Application
 from ringback.store.ids import derived_id
+from ringback.webhooks.delivery import Delivery
 
-INSTANCE = "0123456789abcdef0123456789abcdef"
-Make = Callable[..., CallRecord]
+HERE = Here(INSTANCE, "http://127.0.0.1:8080")
 
 VOICE = {
     "CallSid": r"ID[0-9a-f]{32}-CA[0-9a-f]{32}",
@@ -130,8 +144,147 @@ def test_an_inbound_call_is_never_initiated(record: Make) -> None:
 
 def test_the_action_of_gather() -> None:
     hook = Hook(url="http://x/")
-    assert action_fields(Gather(action=hook), Outcome(digits="12", finish_key="#")) == (("Digits", "12"),)
-    assert action_fields(Gather(action=hook), Outcome()) == (("Digits", ""),)
+    gather = Gather(action=hook)
+    assert action_fields(gather, Outcome(digits="12", finish_key="#"), HERE) == (("Digits", "12"),)
+    assert action_fields(gather, Outcome(), HERE) == (("Digits", ""),)
+    assert action_fields(Play(clips=()), Outcome(), HERE) == ()
+
+
+# -- Dial and Record
+
+LEG = UUID(int=7)
+CHILD = f"ID{INSTANCE}-CA{LEG.hex}"
+AUDIO = f"http://127.0.0.1:8080/call/2012-04-24/Accounts/{AC}/Recordings/RE{recording().id.hex}.wav"
+
+
+def test_the_action_of_a_dial_that_was_connected_and_recorded() -> None:
+    outcome = Outcome(
+        callee=LEG,
+        callee_status=CallStatus.COMPLETED,
+        bridged=True,
+        talk_seconds=12,
+        ring_seconds=3,
+        recording=recording(),
+        sip_status=200,
+        sip_call_id="abc@host",
+        sip_headers=(("Contact", "<sip:x>"), ("X-Agent", "7"), ("x-lower", "8")),
+    )
+    assert action_fields(Dial(callees=()), outcome, HERE) == (
+        ("DialCallSid", CHILD),
+        ("DialCallStatus", "completed"),
+        ("DialCallDuration", "12"),
+        ("RecordingUrl", AUDIO),
+        ("PublicRecordingUrl", AUDIO),
+        ("DialRingDuration", "3"),
+        ("DialSipCallId", "abc@host"),
+        ("DialSipResponseCode", "200"),
+        ("DialSipHeader_X-Agent", "7"),
+        ("DialSipHeader_x-lower", "8"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [
+        (CallStatus.BUSY, "busy"),
+        (CallStatus.DECLINED, "busy"),
+        (CallStatus.NO_ANSWER, "no-answer"),
+        (CallStatus.UNAVAILABLE, "failed"),
+        (CallStatus.FAILED, "failed"),
+        (CallStatus.CANCELED, "canceled"),
+        (CallStatus.COMPLETED, "completed"),
+    ],
+)
+def test_how_a_dial_ends(status: CallStatus, word: str) -> None:
+    outcome = Outcome(callee=LEG, callee_status=status)
+    fields = dict(action_fields(Dial(callees=()), outcome, HERE))
+    assert (fields["DialCallSid"], fields["DialCallStatus"]) == (CHILD, word)
+    assert (fields["DialCallDuration"], fields["DialRingDuration"]) == ("0", "0")
+    assert "RecordingUrl" not in fields
+
+
+def test_a_dial_that_could_call_nobody() -> None:
+    fields = action_fields(Dial(callees=()), Outcome(end=EndOfVerb.FAILED), HERE)
+    assert fields == (
+        ("DialCallSid", "null"),
+        ("DialCallStatus", "failed"),
+        ("DialCallDuration", "0"),
+        ("DialRingDuration", "0"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "digits"),
+    [
+        (Outcome(finish_key="#"), "#"),
+        (Outcome(end=EndOfVerb.HUNG_UP), "hangup"),
+        (Outcome(end=EndOfVerb.TIMEOUT), None),
+    ],
+)
+def test_the_action_of_a_record(outcome: Outcome, digits: str | None) -> None:
+    verb = Record(recording=RecordingPlan())
+    fields = action_fields(verb, msgspec.structs.replace(outcome, recording=recording()), HERE)
+    assert fields == (
+        ("RecordingUrl", AUDIO),
+        ("PublicRecordingUrl", AUDIO),
+        ("RecordingDuration", "14.703"),
+        *((("Digits", digits),) if digits else ()),
+    )
+    empty = action_fields(verb, outcome, HERE)
+    assert empty[0] == ("RecordingDuration", "0.0")
+
+
+def test_whole_seconds_of_a_recording_have_a_point() -> None:
+    outcome = Outcome(recording=recording(duration=3))
+    assert dict(action_fields(Record(recording=RecordingPlan()), outcome, HERE))["RecordingDuration"] == "3.0"
+
+
+def test_a_dialled_call_is_named_from_then_on(record: Make) -> None:
+    fields = voice_fields(record(), INSTANCE, "callback", dialled=LEG)
+    assert [name for name, _ in fields[:4]] == ["CallSid", "InstanceId", "OutboundCallSid", "AccountSid"]
+    assert fields[2] == ("OutboundCallSid", CHILD)
+
+
+def test_a_screening(record: Make) -> None:
+    leg = record(
+        direction=Direction.OUTBOUND_DIAL,
+        status=CallStatus.IN_PROGRESS,
+        sip_call_id="abc@host",
+        parent_id=LEG,
+    )
+    fields = screening_fields(leg, INSTANCE, (("X-Agent", "7"), ("Server", "x")))
+    assert [name for name, _ in fields] == [
+        "CallSid",
+        "AccountSid",
+        "From",
+        "To",
+        "CallStatus",
+        "ApiVersion",
+        "Direction",
+        "CallerName",
+        "ForwardedFrom",
+        "PostStatus",
+        "SipCallId",
+        "SipHeader_X-Agent",
+    ]
+    told = dict(fields)
+    assert (told["CallStatus"], told["Direction"]) == ("in-progress", "outbound-dial")
+    assert (told["SipCallId"], told["SipHeader_X-Agent"]) == ("abc@host", "7")
+
+
+def test_a_transfer(record: Make) -> None:
+    caller = record(from_="+13035550000")
+    callee = record(direction=Direction.OUTBOUND_DIAL, to="bob")
+    assert refer_fields("sip:+18045550100@host", callee, caller) == (
+        ("ReferTarget", "18045550100"),
+        ("Transferor", "bob"),
+        ("Transferee", "13035550000"),
+    )
+    assert refer_fields("carol", None, None) == (
+        ("ReferTarget", "carol"),
+        ("Transferor", None),
+        ("Transferee", None),
+    )
 
 
 # -- status callbacks
@@ -292,6 +445,66 @@ def test_a_numbers_callback_is_told_each_state_once(
 )
 def test_how_inbound_calls_end(record: Make, status: CallStatus, word: str) -> None:
     assert dict(voice_fields(record(status=status), INSTANCE, "callback"))["CallStatus"] == word
+
+
+def test_a_dialled_leg_has_its_own_callback_and_names_its_parent(
+    services: Any, account: Account, record: Make, later: Callable[[float], datetime]
+) -> None:
+    caller = record()
+    application = CallApiApplication(services, account, Settings(status=Hook(url="http://app.test/parent")))
+    reports = Reports(hook=Hook(url="http://app.test/leg", method="GET"), events=("ringing", "completed"))
+    callee = Callee(target=Target(kind="client", address="bob"), shown="bob", reports=reports)
+    leg = application.for_callee(callee, caller)
+    call = record(
+        id=LEG,
+        parent_id=caller.id,
+        direction=Direction.OUTBOUND_DIAL,
+        status=CallStatus.QUEUED,
+        ringing_at=None,
+        progress=0,
+        from_="3035550000",
+        to="8044731212",
+    )
+    told: list[Delivery] = []
+    events: list[CallEvent] = [INVITED, RINGING, ANSWERED, ended(CallStatus.COMPLETED)]
+    for number, event in enumerate(events):
+        call = apply(call, event, later(10.0 * (number + 1)))
+        told += leg.deliveries(event, call)
+    voice = {**VOICE, "Direction": "outbound-dial"}
+    parent = {"ParentCallSid": f"ID{INSTANCE}-CA{caller.id.hex}"}
+    ringing = check(told[0].fields, {**voice, **parent, **PROGRESS})
+    done = check(told[1].fields, {**voice, **parent, **ENDED})
+    assert {delivery.method for delivery in told} == {"GET"}
+    assert (ringing["CallStatus"], ringing["SequenceNumber"]) == ("ringing", "1")
+    assert (done["CallStatus"], done["SequenceNumber"], done["CallDuration"]) == ("completed", "3", "10")
+    silent = application.for_callee(msgspec.structs.replace(callee, reports=None), caller)
+    assert not silent.deliveries(INVITED, apply(call, INVITED, later(1)))
+
+
+@pytest.mark.parametrize("direction", [Direction.OUTBOUND_API, Direction.INBOUND])
+def test_the_end_of_a_recorded_call(
+    services: Any, account: Account, record: Make, later: Callable[[float], datetime], direction: Direction
+) -> None:
+    settings = Settings(status=Hook(url="http://app.test/status"), events=("completed",))
+    application = CallApiApplication(services, account, settings)
+    call = record(direction=direction, answered_at=later(1), status=CallStatus.IN_PROGRESS)
+    running = recording(status=RecordingStatus.IN_PROGRESS, duration=0.0, started_at=later(5))
+    event = ended(CallStatus.COMPLETED)
+    over = apply(call, event, later(10))
+    assert "RecordingUrl" not in dict(application.deliveries(event, over)[0].fields)
+
+    application.notify(RecordingChanged(recording=running), call)
+    told = dict(application.deliveries(event, over)[0].fields)
+    if direction is Direction.INBOUND:
+        assert "RecordingUrl" not in told
+        return
+    assert told["RecordingUrl"] == AUDIO
+    assert told["RecordingSid"] == f"RE{running.id.hex}"
+    assert told["RecordingDuration"] == "5.0"
+    application.notify(RecordingChanged(recording=recording()), call)
+    assert dict(application.deliveries(event, over)[0].fields)["RecordingDuration"] == "14.703"
+    application.notify(RecordingChanged(recording=recording(status=RecordingStatus.ABSENT)), call)
+    assert "RecordingUrl" not in dict(application.deliveries(event, over)[0].fields)
 
 
 def test_nobody_is_told_without_a_callback(services: Any, account: Account, record: Make) -> None:

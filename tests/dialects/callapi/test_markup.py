@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from ringback.calls.status import CallStatus
 from ringback.calls.verbs import (
     Answering,
+    Callee,
     Clip,
+    Dial,
     Gather,
     HangUp,
     Hook,
@@ -19,6 +21,7 @@ from ringback.calls.verbs import (
     Redirect,
     Reject,
     Say,
+    Target,
     Unbuilt,
     Verb,
 )
@@ -58,9 +61,9 @@ def test_the_sample_of_incoming_calls() -> None:
         "woman",
         "en",
     )
-    assert isinstance(dial, Unbuilt)
-    assert (dial.name, dial.note.code, dial.note.level) == ("Dial", "13750", "error")
-    assert dial.failure
+    assert isinstance(dial, Dial)
+    (callee,) = dial.callees
+    assert callee == Callee(target=Target(kind="number", address="18004444444"), shown="18004444444")
     assert not markup.notes
 
 
@@ -210,8 +213,6 @@ def test_what_is_no_url_ends_the_document(inner: str, code: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "Dial",
-        "Record",
         "Enqueue",
         "Leave",
         "Sms",
@@ -232,8 +233,8 @@ def test_verbs_that_are_not_built_say_so(name: str) -> None:
 
 
 def test_the_known_attributes_of_verbs_that_are_not_built_are_no_surprise() -> None:
-    assert not codes('<Dial action="a" timeout="3" timeLimit="4" callerId="5" record="true" dialMusic="m"/>')
-    assert not codes('<Record action="a" maxLength="4" playBeep="true" finishOnKey="#"/>')
+    assert not codes('<Fax to="1" from="2" action="a" method="POST" statusCallback="s"/>')
+    assert not codes('<Enqueue waitUrl="a" joinUrl="b" rejoin="c"/>')
 
 
 def test_the_walk_is_restcomms() -> None:
@@ -277,13 +278,45 @@ def test_documents_that_cannot_be_used(data: bytes) -> None:
 
 
 TAGS = st.sampled_from(
-    ["Response", "Say", "Play", "Gather", "Pause", "Redirect", "Reject", "Dial", "Hangup", "x"]
+    [
+        "Response",
+        "Say",
+        "Play",
+        "Gather",
+        "Pause",
+        "Redirect",
+        "Reject",
+        "Dial",
+        "Hangup",
+        "x",
+        "Record",
+        "Number",
+        "Client",
+        "Sip",
+        "Conference",
+    ]
 )
 ATTRIBUTES = st.dictionaries(
     st.sampled_from(
-        ["loop", "timeout", "action", "voice", "reason", "input", "hints", "finishOnKey", "length"]
+        [
+            "loop",
+            "timeout",
+            "action",
+            "voice",
+            "reason",
+            "input",
+            "hints",
+            "finishOnKey",
+            "length",
+            "url",
+            "callerId",
+            "statusCallback",
+            "statusCallbackEvent",
+            "sendDigits",
+            "transcribeCallback",
+        ]
     ),
-    st.text("0aä#*-:/?[ ", max_size=6),
+    st.text("0aä#*-:/?[@ ", max_size=6),
     max_size=3,
 )
 
@@ -295,7 +328,7 @@ def trees(draw: st.DrawFn, depth: int = 3) -> str:
     inner = (
         "".join(draw(st.lists(trees(depth - 1), max_size=3)))
         if depth
-        else draw(st.text("ab:/&[ ", max_size=8) | st.just("http://["))
+        else draw(st.text("ab:/&[@?=1 ", max_size=8) | st.just("http://["))
     )
     return f"<{tag}{given_}>{inner}</{tag}>"
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from aiohttp import web
@@ -14,9 +15,10 @@ from ringback.calls.application import Action, Document, Failed, NewCall, Redire
 from ringback.calls.events import CallEnded
 from ringback.calls.outcome import Outcome
 from ringback.calls.record import CallRecord
-from ringback.calls.status import CallStatus, EndedBy
+from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.calls.verbs import Clip, Gather, HangUp, Hook, Note, Pause, Play, Reject, Say, Unbuilt
-from ringback.dialects.callapi.webhook import CallApiApplication, Settings
+from ringback.dialects.callapi.settings import Settings
+from ringback.dialects.callapi.webhook import CallApiApplication
 from ringback.routing.directory import Account
 from ringback.webhooks.deliver import Deliverer
 
@@ -225,16 +227,16 @@ async def test_later_failures_do_not_fall_back(speaking: Any, application: Any, 
 async def test_a_verb_that_is_not_built_falls_back_once(
     speaking: Any, application: Any, record: Make
 ) -> None:
-    note = Note(level="error", code="13750", message="Dial is not supported.")
-    failed = Failed(verb=Unbuilt(name="Dial", note=note), note=note)
-    application.replies["/fallback"] = "<Response><Dial>1</Dial></Response>"
+    note = Note(level="error", code="13750", message="Fax is not supported.")
+    failed = Failed(verb=Unbuilt(name="Fax", note=note), note=note)
+    application.replies["/fallback"] = "<Response><Fax>1</Fax></Response>"
     speaker = speaking(fallback=Hook(url=f"{application.url}/fallback"))
-    (dial,) = (await ask(speaker, record(), failed)).verbs
-    assert isinstance(dial, Unbuilt)
+    (fax,) = (await ask(speaker, record(), failed)).verbs
+    assert isinstance(fax, Unbuilt)
     assert how_it_ends(await ask(speaker, record(), failed)) == (
         500,
         CallStatus.FAILED,
-        {"Reason": "Dial_is_not_supported."},
+        {"Reason": "Fax_is_not_supported."},
     )
 
 
@@ -242,16 +244,27 @@ async def test_a_number_without_a_voice_url(speaking: Any, record: Make) -> None
     assert how_it_ends(await ask(speaking(voice=None), record()))[0] == 404
 
 
-async def test_voicemail_detection_is_answered_with_a_note(
-    speaking: Any, application: Any, record: Make
+@pytest.mark.parametrize(
+    ("answered_by", "word"),
+    [
+        ("human", "person_found"),
+        ("unknown", "person_found"),
+        ("machine-start", "voicemail"),
+        ("machine-end-beep", "voicemail"),
+        ("fax", "voicemail"),
+        (None, None),
+    ],
+)
+async def test_who_answered_is_told_where_it_was_asked_for(
+    speaking: Any, application: Any, record: Make, answered_by: str | None, word: str | None
 ) -> None:
     application.replies["/voice"] = HELLO
-    document = await ask(speaking(detect_voicemail=True), record())
-    assert said(document) == ["hello"]
-    assert [note.message for note in document.notes] == [
-        "DetectVoicemail is not supported: no VoicemailDetector field is sent."
-    ]
-    assert "VoicemailDetector" not in application.asked[0].body
+    call = record(direction=Direction.OUTBOUND_API, answered_by=answered_by)
+    await ask(speaking(detect_voicemail=True), call)
+    await ask(speaking(), call)
+    wanted, unwanted = [dict(parse_qsl(asked.body)) for asked in application.asked]
+    assert wanted.get("VoicemailDetector") == word
+    assert "VoicemailDetector" not in unwanted
 
 
 async def test_cookies_last_for_the_call(speaking: Any, application: Any, record: Make) -> None:

@@ -37,6 +37,15 @@ _KNOWN = {
 KNOWN = {verb: frozenset(names.split()) for verb, names in _KNOWN.items()}
 """Every verb and the attributes it may have."""
 
+_CALLED = "url method timeout sendDigits statusCallback statusCallbackEvent statusCallbackMethod"
+NOUNS = {
+    "Number": frozenset(_CALLED.split()),
+    "Client": frozenset(f"{_CALLED} name".split()),
+    "Sip": frozenset(f"{_CALLED} name username password".split()),
+    "Uri": frozenset(f"{_CALLED} name username password".split()),
+}
+"""The parties of a Dial and the attributes they may have."""
+
 
 class Attributes:
     """One verb's attributes, trimmed; what is wrong with them joins `notes`."""
@@ -47,7 +56,7 @@ class Attributes:
         self._notes = notes
         self._values = {name: value.strip() for name, value in attributes(element).items()}
         for name in self._values:
-            if name not in KNOWN[self._verb]:
+            if name not in (KNOWN.get(self._verb) or NOUNS[self._verb]):
                 self.warn("12200", f"{name} is not an attribute of {self._verb}.")
 
     def __contains__(self, name: object) -> bool:
@@ -78,6 +87,10 @@ class Attributes:
             return given or default
         self.warn(code, f"{self._values[name]} is an invalid {name} value.")
         return default
+
+    def flag(self, name: str, default: bool, *, code: str) -> bool:
+        """`true` or `false`."""
+        return self.word(name, ("true", "false"), str(default).lower(), code=code) == "true"
 
     def method(self, code: str, name: str = "method") -> str:
         """GET or POST, which is the default."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from ringback.calls.control import CallRequest
 from ringback.calls.services import Services
+from ringback.calls.verbs import MachineDetection
 from ringback.dialects.callapi.errors import Refusal
+from ringback.dialects.callapi.settings import Settings
+from ringback.dialects.callapi.sids import own_headers
 from ringback.dialects.callapi.targets import read_caller, read_hook, read_target, required, shown
-from ringback.dialects.callapi.webhook import CallApiApplication, Settings
+from ringback.dialects.callapi.webhook import CallApiApplication
 from ringback.dialects.callapi.words import EVENTS
 from ringback.dialects.http import Parameters, boolean, integer, words
 from ringback.routing.directory import Account
@@ -23,21 +28,23 @@ def read_request(services: Services, account: Account, parameters: Parameters) -
     caller, host = read_caller(parameters)
     target = read_target(parameters)
     required(parameters, "Url")
+    detect = boolean(parameters.get("DetectVoicemail")) is True
     settings = Settings(
         voice=read_hook(parameters, "Url", "Method"),
         fallback=read_hook(parameters, "FallbackUrl", "FallbackMethod"),
         status=read_hook(parameters, "StatusCallback", "StatusCallbackMethod"),
         events=_events(parameters),
-        detect_voicemail=boolean(parameters.get("DetectVoicemail")) is True,
+        detect_voicemail=detect,
     )
     return CallRequest(
         account=account,
         application=CallApiApplication(services, account, settings),
-        to=target,
+        to=msgspec.structs.replace(target, headers=(*target.headers, *own_headers(account.id))),
         to_shown=shown(target),
         from_=caller,
         from_host=host,
         ring_timeout=_ring_timeout(parameters),
+        detection=MachineDetection() if detect else None,
     )
 
 

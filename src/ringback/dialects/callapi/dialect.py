@@ -10,7 +10,8 @@ from starlette.routing import BaseRoute
 from ringback.calls.services import Services
 from ringback.calls.verbs import Hook
 from ringback.dialects.callapi.rest import routes
-from ringback.dialects.callapi.webhook import CallApiApplication, Settings, read_settings
+from ringback.dialects.callapi.settings import Settings, read_settings
+from ringback.dialects.callapi.webhook import CallApiApplication
 from ringback.routing.directory import Account
 from ringback.routing.directory import Application as ConfiguredApplication
 
@@ -40,6 +41,7 @@ class CallApi:
             voice=hook(application.voice_url, application.voice_method),
             fallback=hook(application.fallback_url, application.fallback_method),
             status=hook(application.status_callback, application.status_callback_method),
+            refer=hook(application.refer_url, application.refer_method),
         )
         return CallApiApplication(self._services, account, settings)
 

@@ -29,12 +29,11 @@ def gather(element: etree._Element, place: Place, notes: list[Note]) -> Gather:
     finish_keys = given.keys("finishOnKey", _KEYS, frozenset("#"), code="13310")
     digits, speech = _input(given)
     _check_speech(given, place, speech=speech)
-    empty = given.word("actionOnEmptyResult", ("true", "false"), "false", code="13338")
     return Gather(
         answering=Answering.ANSWER,
         prompts=_prompts(element, place, notes),
         action=_action(given, place, method),
-        report_empty=empty == "true",
+        report_empty=given.flag("actionOnEmptyResult", False, code="13338"),
         first_digit_timeout=float(given.number("preTimeout", timeout, code="13313", least=1)),
         inter_digit_timeout=float(given.number("postTimeout", timeout, code="13313", least=1)),
         finish_keys=finish_keys,

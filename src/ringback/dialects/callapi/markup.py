@@ -28,6 +28,7 @@ from ringback.calls.verbs import (
     Verb,
 )
 from ringback.dialects.callapi.attributes import KNOWN, Attributes
+from ringback.dialects.callapi.dial import dial
 from ringback.dialects.callapi.errors import (
     BAD_DOCUMENT,
     BAD_URL,
@@ -39,6 +40,7 @@ from ringback.dialects.callapi.errors import (
 from ringback.dialects.callapi.gather import gather, pause
 from ringback.dialects.callapi.place import Place
 from ringback.dialects.callapi.prompts import Stopped, play, say, url_of
+from ringback.dialects.callapi.record import record
 from ringback.dialects.xml import children, line_of, local_name, own_text
 from ringback.dialects.xml import parse as parse_xml
 
@@ -127,6 +129,10 @@ def _verb(element: etree._Element, place: Place, notes: list[Note]) -> Verb | No
             return gather(element, place, notes)
         case "Pause":
             return pause(element, notes)
+        case "Dial":
+            return dial(element, place, notes)
+        case "Record":
+            return record(element, place, notes)
         case "Redirect":
             return _redirect(element, place, notes)
         case "Reject":

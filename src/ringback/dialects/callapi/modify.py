@@ -9,8 +9,9 @@ from ringback.calls.record import CallRecord
 from ringback.calls.services import Services
 from ringback.calls.verbs import Hook
 from ringback.dialects.callapi.errors import Refusal
+from ringback.dialects.callapi.settings import Settings, read_settings
 from ringback.dialects.callapi.targets import read_hook
-from ringback.dialects.callapi.webhook import CallApiApplication, Settings, read_settings
+from ringback.dialects.callapi.webhook import CallApiApplication
 from ringback.dialects.http import Parameters, boolean
 from ringback.dialects.spelling import read_sid
 from ringback.routing.directory import Account
@@ -24,12 +25,14 @@ class _Change(msgspec.Struct, frozen=True):
     fallback: Hook | None
     callback: Hook | None
     mute: bool | None
+    moves_callee: bool
 
 
 async def modify(services: Services, account: Account, sid: str, parameters: Parameters) -> CallRecord:
     """Change the call and return it as it was before, as the service does.
 
-    A change of Status wins over everything else; `MoveConnectedCallLeg` matters on connected calls only.
+    A change of Status wins over everything else. A new script ends a Dial, and hangs the other party up; with
+    `MoveConnectedCallLeg` that party runs the script as well.
 
     Raises:
         Refusal: 400 bad parameter or SID, 406 unknown call, 409 nothing to do or not in this state,
@@ -63,6 +66,7 @@ def _read(parameters: Parameters) -> _Change:
         fallback=read_hook(parameters, "FallbackUrl", "FallbackMethod"),
         callback=read_hook(parameters, "StatusCallback", "StatusCallbackMethod"),
         mute=boolean(parameters.get("Mute")),
+        moves_callee=boolean(parameters.get("MoveConnectedCallLeg")) is True,
     )
     if change.status is None and change.url is None and change.callback is None and change.mute is None:
         raise Refusal(409, "Nothing to change: expected Url, Status, Mute or StatusCallback.")
@@ -103,7 +107,17 @@ async def _replace(services: Services, account: Account, call: CallRecord, chang
     if change.url is None:
         await services.calls.set_application(account.id, call.id, application)
         return
+    if change.moves_callee:
+        await _move_callee(services, account, call, change.url)
     try:
         await services.calls.redirect(account.id, call.id, hook=change.url, application=application)
     except WrongState as problem:
         raise Refusal(409, problem.message) from None
+
+
+async def _move_callee(services: Services, account: Account, call: CallRecord, url: Hook) -> None:
+    """Give the other party of a connected call the same script, as a second one of its own."""
+    try:
+        await services.calls.redirect_callee(account.id, call.id, hook=url)
+    except WrongState:
+        pass  # nobody is connected

@@ -1,6 +1,7 @@
 """CallAPI's representations of what is known about calls. Pure.
 
-Sources: CallAPI "Calls", "Listing Calls", "Modifying Live Calls"; RestComm "Calls API", "Notifications API".
+Sources: CallAPI "Calls", "Listing Calls", "Modifying Live Calls", "Recordings"; RestComm "Calls API",
+"Notifications API".
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from email.utils import format_datetime
 from uuid import UUID
 
 from ringback.calls.record import CallRecord
+from ringback.calls.recording import Recording
 from ringback.calls.status import Direction
 from ringback.calls.verbs import Note
+from ringback.dialects.callapi.fields import seconds
 from ringback.dialects.callapi.represent import Member, Members, Resource
 from ringback.dialects.callapi.sids import (
     API_VERSION,
@@ -20,8 +23,10 @@ from ringback.dialects.callapi.sids import (
     instance_sid,
     notification_sid,
     number_sid,
+    recording_sid,
+    recording_url,
 )
-from ringback.dialects.callapi.words import status_word
+from ringback.dialects.callapi.words import answerer_word, status_word
 from ringback.dialects.http import iso8601
 
 _DIRECTIONS = {
@@ -69,13 +74,32 @@ def call_resource(call: CallRecord, instance: str, now: datetime) -> Resource:
             Member("price", "Price", "0.00"),
             Member("price_unit", "PriceUnit", "USD"),
             Member("direction", "Direction", _DIRECTIONS[call.direction]),
-            Member("answered_by", "AnsweredBy", call.answered_by),
+            Member("answered_by", "AnsweredBy", answerer_word(call.answered_by)),
             Member("api_version", "ApiVersion", API_VERSION),
             Member("forwarded_from", "ForwardedFrom", call.forwarded_from),
             Member("caller_name", "CallerName", call.caller_name or ("Unknown" if inbound else None)),
             Member("uri", "Uri", f"{uri}.json"),
             Member("ring_duration", "Ring_duration", _ring_seconds(call)),
             Member("subresource_uris", "SubresourceUris", _subresources(uri)),
+        ),
+    )
+
+
+def recording_resource(recording: Recording, instance: str, public_url: str) -> Resource:
+    """One recording; `duration` is text, with a point."""
+    sid = recording_sid(recording.id)
+    return Resource(
+        "Recording",
+        (
+            Member("sid", "Sid", sid),
+            Member("date_created", "DateCreated", _date(recording.created_at)),
+            Member("date_updated", "DateUpdated", _date(recording.updated_at)),
+            Member("account_sid", "AccountSid", account_sid(recording.account_id)),
+            Member("call_sid", "CallSid", call_sid(instance, recording.call_id)),
+            Member("duration", "Duration", seconds(recording.duration)),
+            Member("api_version", "ApiVersion", API_VERSION),
+            Member("uri", "Uri", f"{account_uri(recording.account_id)}/Recordings/{sid}.json"),
+            Member("file_uri", "FileUri", recording_url(public_url, recording)),
         ),
     )
 

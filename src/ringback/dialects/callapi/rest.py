@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from ringback.calls.control import CallerNotOwned, NoSuchCall, Overloaded, Unroutable
+from ringback.calls.control import CallerNotOwned, LimitReached, NoSuchCall, Overloaded, Unroutable
 from ringback.calls.events import Noted, decode
 from ringback.calls.record import CallRecord
 from ringback.calls.services import Services
@@ -21,6 +21,14 @@ from ringback.dialects.callapi.create import read_request
 from ringback.dialects.callapi.errors import Refusal, unauthorized
 from ringback.dialects.callapi.listing import list_calls
 from ringback.dialects.callapi.modify import modify
+from ringback.dialects.callapi.recordings import (
+    FORMS,
+    audio,
+    delete_recording,
+    list_recordings,
+    one_recording,
+    recordings_of,
+)
 from ringback.dialects.callapi.represent import Listing, Resource, as_response, message_response
 from ringback.dialects.callapi.resources import call_resource, notification_resource
 from ringback.dialects.callapi.sids import API_VERSION
@@ -43,7 +51,7 @@ PREFIXES = ("/call", "/restcomm", "")
 _MAX_BODY = 10_000_000
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
-Handler = Callable[[Account, Parameters], Awaitable[Resource | Listing]]
+Handler = Callable[[Account, Parameters], Awaitable[Resource | Listing | Response]]
 
 
 def routes(services: Services) -> list[BaseRoute]:
@@ -65,7 +73,8 @@ class Surface:
         """Any request below a prefix."""
         segments, as_json = _path(request)
         try:
-            return await as_response(await self._answer(request, segments), json=as_json)
+            answer = await self._answer(request, segments)
+            return answer if isinstance(answer, Response) else await as_response(answer, json=as_json)
         except Refusal as refusal:
             return _refused(refusal, json=as_json)
         except BadBody as problem:
@@ -74,9 +83,11 @@ class Surface:
             log.exception("%s %s failed", request.method, request.url.path)
             return _refused(Refusal(500, "Internal Server Error"), json=as_json)
 
-    async def _answer(self, request: Request, segments: list[str]) -> Resource | Listing:
+    async def _answer(self, request: Request, segments: list[str]) -> Resource | Listing | Response:
         if len(segments) < 2 or segments[0] != "Accounts":
             raise Refusal(404)
+        if _is_audio(segments) and request.method in ("GET", "HEAD"):
+            return await audio(self._services, segments[1], segments[3])  # without credentials
         account = self._account(request, segments[1])
         handlers = self._handlers(segments[2:])
         if not handlers:
@@ -102,6 +113,10 @@ class Surface:
                 return {"GET": self._notifications(sid)}
             case ["Calls", sid, "Notifications", notification]:
                 return {"GET": self._notification(sid, notification)}
+            case ["Recordings"]:
+                return {"GET": self._all_recordings}
+            case ["Recordings", sid]:
+                return {"GET": self._recording(sid), "DELETE": self._delete_recording(sid)}
             case ["ListCalls"]:
                 return {"GET": self._list("ListCalls"), "POST": self._list("ListCalls")}
             case ["ListCalls", sid]:
@@ -142,7 +157,7 @@ class Surface:
             raise Refusal(400, problem.message) from None
         except Unroutable as problem:
             raise Refusal(500, problem.message) from None
-        except Overloaded as problem:
+        except (LimitReached, Overloaded) as problem:
             raise Refusal(503, problem.message, headers={"Retry-After": "1"}) from None
 
     def _retrieve(self, sid: str) -> Handler:
@@ -159,8 +174,22 @@ class Surface:
 
     def _recordings(self, sid: str) -> Handler:
         async def handler(account: Account, parameters: Parameters) -> Listing:
-            await self._known(account, sid)
-            return Listing("Recordings", [])
+            return await recordings_of(self._services, await self._known(account, sid))
+
+        return handler
+
+    async def _all_recordings(self, account: Account, parameters: Parameters) -> Listing:
+        return await list_recordings(self._services, account, parameters)
+
+    def _recording(self, sid: str) -> Handler:
+        async def handler(account: Account, parameters: Parameters) -> Resource:
+            return await one_recording(self._services, account, sid)
+
+        return handler
+
+    def _delete_recording(self, sid: str) -> Handler:
+        async def handler(account: Account, parameters: Parameters) -> Response:
+            return await delete_recording(self._services, account, sid)
 
         return handler
 
@@ -213,6 +242,12 @@ def _is_owner(account: Account, user: str, password: str) -> bool:
     left, right = same_secret(user, account.token), same_secret(password, account.token)
     return (left and (not password or read_sid(password) == account.id)) or (
         right and read_sid(user) == account.id
+    )
+
+
+def _is_audio(segments: list[str]) -> bool:
+    return (
+        len(segments) == 4 and segments[2] == "Recordings" and segments[3].rpartition(".")[2].lower() in FORMS
     )
 
 

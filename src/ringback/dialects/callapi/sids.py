@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID, uuid5
 
+from ringback.calls.recording import Recording
 from ringback.dialects.spelling import prefixed
 
 API_VERSION = "2012-04-24"
@@ -24,6 +25,14 @@ def call_sid(instance: str, id: UUID) -> str:
     return f"{instance_sid(instance)}-{prefixed('CA', id)}"
 
 
+def own_headers(account_id: UUID) -> tuple[tuple[str, str], ...]:
+    """What every INVITE carries that is sent for an account (RestComm sends the call's SID as well)."""
+    return (
+        ("X-RestComm-ApiVersion", API_VERSION),
+        ("X-RestComm-AccountSid", account_sid(account_id)),
+    )
+
+
 def number_sid(id: UUID) -> str:
     """`PN` and 32 hex digits."""
     return prefixed("PN", id)
@@ -32,3 +41,15 @@ def number_sid(id: UUID) -> str:
 def notification_sid(call_id: UUID, sequence: int) -> str:
     """`NO` and 32 hex digits, the same whenever that line of the call's log is read."""
     return prefixed("NO", uuid5(call_id, f"notification:{sequence}"))
+
+
+def recording_sid(id: UUID) -> str:
+    """`RE` and 32 hex digits."""
+    return prefixed("RE", id)
+
+
+def recording_url(public_url: str, recording: Recording, form: str = "wav") -> str:
+    """Where its audio is, for everybody who knows this address."""
+    account = account_sid(recording.account_id)
+    sid = recording_sid(recording.id)
+    return f"{public_url}/call/{API_VERSION}/Accounts/{account}/Recordings/{sid}.{form}"

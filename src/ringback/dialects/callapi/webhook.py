@@ -4,25 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import uuid5
+from uuid import UUID, uuid5
 
 import msgspec
 
-from ringback.calls.application import Action, Ask, Document, Failed, NewCall, Redirected
-from ringback.calls.events import CallEvent
+from ringback.calls.application import (
+    Action,
+    Ask,
+    Document,
+    Failed,
+    NewCall,
+    Redirected,
+    Referred,
+    Screening,
+)
+from ringback.calls.control import NoSuchCall
+from ringback.calls.events import CallEvent, RecordingChanged, TranscriptionFailed
 from ringback.calls.record import CallRecord
+from ringback.calls.recording import Recording, RecordingStatus
 from ringback.calls.services import Services
 from ringback.calls.status import CallStatus
-from ringback.calls.verbs import Callee, HangUp, Hook, Note, Pause, Reject
+from ringback.calls.verbs import Callee, Dial, HangUp, Hook, Note, Pause, Reject, Verb
 from ringback.dialects.callapi import errors
-from ringback.dialects.callapi.fields import Fields, PostStatus, action_fields, progress_fields, voice_fields
-from ringback.dialects.callapi.markup import Markup, parse, played, spoken
-from ringback.dialects.callapi.place import arrived
+from ringback.dialects.callapi.fetched import Broken, read_reply, unfetched
+from ringback.dialects.callapi.fields import (
+    Fields,
+    Here,
+    PostStatus,
+    action_fields,
+    progress_fields,
+    refer_fields,
+    screening_fields,
+    transcription_fields,
+    voice_fields,
+)
+from ringback.dialects.callapi.markup import Markup
+from ringback.dialects.callapi.settings import DIALECT, Settings, read_settings
+from ringback.dialects.callapi.sids import own_headers
 from ringback.dialects.callapi.words import event_word
-from ringback.dialects.xml import MarkupError
 from ringback.net.cookies import Cookies
 from ringback.routing.directory import Account
-from ringback.webhooks.ask import Asker, WebhookFailure, WebhookReply, WebhookRequest
+from ringback.webhooks.ask import Asker, WebhookFailure, WebhookRequest
 from ringback.webhooks.delivery import CALLBACK_POLICY, Delivery
 from ringback.webhooks.policy import FetchPolicy, RetryPolicy
 
@@ -39,42 +61,17 @@ _CALLBACK_POLICY = msgspec.structs.replace(
     CALLBACK_POLICY, connect_timeout=6.0, read_timeout=6.0, redirect_keeps_method=True
 )
 
-_RCML = frozenset({"text/xml", "application/xml", "text/html"})
-_AUDIO = frozenset({"audio/wav", "audio/wave", "audio/x-wav"})
-
 # A document that ends while the call still rings: RestComm sends this, and a hang-up needs an answered call.
 _NOTHING_ANSWERED = Reject(
     sip_status=500, ended_as=CallStatus.FAILED, cause="the document ended before the call was answered"
 )
-
-NUMBER_EVENTS = ("ringing", "answered", "completed")
-"""What the status callback of a number is told (RestComm: once per state)."""
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the application is asked and told; all that a callback after a restart needs."""
-
-    voice: Hook | None = None
-    fallback: Hook | None = None
-    status: Hook | None = None
-    events: tuple[str, ...] = NUMBER_EVENTS
-    detect_voicemail: bool = False
-
-
-def read_settings(state: Mapping[str, Any]) -> Settings | None:
-    """From `CallApiApplication.state()`; None where another dialect made it, or it cannot be read."""
-    if state.get("dialect") != CallApiApplication.dialect:
-        return None
-    try:
-        return msgspec.convert(dict(state), Settings)
-    except msgspec.ValidationError:
-        return None
+_REFUSED = HangUp(cause="the screening refused the call")
 
 
 class CallApiApplication:
     """`ringback.calls.application.Application` for one call."""
 
-    dialect = "callapi"
+    dialect = DIALECT
     profile = ""
     rings_at_once = True
 
@@ -82,11 +79,15 @@ class CallApiApplication:
         """`new`: the first request of the call is still to come; else REST moved a running call here."""
         self.settings = settings
         self._services = services
+        self._here = Here(services.instance, services.public_url)
         self._account = account
         self._asker = Asker(services.http)
         self._cookies = Cookies()
         self._fallback = settings.fallback
         self._first = new
+        self._screening = False
+        self._dialled: UUID | None = None
+        self._recording: Recording | None = None
 
     # -- asking
 
@@ -96,13 +97,19 @@ class CallApiApplication:
             case NewCall():
                 return await self._begin(self.settings.voice, call)
             case Redirected(hook=hook, by_control=True):
+                self._screening = False
                 return await self._begin(hook, call)
             case Redirected(hook=hook):
                 return await self._go_on(hook, call)
             case Action(hook=hook):
-                return await self._go_on(hook, call, action_fields(ask.verb, ask.outcome))
+                self._dialled = (ask.outcome.callee if isinstance(ask.verb, Dial) else None) or self._dialled
+                return await self._go_on(hook, call, action_fields(ask.verb, ask.outcome, self._here))
             case Failed():
                 return await self._fall_back(errors.ending(ask.note.message), (), call)
+            case Screening():
+                return await self._screen(ask, call)
+            case Referred():
+                return await self._refer(ask, call)
             case _:
                 return await self._go_on(ask.hook, call)
 
@@ -113,22 +120,22 @@ class CallApiApplication:
             self.settings,
             status=reports.hook if reports else None,
             events=reports.events if reports else (),
+            detect_voicemail=False,
         )
         return CallApiApplication(self._services, self._account, settings, new=False)
 
     async def _begin(self, hook: Hook | None, call: CallRecord) -> Document:
-        notes = self._remarks()
         if hook is None or not hook.url:
             note = errors.warning(errors.NOT_FOUND, "No voice URL is set for the number that was called.")
-            return await self._fall_back(errors.ending(note.message, sip_status=404), (*notes, note), call)
-        outcome = await self._fetch(hook, call)
-        if isinstance(outcome, _Broken):
-            return await self._fall_back(outcome.ending, (*notes, outcome.note), call)
-        return self._document(outcome, call, notes)
+            return await self._fall_back(errors.ending(note.message, sip_status=404), (note,), call)
+        outcome = await self._fetch(hook, self._fields(call))
+        if isinstance(outcome, Broken):
+            return await self._fall_back(outcome.ending, (outcome.note,), call)
+        return self._document(outcome, call)
 
     async def _go_on(self, hook: Hook, call: CallRecord, extra: Fields = ()) -> Document:
-        outcome = await self._fetch(hook, call, extra)
-        if isinstance(outcome, _Broken):
+        outcome = await self._fetch(hook, (*self._fields(call), *extra))
+        if isinstance(outcome, Broken):
             return self._last(outcome.ending, (outcome.note,))
         return self._document(outcome, call)
 
@@ -137,18 +144,58 @@ class CallApiApplication:
         hook, self._fallback = self._fallback, None
         if hook is None:
             return self._last(ending, notes)
-        outcome = await self._fetch(hook, call)
-        if isinstance(outcome, _Broken):
+        outcome = await self._fetch(hook, self._fields(call))
+        if isinstance(outcome, Broken):
             return self._last(outcome.ending, (*notes, outcome.note))
         return self._document(outcome, call, notes)
 
-    async def _fetch(self, hook: Hook, call: CallRecord, extra: Fields = ()) -> Markup | _Broken:
+    async def _screen(self, ask: Screening, call: CallRecord) -> Document:
+        """Whether this callee takes the call: the end of its document is yes, a failure no."""
+        self._screening = True
+        fields = screening_fields(call, self._services.instance, ask.headers)
+        outcome = await self._fetch(ask.hook, fields)
+        if isinstance(outcome, Broken):
+            return self._last(_REFUSED, (outcome.note,))
+        return self._document(outcome, call)
+
+    async def _refer(self, ask: Referred, call: CallRecord) -> Document | None:
+        """What the party that remains does; without a document, or one that says anything, it is refused."""
+        transferor, transferee = await self._known(ask.referring_call), await self._known(ask.referred_call)
+        extra = refer_fields(ask.refer_to_user or ask.refer_to, transferor, transferee)
+        outcome = await self._fetch(ask.hook, (*self._fields(call), *extra))
+        if isinstance(outcome, Broken) or not outcome.verbs:
+            return None
+        if transferee is None or transferee.id == call.id:
+            return self._document(outcome, call)
+        settings = read_settings(transferee.application_state) or self.settings
+        other = CallApiApplication(self._services, self._account, settings, new=False)
+        return other._document(outcome, transferee)
+
+    async def _known(self, call_id: UUID | None) -> CallRecord | None:
+        try:
+            return None if call_id is None else await self._services.calls.get(self._account.id, call_id)
+        except NoSuchCall:
+            return None
+
+    def _fields(self, call: CallRecord) -> Fields:
         post_status: PostStatus = "new" if self._first else "callback"
         self._first = False
+        return self._voice_fields(call, post_status)
+
+    def _voice_fields(self, call: CallRecord, post_status: PostStatus) -> Fields:
+        return voice_fields(
+            call,
+            self._services.instance,
+            post_status,
+            dialled=self._dialled,
+            detect_voicemail=self.settings.detect_voicemail,
+        )
+
+    async def _fetch(self, hook: Hook, fields: Fields) -> Markup | Broken:
         request = WebhookRequest(
             url=hook.url,
             method=hook.method,
-            fields=(*voice_fields(call, self._services.instance, post_status), *extra),
+            fields=fields,
             auth=_credentials(hook),
             policy=POLICY,
             query_to_body=True,
@@ -156,52 +203,51 @@ class CallApiApplication:
         try:
             reply = await self._asker.ask(request, self._cookies)
         except WebhookFailure as failure:
-            return _unfetched(failure)
-        return _read(hook, reply)
+            return unfetched(failure)
+        return read_reply(hook, reply)
 
     def _document(self, markup: Markup, call: CallRecord, notes: tuple[Note, ...] = ()) -> Document:
         verbs, notes = markup.verbs, (*notes, *markup.notes)
+        if self._screening:
+            return Document(verbs=_screening(verbs), application=self, at_end=None, notes=notes)
         if call.answered_at is None and all(isinstance(verb, Pause) for verb in verbs):
             verbs = (*verbs, _NOTHING_ANSWERED)
+        verbs = tuple(self._completed(verb) for verb in verbs)
         return Document(verbs=verbs, application=self, at_end=HangUp(), notes=notes)
+
+    def _completed(self, verb: Verb) -> Verb:
+        """A Dial with what is not in its markup."""
+        if not isinstance(verb, Dial):
+            return verb
+        return msgspec.structs.replace(
+            verb, headers=own_headers(self._account.id), refer_hook=self.settings.refer
+        )
 
     def _last(self, ending: HangUp, notes: tuple[Note, ...]) -> Document:
         return Document(verbs=(ending,), application=self, at_end=ending, notes=notes)
 
-    def _remarks(self) -> tuple[Note, ...]:
-        if not (self._first and self.settings.detect_voicemail):
-            return ()
-        message = "DetectVoicemail is not supported: no VoicemailDetector field is sent."
-        return (errors.warning(errors.VERB_NOT_SUPPORTED, message),)
-
     # -- telling
 
     def deliveries(self, event: CallEvent, call: CallRecord) -> Sequence[Delivery]:
-        """The status callback, for the progress events that it is subscribed to."""
+        """The status callback, for the progress events it subscribes to; and how a transcription went."""
+        if isinstance(event, TranscriptionFailed):
+            fields = (*self._voice_fields(call, "callback"), *transcription_fields(event.recording, self._here))
+            return (_delivery(event.hook, call, f"callapi:transcription:{event.id}", fields),)
         word = event_word(event, call)
         hook = self.settings.status
         if hook is None or word is None or word not in self.settings.events:
             return ()
-        id = str(uuid5(call.id, f"callapi:{call.progress}"))
-        fields = voice_fields(call, self._services.instance, "callback")
-        return (
-            Delivery(
-                id=id,
-                token=id,
-                account_id=str(self._account.id),
-                call_id=str(call.id),
-                sequence=call.progress,
-                url=hook.url,
-                method=hook.method,
-                fields=(*fields, *progress_fields(event, call)),
-                auth=_credentials(hook),
-                query_to_body=True,
-                policy=_CALLBACK_POLICY,
-            ),
+        fields = (
+            *self._voice_fields(call, "callback"),
+            *progress_fields(event, call, self._here, self._recording),
         )
+        return (_delivery(hook, call, f"callapi:{call.progress}", fields),)
 
     def notify(self, event: CallEvent, call: CallRecord) -> None:
-        """Nothing is connected."""
+        """Nothing is connected; what was recorded last is told at the end."""
+        if isinstance(event, RecordingChanged):
+            kept = event.recording.status not in (RecordingStatus.ABSENT, RecordingStatus.FAILED)
+            self._recording = event.recording if kept else None
 
     def state(self) -> Mapping[str, Any]:
         """The settings, and whose they are."""
@@ -211,48 +257,29 @@ class CallApiApplication:
         """Nothing is held open."""
 
 
-class _Broken(msgspec.Struct, frozen=True):
-    """No document: why, and how the call ends unless there is a fallback."""
-
-    note: Note
-    ending: HangUp
-
-
-def _unfetched(failure: WebhookFailure) -> _Broken:
-    note = errors.failure_note(failure)
-    if failure.status == 404:
-        return _Broken(note, errors.ending("URL Not Found", sip_status=404))
-    return _Broken(note, errors.ending(_reason(failure)))
+def _screening(verbs: Sequence[Verb]) -> tuple[Verb, ...]:
+    """The verbs of a screening, where a Dial refuses the call."""
+    for number, verb in enumerate(verbs):
+        if isinstance(verb, Dial):
+            return (*verbs[:number], _REFUSED)
+    return tuple(verbs)
 
 
-def _reason(failure: WebhookFailure) -> str:
-    """Short, and without the URL: callers and carriers read it."""
-    if failure.kind == "http-status":
-        return f"Application answered with status {failure.status}"
-    return {
-        "timeout": "Application did not answer in time",
-        "too-large": "Application sent too large a document",
-        "too-many-redirects": "Application redirected too often",
-    }.get(failure.kind, "Application could not be reached")
-
-
-def _read(hook: Hook, reply: WebhookReply) -> Markup | _Broken:
-    place = arrived(hook, reply.url)
-    kind = reply.content_type
-    if kind in _AUDIO:
-        return played(place.hook.url)
-    if kind == "text/plain":
-        return spoken(reply.text())
-    if kind not in _RCML:
-        note = errors.error(
-            errors.BAD_CONTENT_TYPE, f"Invalid content type {kind or '(none)'}.", url=reply.url
-        )
-        return _Broken(note, errors.ending("Invalid content type"))
-    try:
-        return parse(reply.body, place, charset=reply.named_charset)
-    except MarkupError as problem:
-        note = errors.error(errors.BAD_DOCUMENT, problem.message, url=reply.url, line=problem.line)
-        return _Broken(note, errors.ending("Problem to parse downloaded RCML"))
+def _delivery(hook: Hook, call: CallRecord, about: str, fields: Fields) -> Delivery:
+    id = str(uuid5(call.id, about))
+    return Delivery(
+        id=id,
+        token=id,
+        account_id=str(call.account_id),
+        call_id=str(call.id),
+        sequence=call.progress,
+        url=hook.url,
+        method=hook.method,
+        fields=fields,
+        auth=_credentials(hook),
+        query_to_body=True,
+        policy=_CALLBACK_POLICY,
+    )
 
 
 def _credentials(hook: Hook) -> tuple[str, str] | None:
