@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 
+import msgspec
 import pytest
 from tests.world import HANG_UP, WAIT, World, uri_of
 
+from ringback.calls.events import Bridged
+from ringback.config import Settings
 from ringback.testing.kit import Asked
 from ringback.testing.softphone import Softphone
 
@@ -91,7 +95,7 @@ async def test_a_status_update_from_an_outbound_call(world: World) -> None:
     world.app.reply("/update", HANG_UP["callapi"])
     async with Softphone("callee", server=world.server.sip_address) as phone:
         sid = await world.rest("callapi").place(
-            uri_of(phone), f"{world.app.url}/update", DetectVoicemail="yes"
+            uri_of(phone), f"{world.app.url}/update"
         )
         call = await phone.incoming()
         call.answer()
@@ -101,23 +105,27 @@ async def test_a_status_update_from_an_outbound_call(world: World) -> None:
     check(asked, OUTBOUND)
     assert asked.fields["CallSid"] == sid
     assert asked.fields["CallStatus"] == "in-progress"
-    assert "VoicemailDetector" not in asked.fields
-    record = await world.record(sid)
-    assert ["DetectVoicemail" in note.message for note in await world.notes(record.id)] == [True]
 
 
-async def test_the_sample_document(world: World) -> None:
-    """The words are spoken; Dial is not there yet, and ends the call with a note that says so."""
-    number = world.number("callapi", SAMPLE)
-    async with world.server.phone() as phone:
-        call = await phone.call(number)
-        await call.answered()
-        await call.ended()
-        assert len(call.heard()) > 8000  # the sentence
-        await world.server.settled()
-        record = await world.record(call)
-    assert record.status == "failed"
-    (note,) = await world.notes(record.id)
-    assert (note.level, note.code, note.detail["verb"]) == ("error", "13750", "Dial")
-    statuses = world.requests("/status/callapi", To=number.removeprefix("+"))
-    assert statuses[-1].fields["CallStatus"] == "failed"
+async def test_the_sample_document(tmp_path: Path) -> None:
+    """The words are spoken, then the number is called through the carrier, and the two are connected."""
+    async with Softphone("carrier", server="127.0.0.1:9") as carrier:
+
+        def with_carrier(settings: Settings) -> Settings:
+            trunk = msgspec.structs.replace(settings.trunk[0], host=carrier.listening.partition(":")[2])
+            return msgspec.structs.replace(settings, trunk=(trunk,))
+
+        async with World.running(tmp_path / "data", with_carrier) as world:
+            number = world.number("callapi", SAMPLE)
+            async with world.server.phone() as phone:
+                call = await phone.call(number)
+                called = await carrier.incoming(20.0)
+                assert len(call.heard()) > 8000  # the sentence
+                called.answer()
+                await world.happened(call, Bridged)
+                called.hang_up()
+                assert await call.ended(10.0) == "remote"
+                await world.server.settled()
+                leg, record = await world.records()
+    assert (leg.parent_id, leg.to, leg.status) == (record.id, "18004444444", "completed")
+    assert record.status == "completed"

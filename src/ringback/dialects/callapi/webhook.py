@@ -231,7 +231,10 @@ class CallApiApplication:
     def deliveries(self, event: CallEvent, call: CallRecord) -> Sequence[Delivery]:
         """The status callback, for the progress events it subscribes to; and how a transcription went."""
         if isinstance(event, TranscriptionFailed):
-            fields = (*self._voice_fields(call, "callback"), *transcription_fields(event.recording, self._here))
+            fields = (
+                *self._voice_fields(call, "callback"),
+                *transcription_fields(event.recording, self._here),
+            )
             return (_delivery(event.hook, call, f"callapi:transcription:{event.id}", fields),)
         word = event_word(event, call)
         hook = self.settings.status
