@@ -8,9 +8,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.server.neutral import talk
 from tests.world import HANG_UP, WAIT, World, uri_of
 
-from ringback.calls.events import Bridged
 from ringback.config import Settings
 from ringback.testing.kit import Asked
 from ringback.testing.softphone import Softphone
@@ -94,9 +94,7 @@ async def test_a_new_incoming_call(world: World) -> None:
 async def test_a_status_update_from_an_outbound_call(world: World) -> None:
     world.app.reply("/update", HANG_UP["callapi"])
     async with Softphone("callee", server=world.server.sip_address) as phone:
-        sid = await world.rest("callapi").place(
-            uri_of(phone), f"{world.app.url}/update"
-        )
+        sid = await world.rest("callapi").place(uri_of(phone), f"{world.app.url}/update")
         call = await phone.incoming()
         call.answer()
         await call.ended()
@@ -122,7 +120,7 @@ async def test_the_sample_document(tmp_path: Path) -> None:
                 called = await carrier.incoming(20.0)
                 assert len(call.heard()) > 8000  # the sentence
                 called.answer()
-                await world.happened(call, Bridged)
+                await talk(call, called)
                 called.hang_up()
                 assert await call.ended(10.0) == "remote"
                 await world.server.settled()
