@@ -47,6 +47,7 @@ from ringback.net.own import own_address
 from ringback.routing.bindings import StoredBindings
 from ringback.routing.directory import Directory, Trunk
 from ringback.routing.failures import Failures
+from ringback.routing.gateways import Gateways
 from ringback.routing.keepalive import KeepAlive
 from ringback.routing.limits import Limits
 from ringback.routing.outbound import Surroundings
@@ -86,6 +87,7 @@ class Server:
         self._stack = contextlib.AsyncExitStack()
         self._registrar = _registrar(settings.devices)
         self.limits = Limits(time.monotonic)
+        self.gateways = Gateways(time.monotonic)
         self._policy = settings.address_policy()
         self._reach = Reach(self._policy, self.directory, self._registrar)
         self._reception: Reception | None = None
@@ -243,8 +245,16 @@ class Server:
             registered=lambda name: self._registrar.lookup(name, utcnow().timestamp()),
             may_reach=lambda uri: self._reach.refusal(uri.host),
             local_hosts=_local_hosts(self.sip, host, bool(settings.server.advertise)),
+            gateway_up=self.gateways.up,
         )
-        return Placing(self.directory, around, domain=host, verify_caller_id=settings.calls.verify_caller_id)
+        return Placing(
+            self.directory,
+            around,
+            self.limits,
+            self.gateways,
+            domain=host,
+            verify_caller_id=settings.calls.verify_caller_id,
+        )
 
     def _open_calls(self, engine: Engine, http: HttpPool, data: Path) -> Sequence[Laml | Jambonz | CallApi]:
         settings = self.settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from ringback.routing.directory import Account
-from ringback.routing.limits import Lease, Limits, Over
+from ringback.routing.limits import Limits, Over, Share
 from ringback.routing.trunk import Limit, Trunk
 
 
@@ -26,10 +26,10 @@ def trunk(number: int = 2, calls: int = 0, per_second: float = 0.0) -> Trunk:
     return Trunk(id=UUID(int=number), account_id=UUID(int=1), name=f"t{number}", limit=limit)
 
 
-def admitted(limits: Limits, account: Account, *trunks: Trunk | None) -> Lease:
-    lease = limits.admit(account, trunks)
-    assert isinstance(lease, Lease), lease
-    return lease
+def admitted(limits: Limits, account: Account, *trunks: Trunk | None) -> Share:
+    share = limits.admit(account, trunks)
+    assert isinstance(share, Share), share
+    return share
 
 
 def refused(limits: Limits, account: Account, *trunks: Trunk | None) -> Over:
@@ -40,21 +40,21 @@ def refused(limits: Limits, account: Account, *trunks: Trunk | None) -> Over:
 
 def test_calls_are_counted_also_without_limits() -> None:
     limits = Limits(Clock())
-    leases = [admitted(limits, account(), trunk()) for _ in range(3)]
+    shares = [admitted(limits, account(), trunk()) for _ in range(3)]
     assert (limits.calls[UUID(int=1)], limits.calls[UUID(int=2)]) == (3, 3)
-    for lease in leases:
-        lease.end()
-        lease.end()
+    for share in shares:
+        share.end()
+        share.end()
     assert not limits.calls
 
 
 def test_an_account_has_so_many_calls_at_once() -> None:
     limits = Limits(Clock())
-    lease = admitted(limits, account(calls=1))
+    share = admitted(limits, account(calls=1))
     over = refused(limits, account(calls=1))
     assert (over.words, over.wait) == ("Max Account Calls In Progress", None)
     assert "demo" in over.why
-    lease.end()
+    share.end()
     admitted(limits, account(calls=1))
 
 
@@ -71,15 +71,15 @@ def test_a_full_trunk_is_passed_over_for_the_next() -> None:
 def test_a_call_moves_to_another_trunk_with_its_share() -> None:
     limits = Limits(Clock())
     first, second = trunk(2, calls=1), trunk(3, calls=1)
-    lease = admitted(limits, account(), first)
-    assert lease.move(first) is None
-    assert lease.move(second) is None
+    share = admitted(limits, account(), first)
+    assert share.move(first) is None
+    assert share.move(second) is None
     assert (limits.calls[first.id], limits.calls[second.id]) == (0, 1)
     other = admitted(limits, account(), first)
     assert isinstance(other.move(second), Over)
     other.end()
-    lease.end()
-    assert lease.move(first) is None  # over: it takes no more
+    share.end()
+    assert share.move(first) is None  # over: it takes no more
     assert not limits.calls
 
 

@@ -193,6 +193,7 @@ class Calls(Protocol):
         Raises:
             Unroutable: nothing leads to the target.
             CallerNotOwned: the caller id is checked, and not the account's.
+            LimitReached: it would have to wait, and as many wait already as may.
             Overloaded: not now.
         """
         ...

@@ -17,6 +17,10 @@ def describe(event: events.CallEvent) -> tuple[str, str]:
             return "call", f"call from {event.from_} to {event.to} requested"
         case events.CallInitiated():
             return "call", f"calling {event.target}" + (f" through {event.trunk}" if event.trunk else "")
+        case events.CallRerouted():
+            failed = f"{event.sip_status} {event.sip_reason}, {event.cause}"
+            via = f" through {event.trunk}" if event.trunk else ""
+            return "call", f"that way failed ({failed}): calling {event.target}{via}"
         case events.CallRinging():
             early = ", early media" if event.early_media else ""
             return "call", f"ringing ({event.sip_status} {event.sip_reason}{early})"

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ringback.calls.branches import ELSEWHERE
 from ringback.calls.control import CallerNotOwned, Overloaded, Unroutable
 from ringback.calls.detection import at_answer
 from ringback.calls.ending import Ending
@@ -23,9 +24,6 @@ from ringback.calls.waiting import first_of
 if TYPE_CHECKING:
     from ringback.calls.application import Application
     from ringback.calls.call import Call
-
-_ELSEWHERE = (("Reason", 'SIP;cause=200;text="Call completed elsewhere"'),)
-"""On CANCEL, so that a telephone does not show a missed call (RFC 3326)."""
 
 
 class Dialling:
@@ -67,7 +65,7 @@ class Dialling:
                     if task in under_way and task.done():
                         under_way.discard(task)
                         if task.result():
-                            self._lease.drop("answered elsewhere", but=attempt.leg, headers=_ELSEWHERE)
+                            self._lease.drop("answered elsewhere", but=attempt.leg, headers=ELSEWHERE)
                             return attempt.leg
             return None
         finally:
@@ -127,6 +125,12 @@ class Attempt:
             self._fail(503, "the call cannot be stored")
         return not leg.over
 
+    def _forwarded_by(self) -> str:
+        """Our number that passes the call on, where the callee is shown the caller's own."""
+        caller = self._caller.record
+        own = self._callee.caller_id or self._verb.caller_id
+        return caller.to if own is None and caller.direction is Direction.INBOUND else ""
+
     def _placement(self) -> Placement | None:
         """How to reach the callee; None, and the leg has failed, where there is no way."""
         leg, verb, callee = self.leg, self._verb, self._callee
@@ -140,6 +144,7 @@ class Attempt:
                 callee.target,
                 caller_id=record.from_,
                 caller_name=record.caller_name or "",
+                forwarded_by=self._forwarded_by(),
             )
         except (Unroutable, CallerNotOwned) as error:
             status = error.sip_status if isinstance(error, Unroutable) else 403

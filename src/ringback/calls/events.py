@@ -58,6 +58,17 @@ class CallRinging(msgspec.Struct, frozen=True, kw_only=True, tag="call.ringing")
     early_media: bool
 
 
+class CallRerouted(msgspec.Struct, frozen=True, kw_only=True, tag="call.rerouted"):
+    """Outbound: one way failed, and the next is tried."""
+
+    target: str
+    trunk: str | None = None
+    sip_status: int
+    """Of the way that failed."""
+    sip_reason: str
+    cause: str
+
+
 class CallAnswered(msgspec.Struct, frozen=True, kw_only=True, tag="call.answered"):
     """200 was sent or received. `dialog` is what a BYE after a restart needs."""
 
@@ -249,6 +260,7 @@ CallEvent = (
     CallReceived
     | CallRequested
     | CallInitiated
+    | CallRerouted
     | CallRinging
     | CallAnswered
     | CallEnded

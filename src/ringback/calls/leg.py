@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from ringback.calls.branches import Branches
 from ringback.calls.discretion import without_credentials
 from ringback.calls.dtmf_info import key_of_info
 from ringback.calls.events import MediaStatistics
@@ -21,7 +22,6 @@ from ringback.media.plane import MediaPlane
 from ringback.sip import events as sip
 from ringback.sip.inbound import InboundCall
 from ringback.sip.incoming import IncomingRequest
-from ringback.sip.outbound import OutboundCall
 from ringback.sip.session import Session
 
 _FAR_BUFFER = 0.1
@@ -63,7 +63,8 @@ class Leg:
         self._plane = plane
         self._owner = owner
         self._advertise = advertise
-        self._session: InboundCall | OutboundCall | None = None
+        self._inbound: InboundCall | None = None
+        self._outbound: Branches | None = None
         self._media: MediaLeg | None = None
         self._negotiation: Negotiation | None = None
         self._digits_sent: dict[int, asyncio.Future[None]] = {}
@@ -81,8 +82,8 @@ class Leg:
 
     @property
     def session(self) -> Session | None:
-        """The SIP side, once there is one."""
-        return self._session
+        """The SIP side, once there is one; of a call that goes several ways the one that is heard."""
+        return self._inbound if self._outbound is None else self._outbound.chosen
 
     @property
     def has_media(self) -> bool:
@@ -96,14 +97,14 @@ class Leg:
 
     def receive(self, session: InboundCall) -> None:
         """Take over an inbound session. Raises NotAcceptable when its offer holds nothing that we speak."""
-        self._session = session
+        self._inbound = session
         if session.offer is not None:
             Negotiation.check(session.offer)
         session.on_event = self._signal
 
     def place(
         self,
-        invite: Callable[[bytes, Callable[[sip.SessionEvent], None]], OutboundCall],
+        invite: Callable[[bytes, Callable[[sip.SessionEvent], None]], Branches],
         local_address: str,
     ) -> None:
         """Offer our media and send the INVITE; `local_address` is ours on the way to the peer.
@@ -111,49 +112,52 @@ class Leg:
         Raises MediaUnavailable, and ValueError for header fields that cannot be sent.
         """
         negotiation = self._open_media(local_address)
-        self._session = invite(negotiation.offer(), self._signal)
+        self._outbound = invite(negotiation.offer(), self._signal)
 
     def ring(self, headers: HeaderList = ()) -> None:
         """Send 180."""
-        if isinstance(self._session, InboundCall):
-            self._session.ring(headers=headers)
+        if self._inbound is not None:
+            self._inbound.ring(headers=headers)
 
     def early_media(self) -> None:
         """Send 183 with SDP, and media from now on. Raises MediaUnavailable, NotAcceptable."""
-        session = self._session
-        if isinstance(session, InboundCall) and session.offer is not None:
+        session = self._inbound
+        if session is not None and session.offer is not None:
             session.ring(183, sdp=self._local_description(session))
 
     def answer(self) -> None:
         """Send 200, and media from now on. Raises MediaUnavailable, NotAcceptable."""
-        session = self._session
-        if isinstance(session, InboundCall):
+        session = self._inbound
+        if session is not None:
             session.answer(self._local_description(session))
 
     def reject(self, status: int, reason: str | None, headers: HeaderList = ()) -> None:
         """Refuse the inbound call."""
-        if isinstance(self._session, InboundCall):
-            self._session.reject(status, reason, headers)
+        if self._inbound is not None:
+            self._inbound.reject(status, reason, headers)
 
     def cancel(self, headers: HeaderList = ()) -> None:
         """Give up placing the call."""
-        if isinstance(self._session, OutboundCall):
-            self._session.cancel(headers)
+        if self._outbound is not None:
+            self._outbound.cancel(headers)
 
     def hang_up(self, headers: HeaderList = ()) -> None:
         """End the session in whatever state it is."""
-        if self._session is not None:
-            self._session.bye(headers)
+        session = self._inbound or self._outbound
+        if session is not None:
+            session.bye(headers)
 
     def dialog(self) -> dict[str, Any]:
         """What a BYE after a restart needs; empty before there is a dialog."""
-        state = self._session.dialog_state() if self._session else None
+        state = self.session.dialog_state() if self.session else None
         return {} if state is None else dict(msgspec.to_builtins(state))
 
     async def close(self) -> MediaStatistics | None:
         """Free the media leg; what it counted, or None if there never was one."""
-        if self._session is not None:
-            self._session.on_event = None
+        if self._inbound is not None:
+            self._inbound.on_event = None
+        if self._outbound is not None:
+            self._outbound.close()
         for sent in self._digits_sent.values():
             if not sent.done():
                 sent.set_result(None)
@@ -277,9 +281,9 @@ class Leg:
 
     def _apply(self) -> None:
         """Tell the media plane what was agreed."""
-        if self._media is None or self._negotiation is None or self._session is None:
+        if self._media is None or self._negotiation is None or self.session is None:
             return
-        remote = self._negotiation.remote(self._session.source.host)
+        remote = self._negotiation.remote(self.session.source.host)
         if remote is not None:
             self._media.set_remote(remote)
 
@@ -344,7 +348,7 @@ class Leg:
         return None if negotiation.description is not None else problem
 
     def _reply_to_offer(self, sdp: bytes | None) -> None:
-        session, negotiation = self._session, self._negotiation
+        session, negotiation = self.session, self._negotiation
         if session is None:
             return
         if negotiation is None:

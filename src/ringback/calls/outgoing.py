@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
+
 from ringback.calls.application import NewCall
 from ringback.calls.call import Call
-from ringback.calls.control import CallRequest, Overloaded
+from ringback.calls.control import CallerNotOwned, CallRequest, Overloaded, Unroutable
 from ringback.calls.detection import at_answer
+from ringback.calls.ending import Ending
 from ringback.calls.engine import Engine
 from ringback.calls.placing import Placement, begin
 from ringback.calls.pressing import send_digits
+from ringback.calls.queueing import CallQueue
 from ringback.calls.record import CallRecord
 from ringback.calls.status import Direction
 from ringback.calls.verbs import SendDigits
+from ringback.net.clock import utcnow
+from ringback.sip.reasons import REASONS
 from ringback.store.errors import StoreError
+
+_OLD = 1.0
+"""Seconds after which the ways that were found for a waiting call are looked for again."""
 
 
 class Outgoing:
@@ -23,15 +32,17 @@ class Outgoing:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._placing: set[asyncio.Task[None]] = set()
+        self.queue = CallQueue(engine.placing, engine.limits)
 
     async def create(self, request: CallRequest) -> Call:
         """Store the call as queued and start placing it.
 
         Raises:
-            Unroutable, CallerNotOwned, Overloaded
+            Unroutable, CallerNotOwned, Overloaded, LimitReached
         """
         engine = self._engine
         placement = self._placement(request)
+        self.queue.check(request.account, placement.routed)
         call = Call(self._record(request), request.application, engine)
         call.max_forwards = request.max_forwards
         begin(call)
@@ -41,7 +52,7 @@ class Outgoing:
         except StoreError as error:
             raise Overloaded(f"the call cannot be stored: {error}") from error
         engine.roster.take(call)
-        task = asyncio.get_running_loop().create_task(_place(call, request, placement))
+        task = asyncio.get_running_loop().create_task(self._begin(call, request, placement))
         self._placing.add(task)
         task.add_done_callback(self._placing.discard)
         return call
@@ -58,6 +69,22 @@ class Outgoing:
             headers=request.to.headers,
             from_host=request.from_host,
         )
+
+    async def _begin(self, call: Call, request: CallRequest, placement: Placement) -> None:
+        """Place it when its turn has come."""
+        share = await self.queue.turn(call, placement.routed)
+        if share is None:
+            return
+        if (utcnow() - call.record.created_at).total_seconds() > _OLD:
+            # A telephone may have moved, a gateway may be down by now.
+            try:
+                placement = self._placement(request)
+            except (Unroutable, CallerNotOwned) as error:
+                share.end()
+                status = error.sip_status if isinstance(error, Unroutable) else 403
+                call.end(Ending.failed(status, REASONS.get(status, ""), error.message))
+                return
+        await _place(call, request, msgspec.structs.replace(placement, share=share))
 
     def _record(self, request: CallRequest) -> CallRecord:
         return self._engine.placing.record(

@@ -10,9 +10,10 @@ from uuid import UUID, uuid4
 import msgspec
 
 from ringback.calls.application import Application
+from ringback.calls.branches import Branches, Way
 from ringback.calls.control import CallerNotOwned, Overloaded, Unroutable
 from ringback.calls.ending import Ending
-from ringback.calls.events import CallInitiated, CallRequested
+from ringback.calls.events import CallInitiated, CallRequested, CallRerouted
 from ringback.calls.leg import HeaderList
 from ringback.calls.record import CallRecord
 from ringback.calls.status import CallStatus, Direction, EndedBy
@@ -21,10 +22,12 @@ from ringback.calls.verbs import Target
 from ringback.media.model import MediaUnavailable
 from ringback.net.clock import utcnow
 from ringback.routing.directory import Account, Client, Directory
+from ringback.routing.gateways import Gateways
 from ringback.routing.inbound import Answering, Called, Connecting, Device, Refused, answer
+from ringback.routing.limits import Limits, Over, Share
 from ringback.routing.outbound import Destination, Route, Routed, Surroundings, is_local, route_call
 from ringback.routing.outbound import Unroutable as NoRoute
-from ringback.sip.events import SessionEvent
+from ringback.sip.events import Failed, SessionEvent
 from ringback.sip.outbound import OutboundCall
 from ringback.sip.uri import NameAddr, Uri
 from ringback.store.errors import StoreError
@@ -41,16 +44,27 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     from_host: str | None = None
     """Host of From, where the route does not say."""
+    share: Share | None = None
+    """The account's and the trunk's, where it was had before."""
 
 
 class Placing:
     """Finds the ways to a target, and places calls on them."""
 
     def __init__(
-        self, directory: Directory, around: Surroundings, *, domain: str, verify_caller_id: bool = False
+        self,
+        directory: Directory,
+        around: Surroundings,
+        limits: Limits,
+        gateways: Gateways,
+        *,
+        domain: str,
+        verify_caller_id: bool = False,
     ) -> None:
         self._directory = directory
         self._around = around
+        self._limits = limits
+        self._gateways = gateways
         self._domain = domain
         self._verify_caller_id = verify_caller_id
 
@@ -63,14 +77,27 @@ class Placing:
         if self._verify_caller_id and self._directory.number(caller_id, account_id) is None:
             raise CallerNotOwned(f"{caller_id} is no number of this account")
 
-    def routes(self, account_id: UUID, target: Target, *, caller_id: str, caller_name: str) -> Routed:
-        """The ways to a target. Raises Unroutable."""
+    def routes(
+        self,
+        account_id: UUID,
+        target: Target,
+        *,
+        caller_id: str,
+        caller_name: str,
+        forwarded_by: str = "",
+    ) -> Routed:
+        """The ways to a target; `forwarded_by`: our number at which the call that is passed on came in.
+
+        Raises Unroutable.
+        """
         wanted = Destination(
             to=f"client:{target.address}" if target.kind == "client" else target.address,
             caller_id=caller_id,
             caller_name=caller_name,
             trunk=target.trunk or "",
             credentials=(target.username, target.password or "") if target.username else None,
+            forwarded_by=forwarded_by,
+            proxy=target.proxy or "",
         )
         routed = route_call(self._directory, self._around, account_id, wanted)
         if isinstance(routed, NoRoute):
@@ -100,6 +127,11 @@ class Placing:
             **known,
         )
 
+    def share(self, account_id: UUID, routed: Routed) -> Share | Over:
+        """The account's share of one more call, over the first trunk that takes it."""
+        trunks = dict.fromkeys(route.trunk for route in routed.routes)
+        return self._limits.admit(self.account(account_id), tuple(trunks))
+
     async def place(self, call: Call, placement: Placement) -> bool:
         """INVITE, and wait for the answer as long as it may ring; whether it was answered.
 
@@ -116,25 +148,59 @@ class Placing:
         return False
 
     def _invite(self, call: Call, placement: Placement) -> bool:
-        route = placement.routed.routes[0]
-        endpoint = call.engine.endpoint
-        trunk = route.trunk.name if route.trunk is not None else None
-        call.append(CallInitiated(sip_call_id=call.record.sip_call_id, target=str(route.target), trunk=trunk))
+        routed = placement.routed
+        share = placement.share or self.share(call.record.account_id, routed)
+        if isinstance(share, Over):
+            call.end(Ending.failed(503, share.words, share.why))
+            return False
+        call.over_future.add_done_callback(lambda _: share.end())
+        first = routed.routes[0]
+        trunk = first.trunk.name if first.trunk is not None else None
+        call.append(CallInitiated(sip_call_id=call.record.sip_call_id, target=str(first.target), trunk=trunk))
         try:
-            call.leg.place(self._invitation(call, placement, route), endpoint.local_address(route.target))
+            call.leg.place(
+                lambda offer, on_event: self._branches(call, placement, share, offer, on_event),
+                call.engine.endpoint.local_address(first.target),
+            )
         except (MediaUnavailable, ValueError) as error:
             status = 503 if isinstance(error, MediaUnavailable) else 500
             call.end(Ending(status=CallStatus.FAILED, cause=str(error), by=EndedBy.SERVER, sip_status=status))
             return False
         return True
 
-    def _invitation(
-        self, call: Call, placement: Placement, route: Route
-    ) -> Callable[[bytes, Callable[[SessionEvent], None]], OutboundCall]:
+    def _branches(
+        self,
+        call: Call,
+        placement: Placement,
+        share: Share,
+        offer: bytes,
+        on_event: Callable[[SessionEvent], None],
+    ) -> Branches:
+        routed = placement.routed
+
+        def rerouted(place: int, failed: Failed) -> None:
+            if call.over:
+                return
+            route = routed.routes[place]
+            call.append(
+                CallRerouted(
+                    target=str(route.target),
+                    trunk=route.trunk.name if route.trunk is not None else None,
+                    sip_status=failed.status,
+                    sip_reason=failed.reason,
+                    cause=failed.cause,
+                )
+            )
+
+        ways = [self._way(call, placement, share, offer, route) for route in routed.routes]
+        return Branches(ways, on_event, parallel=routed.parallel, on_next=rerouted)
+
+    def _way(self, call: Call, placement: Placement, share: Share, offer: bytes, route: Route) -> Way:
         host = route.from_domain or placement.from_host or self._domain
         caller = NameAddr(Uri(user=route.caller_id or None, host=host), display_name=route.caller_name)
+        trunk, gateway = route.trunk, route.gateway
 
-        def invite(offer: bytes, on_event: Callable[[SessionEvent], None]) -> OutboundCall:
+        def start(on_event: Callable[[SessionEvent], None]) -> OutboundCall:
             return call.engine.endpoint.invite(
                 route.target,
                 from_=caller,
@@ -148,7 +214,16 @@ class Placing:
                 max_forwards=call.max_forwards,
             )
 
-        return invite
+        def told(there: bool) -> None:
+            if trunk is not None and gateway is not None:
+                self._gateways.note(trunk, gateway, "" if there else "a call got no answer")
+
+        return Way(
+            start=start,
+            admit=lambda: share.move(trunk),
+            told=told,
+            answer_seconds=trunk.answer_seconds if trunk is not None else Way.answer_seconds,
+        )
 
 
 def _merged(ours: HeaderList, wanted: HeaderList) -> list[tuple[str, str]]:

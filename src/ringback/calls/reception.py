@@ -137,16 +137,16 @@ class Reception:
         if account is None:
             return
         trunk = None if isinstance(answering, Connecting) else answering.trunk
-        lease = self._engine.limits.admit(account, (trunk,))
-        if isinstance(lease, Over):
-            self._refuse(session, Refused(503, lease.why, lease.words), (("Retry-After", "5"),))
+        share = self._engine.limits.admit(account, (trunk,))
+        if isinstance(share, Over):
+            self._refuse(session, Refused(503, share.why, share.words), (("Retry-After", "5"),))
             return
         try:
             call = self._begin(session, account, answering, admitted)
         except BaseException:
-            lease.end()
+            share.end()
             raise
-        call.over_future.add_done_callback(lambda _: lease.end())
+        call.over_future.add_done_callback(lambda _: share.end())
         if replaced is not None:
             call.beside(take_place(call, replaced))
         else:

@@ -17,6 +17,7 @@ from ringback.calls.events import (
     CallInitiated,
     CallReceived,
     CallRequested,
+    CallRerouted,
     CallRinging,
     CallTagged,
     MediaStatistics,
@@ -125,6 +126,11 @@ def _(event: CallReceived, call: CallRecord, at: datetime) -> dict[str, Any]:
 @_change.register
 def _(event: CallRequested, call: CallRecord, at: datetime) -> dict[str, Any]:
     return {"status": CallStatus.QUEUED}
+
+
+@_change.register
+def _(event: CallRerouted, call: CallRecord, at: datetime) -> dict[str, Any]:
+    return {"trunk": event.trunk}
 
 
 @_change.register

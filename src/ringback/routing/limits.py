@@ -1,6 +1,6 @@
 """How many calls at once, and how many a second: of an account and of a trunk. Counted also where unlimited.
 
-No IO and no clock of its own. A lease is one call's share; it ends with the call.
+No IO and no clock of its own. A share is one call's, and ends with it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Over(msgspec.Struct, frozen=True, kw_only=True):
     wait: float | None = None
 
 
-class Lease:
+class Share:
     """One call's share of an account and, if it goes over one, of a trunk."""
 
     def __init__(self, limits: Limits, account: Account | None, trunk: Trunk | None) -> None:
@@ -43,14 +43,14 @@ class Lease:
         if over is None:
             former, self._trunk = self._trunk, trunk
             self._limits.count(trunk)
-            self._limits.release(former)
+            self._limits.reshare(former)
         return over
 
     def end(self) -> None:
         """The call is over; once."""
         if not self._over:
             self._over = True
-            self._limits.release(self._account, self._trunk)
+            self._limits.reshare(self._account, self._trunk)
 
 
 class Limits:
@@ -64,19 +64,20 @@ class Limits:
         self.on_free: Callable[[], None] | None = None
         """Told whenever a share was given back."""
 
-    def admit(self, account: Account | None, trunks: Sequence[Trunk | None] = ()) -> Lease | Over:
+    def admit(self, account: Account | None, trunks: Sequence[Trunk | None] = ()) -> Share | Over:
         """A share for a call, over the first trunk that takes it; None among them needs none."""
-        over = self.over(account)
+        over = self.full(account, trunks)
         if over is not None:
             return over
-        for trunk in trunks or (None,):
-            over = self.over(trunk)
-            if over is None:
-                self.count(account)
-                self.count(trunk)
-                return Lease(self, account, trunk)
-        assert over is not None
-        return over
+        trunk = next((trunk for trunk in trunks if self.over(trunk) is None), None)
+        self.count(account)
+        self.count(trunk)
+        return Share(self, account, trunk)
+
+    def full(self, account: Account | None, trunks: Sequence[Trunk | None]) -> Over | None:
+        """The limit that speaks against one more call: the account's, or that of all trunks."""
+        overs = [self.over(trunk) for trunk in trunks]
+        return self.over(account) or (overs[0] if overs and None not in overs else None)
 
     def over(self, holder: Holder | None) -> Over | None:
         """The limit of an account or a trunk that is reached, if one is."""
@@ -100,7 +101,7 @@ class Limits:
             if holder.limit.per_second:
                 self._rate(holder).take(self._clock(), holder.limit.per_second)
 
-    def release(self, *holders: Holder | None) -> None:
+    def reshare(self, *holders: Holder | None) -> None:
         """One call less."""
         for holder in holders:
             if holder is not None:

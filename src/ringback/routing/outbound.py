@@ -32,6 +32,7 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     trunk: str = ""
     credentials: tuple[str, str] | None = None
     forwarded_by: str = ""  # the number of ours at which the call that is passed on came in
+    proxy: str = ""  # a SIP URI where the request goes first
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +84,8 @@ def route_call(
     directory: Directory, around: Surroundings, account_id: UUID, wanted: Destination
 ) -> Routed | Unroutable:
     """Where a call of an account goes."""
+    if wanted.proxy:
+        return _by_proxy(directory, around, account_id, wanted)
     to = wanted.to.strip()
     for prefix in CLIENT_PREFIXES:
         if to.lower().startswith(prefix):
@@ -93,6 +96,27 @@ def route_call(
     if client is not None and client.account_id == account_id:
         return _to_client(directory, around, account_id, to, wanted)
     return _to_uri(directory, around, account_id, to, wanted)
+
+
+def _by_proxy(
+    directory: Directory, around: Surroundings, account_id: UUID, wanted: Destination
+) -> Routed | Unroutable:
+    """The same ways, through a proxy that the application names."""
+    try:
+        proxy = Uri.parse(wanted.proxy)
+    except SipParseError as error:
+        return Unroutable(404, f"the proxy {wanted.proxy!r} is no SIP URI: {error.reason}")
+    if proxy.scheme not in ("sip", "sips"):
+        return Unroutable(404, f"the proxy {wanted.proxy!r} is no SIP URI")
+    refusal = around.may_reach(proxy)
+    if refusal is not None:
+        return Unroutable(403, f"{proxy.hostport} must not be reached: {refusal}")
+    routed = route_call(directory, around, account_id, msgspec.structs.replace(wanted, proxy=""))
+    if isinstance(routed, Unroutable):
+        return routed
+    hop = proxy.with_(user=None, params=proxy.params.with_("lr"))
+    routes = tuple(msgspec.structs.replace(route, route=(hop, *route.route)) for route in routed.routes)
+    return Routed(routes, parallel=routed.parallel)
 
 
 def _to_client(

@@ -66,6 +66,8 @@ class OutboundCall(Session):
         self._cancel_headers: list[tuple[str, str]] | None = None
         self._cancel_sent = False
         self._over: Pending[Response] = Pending()
+        self.heard = False
+        """Whether any response has come."""
         self.offers.open = invitation.offer is not None
         self.offers.local_sdp = invitation.offer
 
@@ -151,6 +153,7 @@ class OutboundCall(Session):
 
     def _on_response(self, exchange: Exchange, response: Response) -> None:
         status = response.status
+        self.heard = True
         if exchange.flow is not None:
             self.source = exchange.flow
         if status == 100:
