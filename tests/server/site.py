@@ -250,7 +250,10 @@ def site_settings(app: WebApp, data: Path, **changes: Any) -> Any:
             NumberTable(number=number, account="test", application=name) for name, number in NUMBERS.items()
         ),
         "trunk": (TrunkTable(name="local", account="test", inbound_from=("127.0.0.0/8", "::1/128")),),
-        "client": (ClientTable(username=DEVICE, account="test", password=DEVICE_PASSWORD),),
+        "client": (
+            ClientTable(username=DEVICE, account="test", password=DEVICE_PASSWORD),
+            ClientTable(username="bob", account="test", password="builder"),
+        ),
     }
     return settings_for(data, *applications, **{**values, **changes})
 

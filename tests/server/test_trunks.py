@@ -74,19 +74,22 @@ def header(call: PhoneCall, name: str) -> str | None:
 
 
 async def test_a_gateway_that_cannot_is_followed_by_the_next(data: Path) -> None:
-    async with gateway() as first, gateway() as second:
-        async with site(data, trunk(address(first), address(second))) as here:
-            sid = await create(here)
-            refused = await first.incoming(10)
-            refused.reject(503)
-            taken = await second.incoming(10)
-            taken.answer()
-            await taken.ended(10)
-            await here.server.settled()
-            call = await here.call("laml", sid)
-            assert call["status"] == "completed"
-            kinds = [event.kind for event in await here.server.store.events(sid)]
-            assert kinds.count("call.rerouted") == 1
+    async with (
+        gateway() as first,
+        gateway() as second,
+        site(data, trunk(address(first), address(second))) as here,
+    ):
+        sid = await create(here)
+        refused = await first.incoming(10)
+        refused.reject(503)
+        taken = await second.incoming(10)
+        taken.answer()
+        await taken.ended(10)
+        await here.server.settled()
+        call = await here.call("laml", sid)
+        assert call["status"] == "completed"
+        kinds = [event.kind for event in await here.server.store.events(sid)]
+        assert kinds.count("call.rerouted") == 1
 
 
 async def test_one_that_says_nothing_is_passed_over_and_left_alone_for_a_while(data: Path) -> None:
@@ -118,14 +121,17 @@ async def test_the_next_trunk_takes_what_the_first_cannot(data: Path) -> None:
 
 
 async def test_what_a_person_says_ends_the_search(data: Path) -> None:
-    async with gateway() as first, gateway() as second:
-        async with site(data, trunk(address(first), address(second))) as here:
-            sid = await create(here)
-            (await first.incoming(10)).reject(486)
-            await here.server.settled()
-            assert (await here.call("laml", sid))["status"] == "busy"
-            with pytest.raises(TimeoutError):
-                await second.incoming(0.1)
+    async with (
+        gateway() as first,
+        gateway() as second,
+        site(data, trunk(address(first), address(second))) as here,
+    ):
+        sid = await create(here)
+        (await first.incoming(10)).reject(486)
+        await here.server.settled()
+        assert (await here.call("laml", sid))["status"] == "busy"
+        with pytest.raises(TimeoutError):
+            await second.incoming(0.1)
 
 
 class DemandingGateway:
@@ -197,18 +203,20 @@ async def test_numbers_and_callers_are_written_as_the_carrier_wants_them(data: P
 
 
 async def test_a_call_that_is_passed_on_says_by_whom(data: Path) -> None:
-    async with gateway() as carrier:
-        async with site(data, trunk(address(carrier), diversion=True), FROM_CARRIER) as here:
-            here.reply("laml", "voice", "<Dial>+493012345678</Dial>")
-            async with here.caller("+14155550142") as phone:
-                mine = await phone.call(NUMBERS["laml"])
-                call = await carrier.incoming(10)
-                assert header(call, "Diversion") == f"<sip:{NUMBERS['laml']}@127.0.0.1>;reason=unconditional"
-                assert call.invite is not None
-                assert call.invite.from_.uri.user == "+14155550142"
-                call.reject()
-                mine.hang_up()
-                await here.server.settled()
+    async with (
+        gateway() as carrier,
+        site(data, trunk(address(carrier), diversion=True), FROM_CARRIER) as here,
+    ):
+        here.reply("laml", "voice", "<Dial>+493012345678</Dial>")
+        async with here.caller("+14155550142") as phone:
+            mine = await phone.call(NUMBERS["laml"])
+            call = await carrier.incoming(10)
+            assert header(call, "Diversion") == f"<sip:{NUMBERS['laml']}@127.0.0.1>;reason=unconditional"
+            assert call.invite is not None
+            assert call.invite.from_.uri.user == "+14155550142"
+            call.reject()
+            mine.hang_up()
+            await here.server.settled()
 
 
 # -- from the carrier
@@ -277,39 +285,43 @@ async def test_an_account_begins_so_many_calls_a_second(data: Path) -> None:
 
 
 async def test_calls_created_by_rest_wait_for_their_turn(data: Path) -> None:
-    async with gateway() as carrier:
-        async with site(data, trunk(address(carrier), max_calls=1), max_queued=2) as here:
-            sids = [await create(here, f"+49301234567{last}") for last in range(3)]
-            first = await carrier.incoming(10)
-            assert [(await here.call("laml", sid))["status"] for sid in sids[1:]] == ["queued", "queued"]
-            # No more may wait.
-            values = {"From": "+14155550100", "To": "+493012345679", "Url": f"{here.app.url}/laml/voice"}
-            status, body = await here.post("laml", "Calls", **values)
-            assert status >= 400, body
-            # One that waits can be called off; the next has its turn when a call ends.
-            status, body = await here.post("laml", f"Calls/{sids[1]}", Status="canceled")
-            assert status == 200, body
-            first.reject()
-            third = await carrier.incoming(10)
-            assert third.invite is not None
-            assert third.invite.uri.user == "+493012345672"
-            third.reject()
-            await here.server.settled()
-            statuses = [(await here.call("laml", sid))["status"] for sid in sids]
-            assert statuses == ["busy", "canceled", "busy"]
+    async with (
+        gateway() as carrier,
+        site(data, trunk(address(carrier), max_calls=1), max_queued=2) as here,
+    ):
+        sids = [await create(here, f"+49301234567{last}") for last in range(3)]
+        first = await carrier.incoming(10)
+        assert [(await here.call("laml", sid))["status"] for sid in sids[1:]] == ["queued", "queued"]
+        # No more may wait.
+        values = {"From": "+14155550100", "To": "+493012345679", "Url": f"{here.app.url}/laml/voice"}
+        status, body = await here.post("laml", "Calls", **values)
+        assert status >= 400, body
+        # One that waits can be called off; the next has its turn when a call ends.
+        status, body = await here.post("laml", f"Calls/{sids[1]}", Status="canceled")
+        assert status == 200, body
+        first.reject()
+        third = await carrier.incoming(10)
+        assert third.invite is not None
+        assert third.invite.uri.user == "+493012345672"
+        third.reject()
+        await here.server.settled()
+        statuses = [(await here.call("laml", sid))["status"] for sid in sids]
+        assert statuses == ["busy", "canceled", "busy"]
 
 
 async def test_a_dialled_leg_over_the_limit_fails(data: Path) -> None:
-    async with gateway() as carrier:
-        async with site(data, trunk(address(carrier), max_calls=1), FROM_CARRIER) as here:
-            await create(here)
-            blocking = await carrier.incoming(10)
-            here.reply("laml", "voice", '<Dial action="/laml/after">+493012345678</Dial>')
-            here.reply("laml", "after", "<Hangup/>")
-            async with here.caller() as phone:
-                mine = await phone.call(NUMBERS["laml"])
-                asked = await here.app.request("/laml/after")
-                assert asked.fields["DialCallStatus"] == "failed"
-                mine.hang_up()
-            blocking.reject()
-            await here.server.settled()
+    async with (
+        gateway() as carrier,
+        site(data, trunk(address(carrier), max_calls=1), FROM_CARRIER) as here,
+    ):
+        await create(here)
+        blocking = await carrier.incoming(10)
+        here.reply("laml", "voice", '<Dial action="/laml/after">+493012345678</Dial>')
+        here.reply("laml", "after", "<Hangup/>")
+        async with here.caller() as phone:
+            mine = await phone.call(NUMBERS["laml"])
+            asked = await here.app.request("/laml/after")
+            assert asked.fields["DialCallStatus"] == "failed"
+            mine.hang_up()
+        blocking.reject()
+        await here.server.settled()

@@ -24,7 +24,7 @@ from ringback.sip.flow import split_address
 from ringback.sip.grammar import Params
 from ringback.sip.inbound import InboundCall
 from ringback.sip.incoming import IncomingRequest
-from ringback.sip.message import Response
+from ringback.sip.message import Request, Response
 from ringback.sip.negotiate import Capabilities, LocalMedia, Negotiated, accept_answer, answer, make_offer
 from ringback.sip.outbound import OutboundCall
 from ringback.sip.pending import Pending
@@ -75,6 +75,12 @@ class PhoneCall:
         self._answered: asyncio.Future[None] = loop.create_future()
         self._ended: asyncio.Future[str] = loop.create_future()
         self._answered.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    @property
+    def invite(self) -> Request | None:
+        """The INVITE of an incoming call."""
+        session = self._session
+        return session.request if isinstance(session, InboundCall) else None
 
     # -- what a person does
 
