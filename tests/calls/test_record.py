@@ -59,6 +59,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "call.tagged": {"custom": {"order": 7}},
     "answerer.detected": {"answered_by": "human", "detection_ms": 900},
     "recording.changed": {"recording": RECORDING},
+    "call.rerouted": {"trunk": "backup"},
 }
 """By kind; an event that is not here changes nothing at all."""
 
