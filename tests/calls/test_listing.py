@@ -31,6 +31,8 @@ LATER = NOON + timedelta(hours=1)
         ({"from_": "0100", "match_suffix": True}, {"from_suffix": "0100"}),
         ({"to": "+0100", "match_suffix": True}, {"to_suffix": "+0100"}),
         ({"parent_id": CALL}, {"parent_id": str(CALL)}),
+        ({"trunk": "carrier", "answered": False}, {"trunk_name": "carrier", "answered": False}),
+        ({"party": "0100"}, {"party": "0100"}),
         (
             {"started_from": NOON, "started_before": LATER},
             {"created_from": NOON.timestamp(), "created_to": LATER.timestamp()},

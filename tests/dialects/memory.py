@@ -10,7 +10,7 @@ from uuid import UUID
 from ringback.calls.control import NoSuchRecording, RecordingFile, RecordingFilter, RecordingIsLive
 from ringback.calls.record import CallRecord
 from ringback.calls.recording import Recording, RecordingStatus
-from ringback.calls.verbs import RecordingPlan, Refer
+from ringback.calls.verbs import Configure, RecordingPlan, Refer
 
 _TYPES = {"wav": "audio/x-wav", "mp3": "audio/mpeg"}
 
@@ -52,6 +52,10 @@ class LiveChanges:
 
     async def amplify(self, account_id: UUID, call_id: UUID, *, decibels: float) -> CallRecord:
         call: CallRecord = await self._done("amplify", account_id, call_id, decibels)
+        return call
+
+    async def configure(self, account_id: UUID, call_id: UUID, verb: Configure) -> CallRecord:
+        call: CallRecord = await self._done("configure", account_id, call_id, verb)
         return call
 
     async def limit_time(self, account_id: UUID, call_id: UUID, seconds: float) -> CallRecord:

@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from ringback.calls.application import Application, Document
     from ringback.calls.record import CallRecord
     from ringback.calls.recording import Recording, RecordingStatus
-    from ringback.calls.verbs import Hook, MachineDetection, Play, RecordingPlan, Refer, Say, Target, Verb
+    from ringback.calls.verbs import (
+        Configure,
+        Hook,
+        MachineDetection,
+        Play,
+        RecordingPlan,
+        Refer,
+        Say,
+        Target,
+        Verb,
+    )
     from ringback.routing.directory import Account
 
 
@@ -60,6 +70,11 @@ class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
     match_suffix: bool = False
     """`from_` and `to` match the end of the number rather than the whole."""
     parent_id: UUID | None = None
+    trunk: str | None = None
+    """The name of the trunk that it came or went through."""
+    answered: bool | None = None
+    party: str = ""
+    """A part of the calling or the called number."""
     started_from: datetime | None = None
     """Inclusive; 'started' is the moment the call was created here."""
     started_before: datetime | None = None
@@ -363,6 +378,14 @@ class Calls(Protocol):
 
         Raises:
             NoSuchCall, CallIsOver, WrongState (no media yet)
+        """
+        ...
+
+    async def configure(self, account_id: UUID, call_id: UUID, verb: Configure) -> CallRecord:
+        """Change how the rest of the call behaves, at once and beside what it does.
+
+        Raises:
+            NoSuchCall, CallIsOver, WrongState (no media yet, where it is about what is heard)
         """
         ...
 

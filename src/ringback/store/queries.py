@@ -189,6 +189,9 @@ def _particulars(wanted: CallFilter) -> list[ColumnElement[bool]]:
         conditions.append(calls.c.from_.endswith(wanted.from_suffix, autoescape=True))
     if wanted.to_suffix:
         conditions.append(calls.c.to.endswith(wanted.to_suffix, autoescape=True))
+    if wanted.party:
+        either = (calls.c.from_, calls.c.to)
+        conditions.append(or_(*(column.contains(wanted.party, autoescape=True) for column in either)))
     if wanted.top_level:
         conditions.append(calls.c.parent_id.is_(None))
     if wanted.open_or_ended_from is not None:

@@ -123,6 +123,7 @@ class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
     to: tuple[str, ...] = ()
     from_suffix: str = ""
     to_suffix: str = ""
+    party: str = ""  # a part of either
     parent_id: str | None = None
     top_level: bool = False  # only calls without a parent
     sip_call_id: str | None = None

@@ -17,13 +17,14 @@ from starlette.applications import Starlette
 from tests.dialects.memory import LiveChanges, MemoryRecordings
 
 from ringback.calls.application import Action, Document, NewCall, Redirected, SipMessageFacts
+from ringback.calls.application import Ask as Question
 from ringback.calls.control import CallFilter, CallIsOver, CallRequest, NoSuchCall, WrongState
 from ringback.calls.events import CallEnded
 from ringback.calls.outcome import Outcome
 from ringback.calls.record import CallRecord, apply
 from ringback.calls.services import Services
 from ringback.calls.status import CallStatus, Direction, EndedBy
-from ringback.calls.verbs import Gather, Hook
+from ringback.calls.verbs import Callee, Gather, Hook, Target
 from ringback.dialects.jambonz import Jambonz
 from ringback.dialects.jambonz.dialler import Timing
 from ringback.dialects.jambonz.setup import setup_of
@@ -31,6 +32,7 @@ from ringback.dialects.jambonz.webhook import JambonzApplication
 from ringback.net.guard import AddressPolicy
 from ringback.net.http import HttpPool
 from ringback.routing.directory import Account, Application, Directory, Speech
+from ringback.webhooks.delivery import Delivery
 
 ACCOUNT = Account(
     id=UUID("3fa85f64-5717-4562-b3fc-2c963f66afa6"),
@@ -160,6 +162,13 @@ class MemoryCalls(LiveChanges):
         self.done.put_nowait(what)
         return call
 
+    async def _done(self, what: str, account_id: UUID, call_id: UUID, *details: Any) -> Any:
+        await self._live(account_id, call_id)
+        if self.fail:
+            raise self.fail
+        self.done.put_nowait((what, *details))
+        return await super()._done(what, account_id, call_id, *details)
+
     async def delete(self, account_id: UUID, call_id: UUID) -> None:
         del self.records[call_id]
 
@@ -200,6 +209,11 @@ def _matches(call: CallRecord, which: CallFilter) -> bool:
         and (which.directions is None or call.direction in which.directions)
         and (which.from_ is None or call.from_ == which.from_)
         and (which.to is None or call.to == which.to)
+        and (which.trunk is None or call.trunk == which.trunk)
+        and (which.answered is None or (call.answered_at is not None) == which.answered)
+        and (which.party in call.from_ or which.party in call.to)
+        and (which.started_from is None or call.created_at >= which.started_from)
+        and (which.started_before is None or call.created_at < which.started_before)
         and (after is None or call.ended_at is None or call.ended_at > after)
     )
 
@@ -344,28 +358,50 @@ SAY = {"verb": "say", "text": "hello"}
 ENDED = CallEnded(status=CallStatus.COMPLETED, cause="", by=EndedBy.REMOTE, sip_status=200, sip_reason="OK")
 
 
+CALLEE = UUID("5f0c6a1e-77aa-4b2c-8c3d-0a1b2c3d4e5f")
+
+
 class Phone:
     """What the engine does with one application on one call."""
 
-    def __init__(self, services: Services, url: str, timing: Timing, **fields: Any) -> None:
-        setup = setup_of(configured(url, **fields))
-        self.application = JambonzApplication(services, ACCOUNT, setup, timing=timing)
-        self.record = record()
+    def __init__(self, application: JambonzApplication, call: CallRecord) -> None:
+        self.application = application
+        self.record = call
+
+    def callee(self, **fields: Any) -> Phone:
+        """A leg that this call's dial calls."""
+        callee = Callee(target=Target(kind="client", address="bob"), shown="bob")
+        call = record(
+            id=CALLEE,
+            direction=Direction.OUTBOUND_DIAL,
+            parent_id=self.record.id,
+            status=CallStatus.QUEUED,
+            to="bob",
+            source="",
+            trunk=None,
+            progress=0,
+            **fields,
+        )
+        return Phone(self.application.for_callee(callee, self.record), call)
+
+    def ask(self, question: Question) -> asyncio.Task[Any]:
+        return asyncio.create_task(self.application.ask(question, self.record))
 
     def start(self) -> asyncio.Task[Document | None]:
         return asyncio.create_task(self.application.ask(NewCall(invite=INVITE), self.record))
 
-    def act(self, url: str, **outcome: Any) -> asyncio.Task[Document | None]:
+    def act(self, url: str, **outcome: Any) -> asyncio.Task[Any]:
         action = Action(verb=Gather(id="menu"), hook=Hook(url=url), outcome=Outcome(**outcome))
         return asyncio.create_task(self.application.ask(action, self.record))
 
     def redirect(self, url: str) -> asyncio.Task[Document | None]:
         return asyncio.create_task(self.application.ask(Redirected(hook=Hook(url=url)), self.record))
 
-    def tell(self, event: Any) -> None:
+    def tell(self, event: Any) -> Sequence[Delivery]:
         self.record = apply(self.record, event, CREATED)
-        self.application.deliveries(event, self.record)
+        due = self.application.deliveries(event, self.record)
         self.application.notify(event, self.record)
+        return due
 
     async def open(self, app: SocketApp, verbs: Any = None) -> tuple[Socket, Document]:
         starting = self.start()
@@ -382,7 +418,8 @@ async def phones(services: Services, calls: MemoryCalls, socket_app: SocketApp) 
     made: list[Phone] = []
 
     def make(url: str, timing: Timing = PATIENT, **fields: Any) -> Phone:
-        made.append(Phone(services, url, timing, **fields))
+        setup = setup_of(configured(url, **fields))
+        made.append(Phone(JambonzApplication(services, ACCOUNT, setup, timing=timing), record()))
         return made[-1]
 
     yield make

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from ringback.calls.verbs import HangUp, Hook, Pause
+from ringback.calls.services import Services
+from ringback.calls.verbs import Answering, Configure, HangUp, Hook, Pause, RecordingPlan, Say
 
-from .conftest import ACCOUNT, SAY, MemoryCalls, SocketApp, done, record
+from .conftest import ACCOUNT, APPLICATION, SAY, MemoryCalls, SocketApp, configured, done, record
 
 
 async def test_commands_reach_the_call(phones: Any, socket_app: SocketApp, calls: MemoryCalls) -> None:
@@ -32,6 +33,81 @@ async def test_commands_reach_the_call(phones: Any, socket_app: SocketApp, calls
     for command, data, _ in expected:
         await socket.command(command, data)
     assert [await done(calls) for _ in expected] == [what for _, _, what in expected]
+
+
+WHISPER = [Say(answering=Answering.ANSWER, texts=("hello",), voice="Anna", language="en-GB", vendor="google")]
+PLAN = RecordingPlan(source="control", channels=2, events=())
+REQUEST = {"method": "INFO", "content_type": "a/b", "content": "x"}
+SENT = ("send_request", "INFO", {"content_type": "a/b", "body": "x", "headers": ()})
+
+
+@pytest.mark.parametrize(
+    ("command", "data", "what"),
+    [
+        ("whisper", {"whisper": SAY}, ("play_over", WHISPER)),
+        ("whisper", [SAY], ("play_over", WHISPER)),
+        ("record", {"action": "startCallRecording", "type": "cloud"}, ("start_recording", PLAN)),
+        (
+            "record",
+            {"action": "pauseCallRecording", "silence": True},
+            ("change_recording", "pause", {"silence": True}),
+        ),
+        ("sip:request", {"sip_request": REQUEST}, SENT),
+        ("sip:request", REQUEST, SENT),
+        ("boostAudioSignal", {"boostAudioSignal": "6 dB"}, ("amplify", 6.0)),
+        ("boostAudioSignal", -6, ("amplify", -6.0)),
+        ("redirect", {"child_call_hook": "/child"}, ("redirect_callee", {"hook": Hook(url="/child")})),
+        (
+            "config",
+            {"boostAudioSignal": 2},
+            ("configure", Configure(answering=Answering.ANSWER, gain_db=2.0)),
+        ),
+        ("config", {"referHook": "/r"}, ("configure", Configure(refer_hook=Hook(url="/r")))),
+        (
+            "config",
+            {"record": {"action": "startCallRecording", "type": "cloud"}},
+            ("start_recording", PLAN),
+        ),
+        (
+            "config",
+            {"record": {"action": "stopCallRecording"}},
+            ("change_recording", "stop", {"silence": False}),
+        ),
+    ],
+)
+async def test_what_rest_can_do_commands_can(
+    phones: Any, socket_app: SocketApp, calls: MemoryCalls, command: str, data: Any, what: tuple[Any, ...]
+) -> None:
+    calls.found["send_request"] = (200, "OK")
+    socket, _ = await phones(socket_app.url).open(socket_app)
+    await socket.command(command, data)
+    assert await done(calls) == what
+
+
+async def test_a_command_may_place_another_call(
+    phones: Any, socket_app: SocketApp, calls: MemoryCalls, services: Services
+) -> None:
+    services.directory.put(configured("https://app.example/voice"))
+    socket, _ = await phones(socket_app.url).open(socket_app)
+    body = {
+        "from": "+1",
+        "to": {"type": "phone", "number": "+14155550123"},
+        "application_sid": str(APPLICATION),
+    }
+    await socket.command("dial", body)
+    await socket.command("tag", {})
+    assert await done(calls) == ("tag", {})
+    (request,) = calls.requests
+    assert request.to.address == "+14155550123"
+    assert request.application.state()["call_hook"]["url"] == "https://app.example/voice"
+
+
+async def test_both_hooks_in_one_command_the_callee_first(
+    phones: Any, socket_app: SocketApp, calls: MemoryCalls
+) -> None:
+    socket, _ = await phones(socket_app.url).open(socket_app)
+    await socket.command("redirect", {"call_hook": "/parent", "child_call_hook": "/child"})
+    assert [(await done(calls))[0] for _ in range(2)] == ["redirect_callee", "redirect"]
 
 
 async def test_a_redirect_may_wait_its_turn(phones: Any, socket_app: SocketApp, calls: MemoryCalls) -> None:
@@ -58,10 +134,43 @@ async def test_config_changes_the_session(phones: Any, socket_app: SocketApp, ca
 @pytest.mark.parametrize(
     ("command", "data", "why"),
     [
-        ("whisper", {"whisper": []}, "command whisper is not supported"),
+        ("dub", {"action": "addTrack"}, "command dub is not supported"),
         ("nonsense", {}, "command nonsense is not supported"),
         ("redirect", [{"verb": "shout"}], "invalid instruction: shout"),
-        ("redirect", {"child_call_hook": "/x"}, "redirect needs an array of verbs or a call_hook"),
+        ("redirect", {}, "redirect needs an array of verbs or a call_hook"),
+        ("redirect", "now", "redirect needs an array of verbs or a call_hook"),
+        ("redirect", {"parent_call": 7}, "redirect: property parent_call has invalid data type"),
+        ("redirect", {"child_call_hook": 7}, "redirect: property child_call_hook has invalid data type"),
+        ("redirect", {"child_call": [SAY]}, "there is no callee that is connected"),
+        ("whisper", {"whisper": []}, "whisper: missing value for verb"),
+        ("whisper", {"verb": "pause", "length": 1}, "whisper: pause is not allowed, only say and play"),
+        ("whisper", "https://a.example/x", "malformed jambonz payload: missing verb property"),
+        ("record", {"action": "x"}, "record requires action property"),
+        (
+            "record",
+            {"action": "startCallRecording"},
+            "record requires siprecServerURL property when starting recording",
+        ),
+        (
+            "sip:request",
+            {"method": "INFO"},
+            "sip_request requires method, content_type and content properties",
+        ),
+        (
+            "sip:request",
+            {"method": "BYE", "content_type": "text/plain", "content": "x"},
+            "sip:request: method BYE is not supported",
+        ),
+        ("boostAudioSignal", "loud", "invalid boostAudioSignal"),
+        ("media:path", {"media_path": "short"}, "invalid media_path"),
+        ("listen:status", {"listen_status": "stop"}, "invalid listen_status"),
+        (
+            "listen:status",
+            {"listen_status": "pause"},
+            "nothing runs on the call that listen_status could change",
+        ),
+        ("conf:mute-status", "loud", "invalid conf_mute_status"),
+        ("dial", {"to": {}}, "missing from parameter"),
         ("redirect", {"call_hook": 7}, "redirect: property call_hook has invalid data type"),
         ("call:status", "ringing", "invalid call_status"),
         ("dtmf", {"digit": "x"}, "invalid dtmf"),
@@ -69,7 +178,7 @@ async def test_config_changes_the_session(phones: Any, socket_app: SocketApp, ca
         ("mute:status", "quiet", "invalid mute_status"),
         ("tag", "x", "invalid tag data"),
         ("config", [], "config: must be an object"),
-        ("config", {"amd": {"actionHook": "/a"}}, "config: not supported: amd"),
+        ("config", {"bargeIn": {"enable": True}}, "config: not supported: bargeIn"),
         ("config", {"zz": 1}, "config: unknown property zz"),
     ],
 )
@@ -90,6 +199,7 @@ async def test_another_call_may_be_named(phones: Any, socket_app: SocketApp, cal
     assert await done(calls) == ("tag", {"a": 1})
     for sid, name, why in [
         (str(other.id), "redirect", "command redirect is not supported for another call"),
+        (str(other.id), "config", "command config is not supported for another call"),
         ("nonsense", "tag", "callSid is not a call sid"),
         ("00000000-0000-4000-8000-000000000000", "tag", "no such call"),
     ]:

@@ -9,7 +9,7 @@ import pytest
 
 from ringback.calls.control import Overloaded, Unroutable
 from ringback.calls.services import Services
-from ringback.calls.verbs import Target
+from ringback.calls.verbs import Hook, Target
 from ringback.routing.directory import Application
 
 from .conftest import ACCOUNT, APPLICATION, CALL, OTHER, Ask, MemoryCalls, configured
@@ -63,6 +63,33 @@ async def test_create_by_application(rest: Ask, calls: MemoryCalls) -> None:
     state = request.application.state()
     assert state["call_hook"]["url"] == "https://app.example/voice"  # the application's wins over the body's
     assert state["status_hook"]["url"] == "https://app.example/status"
+    assert request.detection is None
+
+
+async def test_create_with_detection_and_hooks_for_the_dialog(rest: Ask, calls: MemoryCalls) -> None:
+    body = {
+        **VALID,
+        "to": {**PHONE, "proxy": "sip:192.0.2.8"},
+        "amd": {"actionHook": "/amd", "thresholdWordCount": 5},
+        "referHook": "/refer",
+        "sipRequestWithinDialogHook": {"url": "https://other.example/request", "method": "GET"},
+        "answerOnBridge": True,
+        "dual_streams": True,
+    }
+    assert (await rest("POST", CALLS, json=body)).status == 201
+    request = calls.requests[0]
+    assert request.to.proxy == "sip:192.0.2.8"
+    assert request.detection is not None
+    assert request.detection.report == Hook(url="https://app.example/amd")
+    assert (request.detection.words_threshold, request.detection.asynchronous) == (5, True)
+    state = request.application.state()
+    assert state["refer_hook"]["url"] == "https://app.example/refer"
+    assert state["request_hook"] == {
+        "url": "https://other.example/request",
+        "method": "GET",
+        "username": None,
+        "password": None,
+    }
 
 
 async def test_create_with_hooks_of_its_own(rest: Ask, calls: MemoryCalls) -> None:
@@ -143,7 +170,13 @@ ALL_FIVE = "either application_sid or set of " + ", ".join(SPEECH) + " required"
             {**VALID, "to": {"type": "sip", "sipUri": "a@b"}},
             'missing or invalid to property: {"type":"sip","sipUri":"a@b"}',
         ),
-        ({**VALID, "to": {**PHONE, "proxy": "sip:p"}}, "to property proxy is not supported"),
+        ({**VALID, "to": {**PHONE, "proxy": "sip:"}}, "invalid proxy"),
+        ({**VALID, "to": {**PHONE, "confirmHook": "/c"}}, "to property confirmHook is not supported"),
+        ({**VALID, "to": {**PHONE, "vmail": True}}, "to property vmail is not supported"),
+        (
+            {**VALID, "to": {"type": "user", "name": "bob", "overrideTo": "77"}},
+            "to property overrideTo is not supported for type user",
+        ),
         ({**VALID, "to": {"type": "teams", "number": "1"}}, "to type teams is not supported"),
         ({"from": "+1", "to": PHONE}, ALL_FIVE),
         ({**OWN, "speech_recognizer_language": ""}, ALL_FIVE),
@@ -156,8 +189,11 @@ ALL_FIVE = "either application_sid or set of " + ", ".join(SPEECH) + " required"
         ({**OWN, "call_hook": 7}, "call_hook must be a string or an object containing a url property"),
         ({**OWN, "call_status_hook": "ftp://a/b"}, "call_status_hook url be an absolute url"),
         ({**OWN, "app_json": "[{}]"}, "invalid app_json: malformed jambonz payload: missing verb property"),
-        ({**VALID, "amd": {"actionHook": "/a"}}, "amd is not supported"),
-        ({**VALID, "dual_streams": True}, "dual_streams is not supported"),
+        ({**VALID, "amd": {"thresholdWordCount": 5}}, "amd: missing value for actionHook"),
+        ({**VALID, "amd": True}, "invalid amd"),
+        ({**VALID, "amd": {"actionHook": "/a", "speed": 1}}, "amd: unknown property speed"),
+        ({**VALID, "transcribe": {}, "record": {"action": "x"}}, "record is not supported"),
+        ({**VALID, "referHook": 7}, "referHook must be a string or an object containing a url property"),
         ({**VALID, "tag": "x"}, "invalid tag data"),
         ({**VALID, "timeout": 0}, "invalid timeout"),
         ({**VALID, "timeLimit": "60"}, "invalid timeLimit"),

@@ -352,13 +352,12 @@ def test_config_names_what_is_not_built() -> None:
             "verb": "config",
             "bargeIn": {"enable": True},
             "listen": {"enable": False},
-            "amd": {"actionHook": "/amd"},
-            "boostAudioSignal": 0,
+            "transcribe": {"enable": True},
         }
     )
     assert isinstance(verb, Unbuilt)
     assert not verb.failure
-    assert verb.note.message == "config: not supported: bargeIn, amd"
+    assert verb.note.message == "config: not supported: bargeIn, transcribe"
 
 
 EVERYTHING = {
@@ -392,6 +391,7 @@ BUILT = {
     "answer",
     "alert",
     "config",
+    "dial",
     "dtmf",
     "gather",
     "hangup",
@@ -400,6 +400,8 @@ BUILT = {
     "redirect",
     "say",
     "sip:decline",
+    "sip:refer",
+    "sip:request",
     "tag",
 }
 

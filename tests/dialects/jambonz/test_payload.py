@@ -14,7 +14,8 @@ from ringback.calls.outcome import EndOfVerb, Outcome
 from ringback.calls.record import CallRecord, apply
 from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.calls.verbs import Gather, Pause, Play
-from ringback.dialects.jambonz.payload import action, encode, new_call, query, snake, status_event
+from ringback.dialects.jambonz.outcomes import action
+from ringback.dialects.jambonz.payload import encode, new_call, query, snake, status_event
 from ringback.routing.directory import Speech
 
 from .conftest import ACCOUNT, APPLICATION, CALL, CREATED, INVITE, record

@@ -9,10 +9,10 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from ringback.calls.control import WrongState
+from ringback.calls.control import NoSuchRecording, WrongState
 from ringback.calls.services import Services
 from ringback.calls.status import CallStatus, Direction
-from ringback.calls.verbs import Hook
+from ringback.calls.verbs import Answering, Clip, Hook, Play, RecordingPlan, Say
 from ringback.dialects.jambonz.setup import setup_of
 from ringback.dialects.jambonz.webhook import JambonzApplication
 from ringback.net.clock import utcnow
@@ -22,6 +22,7 @@ from .conftest import ACCOUNT, APPLICATION, CALL, OTHER, Ask, MemoryCalls, confi
 BASE = f"/v1/Accounts/{ACCOUNT.id}"
 CALLS = f"{BASE}/Calls"
 ONE = f"{CALLS}/{CALL}"
+INCOMPATIBLE = f"current call state is incompatible with requested action for call_sid {CALL}"
 
 
 @pytest.fixture(autouse=True)
@@ -196,6 +197,10 @@ async def test_counts(rest: Ask, path: str) -> None:
 # -- update
 
 
+def whispered(text: str) -> Say:
+    return Say(answering=Answering.ANSWER, texts=(text,), voice="Anna", language="en-GB", vendor="google")
+
+
 @pytest.mark.parametrize("method", ["PUT", "POST"])
 @pytest.mark.parametrize(
     ("body", "done"),
@@ -207,6 +212,40 @@ async def test_counts(rest: Ask, path: str) -> None:
         ({"tag": {"a": {"bC": 1}}, "dtmf": None, "record": False}, ("tag", {"a": {"bC": 1}})),
         ({"dtmf": {"digit": "5"}}, ("send_digits", "5", 250)),
         ({"dtmf": {"digit": 5, "duration": 400}}, ("send_digits", "5", 400)),
+        ({"boostAudioSignal": "6 dB"}, ("amplify", 6.0)),
+        ({"boostAudioSignal": -3}, ("amplify", -3.0)),
+        (
+            {"whisper": {"verb": "say", "text": "psst", "loop": 5}},
+            ("play_over", [whispered("psst")]),
+        ),
+        (
+            {"whisper": [{"say": {"text": "a"}}, {"verb": "play", "url": "/b.wav", "actionHook": "/x"}]},
+            (
+                "play_over",
+                [
+                    whispered("a"),
+                    Play(answering=Answering.ANSWER, clips=(Clip("https://app.example/b.wav"),)),
+                ],
+            ),
+        ),
+        (
+            {"record": {"action": "startCallRecording", "type": "cloud", "recordingID": "r-1"}},
+            (
+                "start_recording",
+                RecordingPlan(source="control", channels=2, events=(), custom_id="r-1"),
+            ),
+        ),
+        (
+            {"record": {"action": "startCallRecording", "siprecServerURL": "sip:rec@192.0.2.9"}},
+            ("start_recording", RecordingPlan(source="control", channels=2, events=())),
+        ),
+        (
+            {"record": {"action": "pauseCallRecording", "silence": True}},
+            ("change_recording", "pause", {"silence": True}),
+        ),
+        ({"record": {"action": "resumeCallRecording"}}, ("change_recording", "resume", {"silence": False})),
+        ({"record": {"action": "stopCallRecording"}}, ("change_recording", "stop", {"silence": False})),
+        ({"child_call_hook": "/child"}, ("redirect_callee", {"hook": Hook(url="https://app.example/child")})),
         (
             {"call_hook": "/other"},
             (
@@ -242,6 +281,96 @@ async def test_updates(rest: Ask, calls: MemoryCalls, method: str, body: Any, do
     assert calls.done.get_nowait() == done
 
 
+async def test_a_whisper_may_come_with_anything(rest: Ask, calls: MemoryCalls) -> None:
+    body = {"mute_status": "mute", "whisper": {"verb": "say", "text": "psst"}}
+    assert (await rest("PUT", ONE, json=body)).status == 202
+    assert [calls.done.get_nowait()[0] for _ in range(2)] == ["mute", "play_over"]
+
+
+async def test_both_legs_get_new_hooks_the_callee_first(rest: Ask, calls: MemoryCalls) -> None:
+    body = {"call_hook": "/parent", "child_call_hook": {"url": "/child", "method": "GET"}}
+    assert (await rest("PUT", ONE, json=body)).status == 202
+    assert calls.done.get_nowait() == (
+        "redirect_callee",
+        {"hook": Hook(url="https://app.example/child", method="GET")},
+    )
+    name, what = calls.done.get_nowait()
+    assert (name, what["hook"]) == ("redirect", Hook(url="https://app.example/parent"))
+
+
+async def test_a_wrong_hook_leaves_both_legs_as_they_are(rest: Ask, calls: MemoryCalls) -> None:
+    body = {"call_hook": "ftp://a/", "child_call_hook": "/child"}
+    reply = await rest("PUT", ONE, json=body)
+    assert (reply.status, reply.json) == (400, {"msg": "call_hook url be an absolute url"})
+    assert calls.done.empty()
+
+
+async def test_a_request_inside_the_dialog_brings_its_response(rest: Ask, calls: MemoryCalls) -> None:
+    calls.found["send_request"] = (415, "Unsupported Media Type")
+    request = {"method": "info", "content_type": "a/b", "content": {"x": 1}, "headers": {"X-A": "b"}}
+    reply = await rest("PUT", ONE, json={"sip_request": request})
+    assert (reply.status, reply.json) == (200, {"status": 415, "reason": "Unsupported Media Type"})
+    assert calls.done.get_nowait() == (
+        "send_request",
+        "INFO",
+        {"content_type": "a/b", "body": '{"x":1}', "headers": (("X-A", "b"),)},
+    )
+
+
+async def test_audio_goes_through_here_whatever_path_is_asked_for(rest: Ask, calls: MemoryCalls) -> None:
+    assert (await rest("PUT", ONE, json={"media_path": "no-media"})).status == 202
+    assert calls.done.empty()
+    calls.add(record(status=CallStatus.RINGING))
+    reply = await rest("PUT", ONE, json={"media_path": "no-media"})
+    assert (reply.status, reply.json) == (422, {"msg": INCOMPATIBLE})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"listen_status": "pause"},
+        {"stream_status": "resume"},
+        {"transcribe_status": "anything"},
+        {"conf_mute_status": "mute"},
+        {"conf_hold_status": "hold", "waitHook": "/wait"},
+        {"conferenceParticipantAction": {"action": "coach", "tag": "a"}},
+        {"agent_update": {"type": "generate_reply"}},
+        {"llm_status": "stop"},
+        {"room_say": {"text": "x"}},
+        {"room_play": {"url": "x"}},
+    ],
+)
+async def test_what_needs_a_verb_that_does_not_run(rest: Ask, calls: MemoryCalls, body: Any) -> None:
+    reply = await rest("PUT", ONE, json=body)
+    assert (reply.status, reply.json) == (422, {"msg": INCOMPATIBLE})
+    calls.add(record(status=CallStatus.COMPLETED))
+    reply = await rest("PUT", ONE, json=body)
+    assert reply.json == {"msg": f"call session is gone for call_sid {CALL}"}
+
+
+async def test_a_recording_that_is_not_there(rest: Ask, calls: MemoryCalls) -> None:
+    calls.found["change_recording"] = NoSuchRecording("no recording runs")
+    reply = await rest("PUT", ONE, json={"record": {"action": "stopCallRecording"}})
+    assert (reply.status, reply.json) == (422, {"msg": INCOMPATIBLE})
+
+
+async def test_a_603_is_a_failure_to_a_dial_and_busy_to_a_request(rest: Ask, calls: MemoryCalls) -> None:
+    now = utcnow()
+    calls.add(
+        record(
+            id=UUID(int=1),
+            direction=Direction.OUTBOUND_DIAL,
+            status=CallStatus.DECLINED,
+            ended_at=now,
+            parent_id=CALL,
+        ),
+        record(id=UUID(int=2), direction=Direction.OUTBOUND_API, status=CallStatus.DECLINED, ended_at=now),
+    )
+    for status, found in (("failed", UUID(int=1)), ("busy", UUID(int=2))):
+        listed = (await rest("GET", f"{CALLS}?callStatus={status}")).json
+        assert [(UUID(call["call_sid"]), call["call_status"]) for call in listed] == [(found, status)]
+
+
 async def test_an_unanswered_call_is_cancelled(rest: Ask, calls: MemoryCalls) -> None:
     calls.add(record(status=CallStatus.RINGING))
     assert (await rest("PUT", ONE, json={"call_status": "no-answer"})).status == 202
@@ -268,7 +397,6 @@ async def test_a_call_of_another_dialect_comes_over(rest: Ask, calls: MemoryCall
         ({"call_status": "completed", "tag": {}}, "multiple options are not allowed in updateCall"),
         ({"call_status": "ringing"}, "invalid call_status"),
         ({"listen_status": "stop"}, "invalid listen_status"),
-        ({"listen_status": "pause"}, "listen_status is not supported"),
         ({"mute_status": "x"}, "invalid mute_status"),
         ({"conf_hold_status": "x"}, "invalid conf_hold_status"),
         ({"conf_mute_status": "x"}, "invalid conf_mute_status"),
@@ -276,7 +404,6 @@ async def test_a_call_of_another_dialect_comes_over(rest: Ask, calls: MemoryCall
         ({"dtmf": {"digit": "x"}}, "invalid dtmf"),
         ({"tag": "x"}, "invalid tag data"),
         ({"media_path": "x"}, "invalid media_path"),
-        ({"media_path": "no-media"}, "media_path is not supported"),
         (
             {"sip_request": {"method": "INFO"}},
             "sip_request requires method, content_type and content properties",
@@ -286,7 +413,10 @@ async def test_a_call_of_another_dialect_comes_over(rest: Ask, calls: MemoryCall
             {"record": {"action": "startCallRecording"}},
             "record requires siprecServerURL property when starting recording",
         ),
-        ({"record": {"action": "startCallRecording", "type": "cloud"}}, "record is not supported"),
+        (
+            {"record": {"action": "pauseCallRecording", "recordingID": 7}},
+            "record: property recordingID has invalid data type",
+        ),
         (
             {"conferenceParticipantAction": {"action": "x"}},
             "conferenceParticipantAction invalid action property x",
@@ -295,10 +425,19 @@ async def test_a_call_of_another_dialect_comes_over(rest: Ask, calls: MemoryCall
             {"conferenceParticipantAction": {"action": "coach"}},
             "conferenceParticipantAction requires tag property when action is 'coach'",
         ),
-        ({"call_hook": "https://a/", "child_call_hook": "https://b/"}, "child_call_hook is not supported"),
-        ({"whisper": {"verb": "say", "text": "a"}}, "whisper is not supported"),
-        ({"call_status": "completed", "whisper": {}}, "whisper is not supported"),
-        ({"boostAudioSignal": 3}, "boostAudioSignal is not supported"),
+        ({"child_call_hook": "ftp://b/"}, "child_call_hook url be an absolute url"),
+        ({"child_call_hook": "https://b/", "tag": {}}, "multiple options are not allowed in updateCall"),
+        ({"whisper": {"verb": "gather"}}, "whisper: gather is not allowed, only say and play"),
+        ({"whisper": {"verb": "say"}}, "say: missing value for text"),
+        ({"whisper": "https://a.example/"}, "malformed jambonz payload: missing verb property"),
+        ({"call_status": "completed", "whisper": {}}, "malformed jambonz payload: missing verb property"),
+        ({"boostAudioSignal": "loud"}, "invalid boostAudioSignal"),
+        ({"dub": {"action": "addTrack", "track": "a"}}, "dub is not supported"),
+        ({"transfer": {"mode": "blind"}}, "transfer is not supported"),
+        (
+            {"sip_request": {"method": "BYE", "content_type": "a/b", "content": "c"}},
+            "sip:request: method BYE is not supported",
+        ),
         (
             {"call_status_hook": "https://a/"},
             f"call_status_hook can be updated only when call_hook is also being updated for call_sid {CALL}",
@@ -309,9 +448,6 @@ async def test_updates_refused(rest: Ask, calls: MemoryCalls, body: Any, message
     reply = await rest("PUT", ONE, data=msgspec.json.encode(body) if body is not None else b"")
     assert (reply.status, reply.json) == (400, {"msg": message})
     assert calls.done.empty()
-
-
-INCOMPATIBLE = f"current call state is incompatible with requested action for call_sid {CALL}"
 
 
 @pytest.mark.parametrize(

@@ -281,14 +281,14 @@ async def test_without_a_status_hook_nothing_is_told(services: Services, app: We
 
 
 async def test_a_verb_that_is_not_built_is_reported(services: Services, app: WebApp) -> None:
-    app.replies["/start"] = [{"verb": "dial", "target": [{"type": "phone", "number": "+1"}]}]
+    app.replies["/start"] = [{"verb": "conference", "name": "room"}]
     application = made(services, f"{app.url}/start", status_callback=f"{app.url}/status")
     document = await first(application)
     verb = document.verbs[0]
     assert isinstance(verb, Unbuilt)
     delivery = told(application, record(), Noted(note=verb.note))[0]
     payload = msgspec.json.decode(delivery.json)
-    assert (payload["error"], payload["reason"]) == ("not-supported", "dial: verb is not supported")
+    assert (payload["error"], payload["reason"]) == ("not-supported", "conference: verb is not supported")
 
 
 async def test_a_redirect_may_move_the_status_hook(services: Services, app: WebApp) -> None:

@@ -1,8 +1,8 @@
-"""Status callbacks: which event is told, and how it goes out over HTTP."""
+"""Callbacks: which status is told, and how one goes out over HTTP."""
 
 from __future__ import annotations
 
-from uuid import uuid4, uuid5
+from uuid import UUID, uuid4, uuid5
 
 from ringback.calls.events import (
     CallAnswered,
@@ -49,7 +49,7 @@ class Statuses:
         """The status callback's payload for this event; None when there is nothing to tell."""
         if isinstance(event, Noted):
             return self._error(event, call)
-        name = status_name(call.status)
+        name = status_name(call.status, call.direction)
         if not isinstance(event, _PROGRESS) or name in self._told:
             return None
         self._told.add(name)
@@ -64,13 +64,16 @@ class Statuses:
         return payload | {"error": note.code, "reason": note.message}
 
 
-def delivery(hook: Hook, payload: Payload, call: CallRecord, account: Account) -> Delivery:
-    """A status callback as it is stored and sent."""
+def status_id(payload: Payload, call: CallRecord) -> UUID:
+    """A status is told once, so its name makes the token; an error report has only itself."""
+    told = payload["call_status"]
+    return uuid4() if "error" in payload else uuid5(call.id, f"jambonz status {told}")
+
+
+def delivery(hook: Hook, payload: Payload, call: CallRecord, account: Account, *, id: UUID) -> Delivery:
+    """A callback as it is stored and sent; `id` is its token, the same on every repeat."""
     get = hook.method == "GET"
     body = encode(payload)
-    told = payload["call_status"]
-    # A status is told once, so its name makes the token; an error report has only itself.
-    id = uuid4() if "error" in payload else uuid5(call.id, f"jambonz status {told}")
     return Delivery(
         id=spell(id),
         account_id=spell(account.id),

@@ -15,21 +15,22 @@ from ringback.calls.control import (
     CallerNotOwned,
     CallFilter,
     CallIsOver,
-    CallRequest,
     ControlError,
     NoSuchCall,
+    NoSuchRecording,
     Overloaded,
     Unroutable,
     WrongState,
 )
 from ringback.calls.record import CallRecord
 from ringback.calls.status import LIVE, Direction
+from ringback.calls.verbs import Hook
 from ringback.dialects.http import read_json
 from ringback.dialects.jambonz.create import hook_of, read_create
-from ringback.dialects.jambonz.errors import ApiError
-from ringback.dialects.jambonz.payload import STATUSES, statuses_named
+from ringback.dialects.jambonz.errors import ApiError, InvalidApplication
+from ringback.dialects.jambonz.payload import STATUSES, status_name, statuses_named
 from ringback.dialects.jambonz.resources import call_resource
-from ringback.dialects.jambonz.session import Session, is_socket_url
+from ringback.dialects.jambonz.session import Session, session_for
 from ringback.dialects.jambonz.setup import Setup, read_setup
 from ringback.dialects.jambonz.sids import spell
 from ringback.dialects.jambonz.update import Update, read_update
@@ -61,20 +62,8 @@ class CallResource:
         """Place a call: 201 with its identifiers once it is stored and on its way."""
         services = self._services
         wanted = read_create(await read_json(request), account, services.directory)
-        call_request = CallRequest(
-            account=account,
-            application=JambonzApplication(services, account, wanted.setup),
-            application_id=wanted.application_id,
-            to=wanted.to,
-            to_shown=wanted.to_shown,
-            from_=wanted.from_,
-            caller_id=wanted.caller_id,
-            caller_name=wanted.caller_name,
-            from_host=wanted.from_host,
-            ring_timeout=wanted.ring_timeout,
-            time_limit=wanted.time_limit,
-            custom=wanted.tag,
-        )
+        application = JambonzApplication(services, account, wanted.setup)
+        call_request = wanted.request(account, application)
         try:
             call = await services.calls.create(call_request)
         except (Unroutable, CallerNotOwned) as error:
@@ -102,7 +91,8 @@ class CallResource:
             to=_number(query.get("to")),
             live_or_ended_after=now - KEPT,
         )
-        calls = await self._services.calls.list(which, limit=_MOST)
+        found = await self._services.calls.list(which, limit=_MOST)
+        calls = [call for call in found if status in (None, status_name(call.status, call.direction))]
         url = self._services.public_url
         items = await gradually(msgspec.json.encode(call_resource(call, url, now)) for call in calls)
         return Response(b"[" + b",".join(items) + b"]", media_type="application/json")
@@ -134,34 +124,41 @@ class CallResource:
         update = read_update(await read_json(request), spell(id))
         try:
             call = await self._services.calls.get(account.id, id)
-            await self._apply(update, call, account)
+            response = await self._apply(update, call, account)
         except NoSuchCall as error:
             raise ApiError(404) from error
         except CallIsOver as error:
             raise ApiError(422, f"call session is gone for call_sid {spell(id)}") from error
-        except WrongState as error:
+        except (WrongState, NoSuchRecording) as error:
             message = "current call state is incompatible with requested action"
             raise ApiError(422, f"{message} for call_sid {spell(id)}") from error
         except ControlError as error:
             raise ApiError(422, error.message) from error
+        except InvalidApplication as error:
+            raise ApiError(400, error.message) from error
+        if response is not None:
+            return JSONResponse({"status": response[0], "reason": response[1]})
         return PlainTextResponse("Accepted", status_code=202)
 
-    async def _apply(self, update: Update, call: CallRecord, account: Account) -> None:
+    async def _apply(self, update: Update, call: CallRecord, account: Account) -> tuple[int, str] | None:
+        """Do what was asked for, the callee's part first; what a request inside the dialog was answered."""
         calls = self._services.calls
-        match update.option:
-            case "call_hook":
-                await self._redirect(update, call, account)
-            case "call_status" if update.value == "no-answer":
-                await calls.cancel(account.id, call.id, as_no_answer=True)
-            case "call_status":
-                await self._complete(call)
-            case "mute_status":
-                await calls.mute(account.id, call.id, muted=update.value == "mute")
-            case "tag":
-                await calls.tag(account.id, call.id, update.value)
-            case "dtmf":
-                digits, milliseconds = update.value
-                await calls.send_digits(account.id, call.id, digits, duration_ms=milliseconds)
+        session = _session_of(call)
+        hook = hook_of(update.call_hook, "call_hook", session)
+        callee_hook = hook_of(update.child_call_hook, "child_call_hook", session)
+        status_hook = hook_of(update.call_status_hook, "call_status_hook", session)
+        response = None
+        for change in update.changes:
+            response = await change.apply(calls, account.id, call.id, session or Session())
+        if update.call_status == "no-answer":
+            await calls.cancel(account.id, call.id, as_no_answer=True)
+        elif update.call_status == "completed":
+            await self._complete(call)
+        if callee_hook is not None:
+            await calls.redirect_callee(account.id, call.id, hook=callee_hook)
+        if hook is not None:
+            await self._redirect(hook, status_hook, call, account)
+        return response
 
     async def _complete(self, call: CallRecord) -> None:
         """Only an answered call can be completed."""
@@ -169,17 +166,12 @@ class CallResource:
             raise WrongState(f"call {call.id} is not answered")
         await self._services.calls.hang_up(call.account_id, call.id)
 
-    async def _redirect(self, update: Update, call: CallRecord, account: Account) -> None:
+    async def _redirect(
+        self, hook: Hook, status_hook: Hook | None, call: CallRecord, account: Account
+    ) -> None:
         """Another hook answers from now on; a call of another dialect comes over to this one."""
-        own = _setup_of(call)
-        base = own.call_hook.url if own else ""
-        session = Session(base_url=base, socket=is_socket_url(base)) if base else None
-        hook = hook_of(update.value, "call_hook", session)
-        status_hook = hook_of(update.call_status_hook, "call_status_hook", session)
-        if hook is None:
-            raise ApiError(400, "call_hook url be an absolute url")
         application = None
-        if own is None:
+        if _setup_of(call) is None:
             setup = Setup(call_hook=hook, status_hook=status_hook)
             application = JambonzApplication(self._services, account, setup)
         await self._services.calls.redirect(
@@ -202,6 +194,12 @@ def _setup_of(call: CallRecord) -> Setup | None:
     """What the call's application was made from, where it is one of this dialect."""
     state: dict[str, Any] = call.application_state
     return read_setup(state) if call.dialect == "jambonz" and "call_hook" in state else None
+
+
+def _session_of(call: CallRecord) -> Session | None:
+    """Where relative hooks of the call lead and how it speaks, where it is one of this dialect."""
+    setup = _setup_of(call)
+    return session_for(setup.speech, setup.call_hook.url) if setup is not None else None
 
 
 def _call_id(request: Request) -> UUID:

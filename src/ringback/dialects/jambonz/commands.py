@@ -6,16 +6,16 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from ringback.calls.application import Document
-from ringback.calls.control import Calls, ControlError
+from ringback.calls.control import Calls, ControlError, WrongState
+from ringback.calls.verbs import Configure, ControlRecording, Unbuilt, Verb
 from ringback.dialects.jambonz.configure import configure
-from ringback.dialects.jambonz.errors import InvalidApplication
-from ringback.dialects.jambonz.markup import Parsed, parse, read_digits, read_duration
+from ringback.dialects.jambonz.errors import ApiError, InvalidApplication
+from ringback.dialects.jambonz.live import read_option
+from ringback.dialects.jambonz.markup import Parsed, parse
 from ringback.dialects.jambonz.protocol import Command
 from ringback.dialects.jambonz.session import Session, read_hook
 from ringback.dialects.jambonz.validate import check
 from ringback.dialects.spelling import read_sid
-
-DTMF_MS = 250  # milliseconds for each key, where a command or request names none
 
 
 class CommandFailed(Exception):
@@ -31,6 +31,18 @@ class Commanded(Protocol):
         """The document of verbs that were pushed; the session is as they leave it."""
         ...
 
+    def callee(self, call_id: UUID | None = None) -> tuple[Commanded, UUID] | None:
+        """The leg that a dial connected, or the dialled leg of that id: its application, and its id."""
+        ...
+
+    async def place(self, body: Any) -> None:
+        """Place another call, as a request over REST does.
+
+        Raises:
+            ApiError, ControlError
+        """
+        ...
+
 
 async def execute(
     command: Command, application: Commanded, calls: Calls, account_id: UUID, call_id: UUID
@@ -41,18 +53,19 @@ async def execute(
         CommandFailed: with the reason for the application.
     """
     work = _Work(application, calls, account_id, call_id)
-    doer = _COMMANDS.get(command.name)
-    if doer is None:
-        raise CommandFailed(f"command {command.name[:60]} is not supported")
     try:
         if command.call_sid is not None and read_sid(command.call_sid) != call_id:
-            await work.elsewhere(command)
+            work = work.elsewhere(command)
+        if command.name in _OPTIONS:
+            await work.change(command)
+        elif command.name in _COMMANDS:
+            await _COMMANDS[command.name](work, command)
         else:
-            await doer(work, command)
-    except InvalidApplication as error:
+            raise CommandFailed(f"command {command.name[:60]} is not supported")
+    except (InvalidApplication, ControlError) as error:
         raise CommandFailed(error.message) from error
-    except ControlError as error:
-        raise CommandFailed(error.message) from error
+    except ApiError as error:
+        raise CommandFailed(str(error)) from error
 
 
 class _Work:
@@ -64,36 +77,68 @@ class _Work:
         self._account_id = account_id
         self._call_id = call_id
 
-    async def elsewhere(self, command: Command) -> None:
-        """A command for another call: those that need no document."""
+    def elsewhere(self, command: Command) -> _Work:
+        """The same for another call: for a leg that was dialled everything, else what needs no document."""
         other = read_sid(command.call_sid or "")
         if other is None:
             raise CommandFailed("callSid is not a call sid")
+        callee = self._application.callee(other)
+        if callee is not None:
+            return _Work(callee[0], self._calls, self._account_id, other)
         if command.name in ("redirect", "config"):
             raise CommandFailed(f"command {command.name} is not supported for another call")
-        work = _Work(self._application, self._calls, self._account_id, other)
-        await _COMMANDS[command.name](work, command)
+        return _Work(self._application, self._calls, self._account_id, other)
+
+    async def change(self, command: Command) -> None:
+        """Whatever REST can do too."""
+        option, nested = _OPTIONS[command.name]
+        data = command.data
+        value = data[option] if nested and isinstance(data, dict) and option in data else data
+        await read_option(option, value).apply(
+            self._calls, self._account_id, self._call_id, self._application.session
+        )
 
     async def redirect(self, command: Command) -> None:
-        """Other verbs at once, further verbs at the end, or another hook."""
+        """Other verbs now, further verbs at the end, or other hooks; for this call, its callee, or both."""
         data = command.data
-        if isinstance(data, dict) and data.get("call_hook"):
-            hook = read_hook(_hook_value(data["call_hook"]), self._application.session, "redirect")
-            await self._calls.redirect(self._account_id, self._call_id, hook=hook, while_ringing=True)
+        if isinstance(data, list):
+            await self._run(data, queue=command.queue)
             return
-        if isinstance(data, dict):
-            data = data.get("parent_call")
-        if not isinstance(data, list):
+        asked = data if isinstance(data, dict) else {}
+        if not any(asked.get(key) for key in _PARTS):
             raise CommandFailed("redirect needs an array of verbs or a call_hook")
-        parsed = parse(data, self._application.session)
+        for key in ("parent_call", "child_call"):
+            if asked.get(key) is not None and not isinstance(asked[key], list):
+                raise CommandFailed(f"redirect: property {key} has invalid data type")
+        if asked.get("child_call_hook"):
+            hook = read_hook(_hook_value(asked, "child_call_hook"), self._application.session, "redirect")
+            assert hook is not None
+            await self._calls.redirect_callee(self._account_id, self._call_id, hook=hook)
+        elif asked.get("child_call"):
+            await self._connected()._run(asked["child_call"])
+        if asked.get("call_hook"):
+            hook = read_hook(_hook_value(asked, "call_hook"), self._application.session, "redirect")
+            await self._calls.redirect(self._account_id, self._call_id, hook=hook, while_ringing=True)
+        elif asked.get("parent_call"):
+            await self._run(asked["parent_call"])
+
+    def _connected(self) -> _Work:
+        callee = self._application.callee()
+        if callee is None:
+            raise WrongState("there is no callee that is connected")
+        return _Work(callee[0], self._calls, self._account_id, callee[1])
+
+    async def _run(self, verbs: list[Any], *, queue: bool = False) -> None:
+        parsed = parse(verbs, self._application.session)
         document = self._application.take(parsed)
-        if command.queue:
+        if queue:
             await self._calls.append(self._account_id, self._call_id, parsed.verbs)
             return
         await self._calls.redirect(self._account_id, self._call_id, document=document, while_ringing=True)
 
     async def call_status(self, command: Command) -> None:
-        status = _value(command.data, "call_status")
+        data = command.data
+        status = data.get("call_status") if isinstance(data, dict) else data
         if status == "completed":
             await self._calls.hang_up(self._account_id, self._call_id)
         elif status == "no-answer":
@@ -102,59 +147,40 @@ class _Work:
             raise CommandFailed("invalid call_status")
 
     async def config(self, command: Command) -> None:
+        """The session at once, and the call; parts that are not built are an error after the others."""
         data = command.data
         if not isinstance(data, dict):
             raise CommandFailed("config: must be an object")
         check("config", data)
-        session, unbuilt = configure(data, self._application.session)
+        session, verbs, _ = configure(data, self._application.session)
         self._application.session = session
-        for verb in unbuilt:
-            raise CommandFailed(verb.note.message)
+        for verb in verbs:
+            await self._configure(verb)
 
-    async def dtmf(self, command: Command) -> None:
-        digits, duration = read_dtmf(command.data)
-        await self._calls.send_digits(self._account_id, self._call_id, digits, duration_ms=duration)
+    async def _configure(self, verb: Verb) -> None:
+        match verb:
+            case Unbuilt():
+                raise CommandFailed(verb.note.message)
+            case Configure():
+                await self._calls.configure(self._account_id, self._call_id, verb)
+            case ControlRecording(what="start"):
+                await self._calls.start_recording(self._account_id, self._call_id, verb.recording)
+            case ControlRecording():
+                await self._calls.change_recording(
+                    self._account_id, self._call_id, verb.what, silence=verb.silence
+                )
 
-    async def tag(self, command: Command) -> None:
-        if not isinstance(command.data, dict):
-            raise CommandFailed("invalid tag data")
-        await self._calls.tag(self._account_id, self._call_id, command.data)
-
-    async def mute(self, command: Command) -> None:
-        status = _value(command.data, "mute_status")
-        if status not in ("mute", "unmute"):
-            raise CommandFailed("invalid mute_status")
-        await self._calls.mute(self._account_id, self._call_id, muted=status == "mute")
-
-
-def read_dtmf(data: Any) -> tuple[str, int]:
-    """Keys and milliseconds out of `{dtmf: {digit, duration}}`, `{digit, duration}`, `{dtmf: "1"}` or `"1"`.
-
-    Raises:
-        InvalidApplication: `invalid dtmf`
-    """
-    inner = data.get("dtmf", data) if isinstance(data, dict) else data
-    fields = inner if isinstance(inner, dict) else {"digit": inner}
-    digit = fields.get("digit")
-    if isinstance(digit, int) and not isinstance(digit, bool):
-        digit = str(digit)
-    if not isinstance(digit, str):
-        raise InvalidApplication("invalid dtmf")
-    try:
-        digits = read_digits(digit, "dtmf")
-    except InvalidApplication:
-        raise InvalidApplication("invalid dtmf") from None
-    duration = fields.get("duration", data.get("duration") if isinstance(data, dict) else None)
-    return digits, read_duration(duration, DTMF_MS)
+    async def dial(self, command: Command) -> None:
+        await self._application.place(command.data)
 
 
-def _value(data: Any, key: str) -> Any:
-    return data.get(key) if isinstance(data, dict) else data
+_PARTS = ("call_hook", "child_call_hook", "parent_call", "child_call")
 
 
-def _hook_value(value: Any) -> Any:
+def _hook_value(fields: dict[str, Any], key: str) -> Any:
+    value = fields[key]
     if not isinstance(value, str | dict):
-        raise InvalidApplication("redirect: property call_hook has invalid data type")
+        raise InvalidApplication(f"redirect: property {key} has invalid data type")
     return value
 
 
@@ -162,8 +188,23 @@ _COMMANDS = {
     "redirect": _Work.redirect,
     "call:status": _Work.call_status,
     "config": _Work.config,
-    "dtmf": _Work.dtmf,
-    "tag": _Work.tag,
-    "mute:status": _Work.mute,
-    "mute": _Work.mute,
+    "dial": _Work.dial,
+}
+# What REST can do too: its name there, and whether the data may have that name around the value.
+_OPTIONS = {
+    "mute:status": ("mute_status", True),
+    "mute": ("mute_status", True),
+    "tag": ("tag", False),
+    "dtmf": ("dtmf", False),
+    "whisper": ("whisper", True),
+    "record": ("record", True),
+    "sip:request": ("sip_request", True),
+    "boostAudioSignal": ("boostAudioSignal", True),
+    "media:path": ("media_path", True),
+    "conf:mute-status": ("conf_mute_status", True),
+    "conf:hold-status": ("conf_hold_status", True),
+    "conf:participant-action": ("conferenceParticipantAction", True),
+    "listen:status": ("listen_status", True),
+    "stream:status": ("listen_status", True),
+    "transcribe:status": ("transcribe_status", True),
 }

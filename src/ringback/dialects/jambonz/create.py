@@ -7,16 +7,20 @@ from uuid import UUID
 
 import msgspec
 
-from ringback.calls.verbs import Hook, Target
+from ringback.calls.application import Application
+from ringback.calls.control import CallRequest
+from ringback.calls.verbs import Hook, MachineDetection, Target
 from ringback.dialects.http import is_one_line
+from ringback.dialects.jambonz.detection import detection
 from ringback.dialects.jambonz.errors import ApiError, InvalidApplication
-from ringback.dialects.jambonz.markup import headers_of, parse_json
-from ringback.dialects.jambonz.session import Session, has_host, is_absolute, read_hook
+from ringback.dialects.jambonz.headers import headers_of
+from ringback.dialects.jambonz.markup import parse_json
+from ringback.dialects.jambonz.session import Session, has_host, is_absolute, read_hook, session_for
 from ringback.dialects.jambonz.setup import Setup, setup_of
+from ringback.dialects.jambonz.targets import Addressed, NotSupported, read_host, read_target
+from ringback.dialects.jambonz.validate import check
 from ringback.dialects.spelling import read_sid
 from ringback.routing.directory import Account, Directory, Speech
-from ringback.sip.errors import SipParseError
-from ringback.sip.uri import Uri
 
 RING_SECONDS = 60.0
 _LONGEST = 24 * 3600
@@ -27,11 +31,9 @@ _SPEECH = (
     "speech_recognizer_vendor",
     "speech_recognizer_language",
 )
-_UNBUILT = (
-    "amd", "answerOnBridge", "dual_streams", "sipRequestWithinDialogHook", "referHook", "transcribe",
-    "record",
-)  # fmt: skip
-_UNBUILT_TARGET = ("proxy", "overrideTo", "vmail", "tenant", "confirmHook")
+# What the service knows beyond these and is not here; `answerOnBridge` and `dual_streams` change nothing:
+# we are the ones who call, and recordings have the parties apart as they are.
+_UNBUILT = ("transcribe", "record")
 
 
 class Create(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +50,25 @@ class Create(msgspec.Struct, frozen=True, kw_only=True):
     ring_timeout: float = RING_SECONDS
     time_limit: float | None = None
     tag: dict[str, Any] | None = None
+    detection: MachineDetection | None = None
+
+    def request(self, account: Account, application: Application) -> CallRequest:
+        """The call as the engine is asked for it; the application is made of `setup`."""
+        return CallRequest(
+            account=account,
+            application=application,
+            application_id=self.application_id,
+            to=self.to,
+            to_shown=self.to_shown,
+            from_=self.from_,
+            caller_id=self.caller_id,
+            caller_name=self.caller_name,
+            from_host=self.from_host,
+            ring_timeout=self.ring_timeout,
+            time_limit=self.time_limit,
+            custom=self.tag,
+            detection=self.detection,
+        )
 
 
 def read_create(body: Any, account: Account, directory: Directory) -> Create:
@@ -61,7 +82,7 @@ def read_create(body: Any, account: Account, directory: Directory) -> Create:
     from_ = body.get("from")
     if not isinstance(from_, str) or not 0 < len(from_) <= 256 or not is_one_line(from_):
         raise ApiError(400, "missing from parameter")
-    target, shown = _read_target(body.get("to"), body.get("headers"))
+    addressed = _read_target(body.get("to"), body.get("headers"))
     if body.get("application_sid"):
         setup = _configured(body["application_sid"], account, directory)
     else:
@@ -69,59 +90,58 @@ def read_create(body: Any, account: Account, directory: Directory) -> Create:
     for name in _UNBUILT:
         if body.get(name):
             raise ApiError(400, f"{name} is not supported")
-    caller = body["to"].get("from") or {}
+    session = session_for(setup.speech, setup.call_hook.url)
+    setup = msgspec.structs.replace(
+        setup,
+        refer_hook=hook_of(body.get("referHook"), "referHook", session),
+        request_hook=hook_of(body.get("sipRequestWithinDialogHook"), "sipRequestWithinDialogHook", session),
+    )
     return Create(
         setup=setup,
         application_id=setup.application_id,
-        to=target,
-        to_shown=shown,
+        to=addressed.target,
+        to_shown=addressed.shown,
         from_=from_,
-        caller_id=_text(caller, "user") or None,
+        caller_id=addressed.caller_id,
         caller_name=_text(body, "callerName") or None,
-        from_host=_host(body, "fromHost") or _host(caller, "host"),
+        from_host=_host(body, "fromHost") or addressed.from_host,
         ring_timeout=_seconds(body, "timeout") or RING_SECONDS,
         time_limit=_seconds(body, "timeLimit"),
         tag=_object(body, "tag"),
+        detection=_detection(body.get("amd"), session),
     )
 
 
-def _read_target(to: Any, headers: Any) -> tuple[Target, str]:
+def _detection(amd: Any, session: Session) -> MachineDetection | None:
+    """How to find out who answered, with the events going to a hook of the application's."""
+    if not amd:
+        return None
+    if not isinstance(amd, dict):
+        raise ApiError(400, "invalid amd")
+    try:
+        check("amd", amd)
+        return detection(amd, session)
+    except InvalidApplication as error:
+        raise ApiError(400, error.message) from None
+
+
+def _read_target(to: Any, headers: Any) -> Addressed:
     """Whom to call, and how the record shows it."""
     wrong = ApiError(400, f"missing or invalid to property: {_json(to)}")
     if not isinstance(to, dict):
         raise wrong
-    kind, key = {
-        "phone": ("number", "number"),
-        "user": ("client", "name"),
-        "sip": ("sip", "sipUri"),
-        "teams": ("teams", "number"),
-    }.get(str(to.get("type")), ("", ""))
-    address = to.get(key) if key else None
-    if not isinstance(address, str) or not address.strip() or not is_one_line(address):
-        raise wrong
-    if kind == "sip" and not _is_sip_uri(address.strip()):
-        raise wrong
-    if kind == "teams":
-        raise ApiError(400, "to type teams is not supported")
-    for name in _UNBUILT_TARGET:
-        if to.get(name):
-            raise ApiError(400, f"to property {name} is not supported")
-    if not isinstance(to.get("from") or {}, dict):
-        raise wrong
-    return _target(to, kind, address.strip(), headers), address.strip()
-
-
-def _target(to: dict[str, Any], kind: str, address: str, headers: Any) -> Target:
-    auth = to.get("auth") if isinstance(to.get("auth"), dict) else None
-    return Target(
-        kind=kind,
-        # A device is known by its name alone; there is one realm.
-        address=address.partition("@")[0] if kind == "client" else address,
-        headers=(*_headers(headers), *_headers(to.get("headers"))),
-        username=_text(auth, "username") or None if auth else None,
-        password=_text(auth, "password") or None if auth else None,
-        trunk=_text(to, "trunk") or None,
-    )
+    common = _headers(headers)
+    try:
+        _headers(to.get("headers"))
+        if to.get("confirmHook"):
+            raise NotSupported("property confirmHook is not supported")
+        return read_target(to, headers=common)
+    except NotSupported as error:
+        raise ApiError(400, f"to {error.message}") from None
+    except InvalidApplication as error:
+        if error.message.startswith("target:"):
+            raise wrong from None
+        raise ApiError(400, error.message) from None
 
 
 def _configured(sid: Any, account: Account, directory: Directory) -> Setup:
@@ -214,17 +234,10 @@ def _text(fields: dict[str, Any], name: str) -> str:
 
 def _host(fields: dict[str, Any], name: str) -> str | None:
     """What stands after the @ in the From header field."""
-    host = _text(fields, name)
-    if host and not _is_sip_uri(f"sip:{host}"):
-        raise ApiError(400, f"invalid {name}")
-    return host or None
-
-
-def _is_sip_uri(text: str) -> bool:
     try:
-        return Uri.parse(text).scheme in ("sip", "sips")
-    except SipParseError:
-        return False
+        return read_host(fields, name)
+    except InvalidApplication as error:
+        raise ApiError(400, error.message) from None
 
 
 def _seconds(body: dict[str, Any], name: str) -> float | None:

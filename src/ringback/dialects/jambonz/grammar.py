@@ -28,7 +28,7 @@ config synthesizer:#synthesizer recognizer:#recognizer bargeIn:#bargeIn ttsStrea
  noiseIsolation:#noiseIsolation turnTaking:#turnTaking
 dequeue name*:s actionHook:h timeout:n beep:b callSid:s
 dial target*:[#target] actionHook:h onHoldHook:h answerOnBridge:b callerId:s callerName:s confirmHook:h \
- referHook:h dialMusic:s dtmfCapture:o dtmfHook:h headers:o anchorMedia:b exitMediaPath:b \
+ referHook:h dialMusic:s dtmfCapture:o|a dtmfHook:h headers:o anchorMedia:b exitMediaPath:b \
  boostAudioSignal:n|s listen:#listen stream:#listen timeLimit:n timeout:n proxy:s transcribe:#transcribe \
  amd:#amd dub:[#dub] tag:o forwardPAI:b srtpEncryption:{sdes,dtls}
 dialogflow project*:s credentials*:o|s lang*:s agent:s environment:s region:s model:{es,cx,ces} actionHook:h \
@@ -92,7 +92,7 @@ recognizer vendor*:s label:s language:s fallbackVendor:s fallbackLabel:s fallbac
  azureOptions:o assemblyAiOptions:o googleOptions:o customOptions:o verbioOptions:o speechmaticsOptions:o \
  openaiOptions:o houndifyOptions:o gladiaOptions:o elevenlabsOptions:o xaiOptions:o modulateOptions:o
 recordOptions action*:{startCallRecording,stopCallRecording,pauseCallRecording,resumeCallRecording} \
- type:{cloud,siprec} recordingID:s siprecServerURL:s|a headers:o
+ type:{cloud,siprec} recordingID:s siprecServerURL:s|a headers:o silence:b
 synthesizer vendor*:s label:s language:s voice:s|o fallbackVendor:s fallbackLabel:s fallbackLanguage:s \
  fallbackVoice:s|o engine:{standard,neural,generative,long-form} gender:{MALE,FEMALE,NEUTRAL} options:o
 target type*:{phone,sip,user,teams} confirmHook:h method:{GET,POST} headers:o from:#dialFrom name:s number:s \

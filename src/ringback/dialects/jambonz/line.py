@@ -136,9 +136,10 @@ class Line:
             if not answer.cancelled():
                 answer.exception()  # seen, though the wait may have ended before it came
 
-    def tell(self, kind: str, data: dict[str, Any]) -> None:
+    def tell(self, kind: str, data: dict[str, Any], *, hook: str | None = None) -> None:
         """Send a message that wants no ack; it waits where it must, and is dropped when too much waits."""
-        self._put(_Waiting(write_message(kind, new_msgid(), self._call_sid, data), (kind, data)))
+        name = kind if hook is None else f"{kind} {hook}"
+        self._put(_Waiting(write_message(kind, new_msgid(), self._call_sid, data, hook), (name, data)))
 
     def start(self) -> None:
         """Connect without an opening message: a line on which things are only told."""

@@ -26,11 +26,13 @@ from ringback.calls.verbs import (
 )
 from ringback.dialects.http import is_one_line
 from ringback.dialects.jambonz.configure import configure
+from ringback.dialects.jambonz.dialling import dial
 from ringback.dialects.jambonz.errors import FROM_APPLICATION, NOT_SUPPORTED, InvalidApplication
+from ringback.dialects.jambonz.headers import headers_of
 from ringback.dialects.jambonz.prompts import LONGEST, answering, gather, play, say
+from ringback.dialects.jambonz.requesting import refer, send_request
 from ringback.dialects.jambonz.session import Session, read_hook
 from ringback.dialects.jambonz.validate import Element, read_elements
-from ringback.sip.core import checked
 
 Translated = tuple[list[Verb], list[Note]]
 
@@ -69,8 +71,9 @@ def parse(payload: Any, session: Session) -> Parsed:
     notes: list[Note] = []
     for element in read_elements(payload):
         if element.name == "config":
-            session, missing = configure(element.data, session)
-            verbs += missing
+            session, made, noted = configure(element.data, session)
+            verbs += made
+            notes += noted
             continue
         made, noted = translate(element, session)
         verbs += made
@@ -94,23 +97,9 @@ def unbuilt(name: str, id: str | None = None) -> Unbuilt:
     return Unbuilt(id=id, name=name, note=note, failure=False)
 
 
-def headers_of(value: object) -> tuple[tuple[str, str], ...]:
-    """A `headers` object as SIP headers; whatever could break out of its line, or the dialog, is an error.
-
-    Raises:
-        InvalidApplication
-    """
-    if not isinstance(value, dict):
-        return ()
-    found = []
-    for name, text in value.items():
-        line = text if isinstance(text, str) else msgspec.json.encode(text).decode()
-        try:
-            checked([(name, line)])
-        except ValueError:
-            raise InvalidApplication(f"invalid header {name[:60]!r}") from None
-        found.append((name, line))
-    return tuple(found)
+def _dial(data: dict[str, Any], session: Session) -> Translated:
+    made, notes = dial(data, session)
+    return [*made], notes
 
 
 def _say(data: dict[str, Any], session: Session) -> Translated:
@@ -208,6 +197,7 @@ def _line(text: str | None, where: str) -> str | None:
 _TRANSLATORS: dict[str, Callable[[dict[str, Any], Session], Translated]] = {
     "alert": _alert,
     "answer": _answer,
+    "dial": _dial,
     "dtmf": _dtmf,
     "gather": _gather,
     "hangup": _hangup,
@@ -216,5 +206,7 @@ _TRANSLATORS: dict[str, Callable[[dict[str, Any], Session], Translated]] = {
     "redirect": _redirect,
     "say": _say,
     "sip:decline": _decline,
+    "sip:refer": lambda data, session: ([refer(data, session)], []),
+    "sip:request": lambda data, session: ([send_request(data, session)], []),
     "tag": _tag,
 }

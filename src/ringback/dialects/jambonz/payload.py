@@ -12,10 +12,8 @@ from typing import Any
 import msgspec
 
 from ringback.calls.application import SipMessageFacts
-from ringback.calls.outcome import EndOfVerb, Outcome
 from ringback.calls.record import CallRecord
 from ringback.calls.status import CallStatus, Direction, EndedBy
-from ringback.calls.verbs import Gather, Play, Verb
 from ringback.dialects.jambonz.sids import application_sid, spell
 from ringback.routing.directory import Account, Speech
 
@@ -41,18 +39,21 @@ _STATUS = {
 STATUSES = frozenset(_STATUS.values()) | {"queued"}
 """Every word that a filter may name; nothing is ever `queued`."""
 
-_SAMPLES_PER_MS = 8
 _USER = re.compile(r"sips?:([^@;?]+)@", re.IGNORECASE)
 
 
-def status_name(status: CallStatus) -> str:
-    """A neutral status in this service's words."""
+def status_name(status: CallStatus, direction: Direction) -> str:
+    """A neutral status in this service's words. To a dial, 603 is a failure; to a request, a busy party."""
+    if status is CallStatus.DECLINED and direction is Direction.OUTBOUND_DIAL:
+        return "failed"
     return _STATUS[status]
 
 
 def statuses_named(name: str) -> frozenset[CallStatus]:
-    """The neutral statuses behind a word."""
-    return frozenset(status for status, word in _STATUS.items() if word == name)
+    """The neutral statuses that a word may stand for; which it does depends on the direction."""
+    return frozenset(
+        status for status in CallStatus for direction in Direction if status_name(status, direction) == name
+    )
 
 
 def direction_name(direction: Direction) -> str:
@@ -89,7 +90,7 @@ def call_info(call: CallRecord, public_url: str = "") -> Payload:
         "sbc_callid": call.sip_call_id or spell(call.id),
         "sip_status": call.sip_status,
         "sip_reason": call.sip_reason,
-        "call_status": status_name(call.status),
+        "call_status": status_name(call.status, call.direction),
         "account_sid": spell(call.account_id),
         "application_sid": application_sid(call),
         "caller_name": call.caller_name or "",
@@ -190,37 +191,6 @@ def status_event(call: CallRecord, public_url: str = "", now: datetime | None = 
         if call.end_headers:
             payload["headers"] = {snake(name): value for name, value in call.end_headers}
     return payload
-
-
-def action(call: CallRecord, verb: Verb, outcome: Outcome, public_url: str = "") -> Payload:
-    """How a verb ended, for its action hook."""
-    payload = call_info(call, public_url)
-    if verb.id is not None:
-        payload["verb_id"] = verb.id
-    if isinstance(verb, Gather):
-        payload |= _gathered(outcome)
-    elif isinstance(verb, Play):
-        payload |= _played(outcome)
-    return payload
-
-
-def _gathered(outcome: Outcome) -> Payload:
-    if outcome.end is EndOfVerb.FAILED:
-        return {"reason": "error", "details": outcome.error or "failed"}
-    if outcome.digits is not None and (outcome.digits or outcome.finish_key):
-        return {"digits": outcome.digits, "reason": "dtmfDetected"}
-    return {"reason": "timeout"}
-
-
-def _played(outcome: Outcome) -> Payload:
-    if outcome.end is EndOfVerb.FAILED:
-        return {"reason": "playFailed", "status": "fail"}
-    return {
-        "reason": "playCompleted",
-        "playback_seconds": outcome.played_ms // 1000,
-        "playback_milliseconds": outcome.played_ms,
-        "playback_last_offset_pos": str(outcome.offset_ms * _SAMPLES_PER_MS),
-    }
 
 
 def snake(name: str) -> str:

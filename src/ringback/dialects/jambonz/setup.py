@@ -22,6 +22,10 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     """Verbs that are run instead of asking the call hook."""
     env_vars: dict[str, str] = {}
     speech: Speech = Speech()
+    refer_hook: Hook | None = None
+    """Asked when the far end asks to be transferred; given when the call was placed."""
+    request_hook: Hook | None = None
+    """Asked about requests inside the dialog, likewise."""
 
     def state(self) -> dict[str, Any]:
         """JSON types only; `read_setup` reads it back."""

@@ -8,15 +8,19 @@ from ringback.dialects.jambonz.payload import Payload
 
 _NAMES = {
     "Answer": "answer",
+    "Configure": "config",
+    "ControlRecording": "config",
     "Gather": "gather",
     "HangUp": "hangup",
     "Pause": "pause",
     "Play": "play",
     "Redirect": "redirect",
+    "Refer": "sip:refer",
     "Reject": "sip:decline",
     "Ring": "alert",
     "Say": "say",
     "SendDigits": "dtmf",
+    "SendRequest": "sip:request",
     "Tag": "tag",
 }
 
@@ -36,8 +40,13 @@ class VerbReports:
         return _status("finished", event.verb, id)
 
 
+def verb_name(verb: str) -> str:
+    """A verb of ours, by the name of its type, in this service's words."""
+    return _NAMES.get(verb, verb.lower())
+
+
 def _status(event: str, verb: str, id: str | None) -> Payload:
-    name = _NAMES.get(verb, verb.lower())
+    name = verb_name(verb)
     # Some readers look for `name`, others for `verb`.
     payload: Payload = {"event": event, "name": name, "verb": name}
     if id is not None:

@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
+import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import msgspec
 
-from ringback.calls.application import Action, Ask, Document, NewCall, Redirected, SipMessageFacts
-from ringback.calls.events import CallEvent, Noted, VerbEnded, VerbStarted
+from ringback.calls.application import (
+    Action,
+    Ask,
+    Document,
+    Holding,
+    InDialogRequest,
+    NewCall,
+    Redirected,
+    Referred,
+    Screening,
+    SipMessageFacts,
+)
+from ringback.calls.control import ControlError
+from ringback.calls.events import AnswererDetected, Bridged, CallEvent, Unbridged
 from ringback.calls.record import CallRecord
 from ringback.calls.status import CallStatus
-from ringback.calls.verbs import Callee, HangUp, Hook, Note, Reject, Verb
+from ringback.calls.verbs import Callee, Configure, HangUp, Hook, Note, Reject, Verb
+from ringback.dialects.jambonz.allowed import CONFIRMING, HOLDING, Verbs, only
 from ringback.dialects.jambonz.asking import HttpConversation
-from ringback.dialects.jambonz.callbacks import Statuses, delivery
+from ringback.dialects.jambonz.create import read_create
 from ringback.dialects.jambonz.dialler import Timing
 from ringback.dialects.jambonz.errors import INVALID_PAYLOAD, HookFailed, InvalidApplication
-from ringback.dialects.jambonz.line import GOING_AWAY, Line
+from ringback.dialects.jambonz.incidents import answerer, holding, in_dialog_request, referred
+from ringback.dialects.jambonz.inquiries import Inquiries
+from ringback.dialects.jambonz.lines import Lines
 from ringback.dialects.jambonz.markup import Parsed, parse, parse_json
-from ringback.dialects.jambonz.orders import Orders
-from ringback.dialects.jambonz.payload import Payload, action, call_info, new_call
-from ringback.dialects.jambonz.protocol import Command
-from ringback.dialects.jambonz.session import (
-    is_absolute,
-    is_http_url,
-    is_socket_url,
-    moved,
-    session_for,
-)
+from ringback.dialects.jambonz.outcomes import action
+from ringback.dialects.jambonz.payload import Payload, call_info, new_call
+from ringback.dialects.jambonz.session import is_absolute, moved, session_for
 from ringback.dialects.jambonz.setup import Setup
 from ringback.dialects.jambonz.sids import spell
-from ringback.dialects.jambonz.verbstatus import VerbReports
+from ringback.dialects.jambonz.telling import Teller
 from ringback.net.guard import same_origin
 from ringback.webhooks.ask import Asker
 
@@ -41,72 +50,102 @@ if TYPE_CHECKING:
     from ringback.routing.directory import Account
     from ringback.webhooks.delivery import Delivery
 
+log = logging.getLogger(__name__)
+
 
 class JambonzApplication:
-    """`ringback.calls.application.Application` in this dialect. One instance belongs to one call."""
+    """`ringback.calls.application.Application` in this dialect. One instance belongs to one call.
+
+    That of a leg that was dialled knows the one it was dialled by (`parent`) until it goes on alone.
+    """
 
     dialect = "jambonz"
     profile = ""
     rings_at_once = False
 
     def __init__(
-        self, services: Services, account: Account, setup: Setup, *, timing: Timing | None = None
+        self,
+        services: Services,
+        account: Account,
+        setup: Setup,
+        *,
+        timing: Timing | None = None,
+        parent: JambonzApplication | None = None,
     ) -> None:
         self.session = session_for(setup.speech, setup.call_hook.url)
         self._services = services
         self._account = account
         self._setup = setup
         self._timing = timing
-        self._credentials = setup.call_hook
         self._status_hook = setup.status_hook
-        self._http = HttpConversation(Asker(services.http), account.webhook_secret)
-        self._statuses = Statuses(services.public_url)
-        self._untold: deque[Payload] = deque()
-        self._verbs = VerbReports()
         self._invite: SipMessageFacts | None = None
-        self._line: Line | None = None
-        self._status_line: Line | None = None
-        self._orders: Orders | None = None
+        self._parent = parent
+        self._callees: list[JambonzApplication] = []
+        self._latest: CallRecord | None = None
+        self._confirming = False
+        self._bridged = False
+        self._inquiries: Inquiries | None = None
+        http = HttpConversation(Asker(services.http), account.webhook_secret)
+        shared = parent._lines if parent is not None else None
+        self._lines: Lines = Lines(services, self, http, setup.call_hook, timing=timing, parent=shared)
+        self._teller = Teller(account, self._lines, services.public_url)
 
     # -- asked
 
     async def ask(self, ask: Ask, call: CallRecord) -> Document | None:
         """The next document. See `Application.ask`."""
+        self._latest = call
+        url = self._services.public_url
         match ask:
             case NewCall():
                 self._invite = ask.invite
                 return await self._first(call)
             case Redirected():
-                return await self._redirected(ask, call)
+                return self._alone(await self._redirected(ask, call), call)
             case Action():
-                payload = action(call, ask.verb, ask.outcome, self._services.public_url)
+                payload = action(call, ask.verb, ask.outcome, url)
+                return await self._following("verb:hook", ask.hook, payload, call)
+            case Screening():
+                return await self._screened(ask, call)
+            case Referred():
+                return self._alone(await self._transferred(ask, call), call)
+            case Holding():
+                payload = holding(ask, call, url)
+                return await self._following("verb:hook", ask.hook, payload, call, HOLDING, "onHoldHook")
+            case InDialogRequest():
+                payload = in_dialog_request(ask, call, url)
                 return await self._following("verb:hook", ask.hook, payload, call)
         return None
-
-    def for_callee(self, callee: Callee, caller: CallRecord) -> JambonzApplication:
-        """The application of a dialled leg: its status goes where the caller's goes."""
-        setup = msgspec.structs.replace(self._setup, status_hook=self._status_hook)
-        return JambonzApplication(self._services, self._account, setup, timing=self._timing)
 
     async def _first(self, call: CallRecord) -> Document:
         """The first document, or the refusal that takes its place."""
         hook = self._setup.call_hook
         try:
             if self._setup.app_json:
-                return self.take(parse_json(self._setup.app_json, self.session))
-            reply = await self._converse("session:new", hook, self._new_call(call), call)
+                return self._prepared(self.take(parse_json(self._setup.app_json, self.session)))
+            reply = await self._lines.converse("session:new", hook, self.new_call(call), call)
             if reply == [] and not self.session.socket:
                 raise InvalidApplication("no application provided")
             # Over a socket the verbs may come later, as a command.
-            return self.take(parse(reply or ([] if self.session.socket else reply), self.session))
+            verbs = reply or ([] if self.session.socket else reply)
+            return self._prepared(self.take(parse(verbs, self.session)))
         except HookFailed as failure:
             return self._refusal(failure.message, failure.note())
         except InvalidApplication as error:
             invalid = HookFailed(INVALID_PAYLOAD, error.message, url=hook.url)
             return self._refusal(error.message, invalid.note())
 
+    def _prepared(self, document: Document) -> Document:
+        """The first document, with the hooks before it that were given when the call was placed."""
+        setup = self._setup
+        if setup.refer_hook is None and setup.request_hook is None:
+            return document
+        hooks = Configure(refer_hook=setup.refer_hook, request_hook=setup.request_hook)
+        return msgspec.structs.replace(document, verbs=(hooks, *document.verbs))
+
     async def _redirected(self, ask: Redirected, call: CallRecord) -> Document | None:
         """Another place answers; where it is another server, it is the base from now on."""
+        self._confirming = False
         hook, before = ask.hook, self.session
         if ask.status_hook is not None:
             self._status_hook = ask.status_hook
@@ -116,23 +155,58 @@ class JambonzApplication:
         document = await self._following("session:redirect", hook, payload, call)
         if document is not None and document.goes_on:
             self.session = before
-        elif before.socket and not self.session.socket and self._line is not None:
-            await self._line.close()
-            self._line = None
+        elif before.socket and not self.session.socket:
+            await self._lines.over_to_http()
         return document
 
-    async def _following(self, kind: str, hook: Hook, payload: Payload, call: CallRecord) -> Document | None:
+    async def _screened(self, ask: Screening, call: CallRecord) -> Document | None:
+        """What runs on a callee before it is connected; one whose hook fails is not."""
+        self._confirming = True
+        payload = call_info(call, self._services.public_url)
+        document = await self._following("dial:confirm", ask.hook, payload, call)
+        if document is not None and document.goes_on:
+            verbs = (HangUp(cause="the confirm hook failed"),)
+            return msgspec.structs.replace(document, verbs=verbs, goes_on=False)
+        return document
+
+    async def _transferred(self, ask: Referred, call: CallRecord) -> Document | None:
+        """A document accepts the transfer, and every reply is one; a hook that fails refuses it."""
+        self._confirming = False
+        payload = referred(ask, call, self._services.public_url)
+        document = await self._following("verb:hook", ask.hook, payload, call)
+        if document is None:
+            return Document(verbs=(), application=self, at_end=self._at_end())
+        if document.goes_on:
+            log.info("call %s: the refer hook failed: %s", call.id, document.notes[0].message)
+            return None
+        return document
+
+    async def _following(
+        self,
+        kind: str,
+        hook: Hook,
+        payload: Payload,
+        call: CallRecord,
+        allowed: Verbs | None = None,
+        where: str = "",
+    ) -> Document | None:
         """The document that takes over; None when the reply holds no verbs."""
+        if self._confirming:
+            allowed, where = CONFIRMING, "confirmHook"
         try:
-            reply = await self._converse(kind, hook, payload, call)
+            reply = await self._lines.converse(kind, hook, payload, call)
             if not isinstance(reply, list) or not reply:
                 return None
-            return self.take(parse(reply, self.session))
+            document = self.take(parse(reply, self.session))
         except HookFailed as failure:
             return self._as_before(failure.note(hook=hook.url))
         except InvalidApplication as error:
             invalid = HookFailed(INVALID_PAYLOAD, error.message, url=hook.url)
             return self._as_before(invalid.note(verb=kind))
+        if allowed is None:
+            return document
+        verbs, notes = only(allowed, document.verbs, where)
+        return msgspec.structs.replace(document, verbs=verbs, at_end=None, notes=(*document.notes, *notes))
 
     def take(self, parsed: Parsed) -> Document:
         """The document of verbs that were read; the session is as they leave it."""
@@ -141,8 +215,7 @@ class JambonzApplication:
 
     def _at_end(self) -> Verb | None:
         """Over HTTP a call whose verbs are used up ends; over a socket it waits for commands."""
-        waits = self.session.socket and self._line is not None and not self._line.ended
-        return None if waits else HangUp(sip_status=603)
+        return None if self._lines.listens else HangUp(sip_status=603)
 
     def _refusal(self, reason: str, note: Note) -> Document:
         headers = (("X-Reason", _header_text(reason)),)
@@ -159,7 +232,8 @@ class JambonzApplication:
     def _as_before(self, note: Note) -> Document:
         return Document(verbs=(), application=self, at_end=self._at_end(), notes=(note,), goes_on=True)
 
-    def _new_call(self, call: CallRecord) -> Payload:
+    def new_call(self, call: CallRecord) -> Payload:
+        """The question that opens a session."""
         return new_call(
             call,
             self._account,
@@ -169,125 +243,96 @@ class JambonzApplication:
             public_url=self._services.public_url,
         )
 
-    # -- conversations
+    # -- the legs that a dial calls
 
-    async def _converse(self, kind: str, hook: Hook, payload: Payload, call: CallRecord) -> Any:
-        """Ask wherever the hook leads; the decoded reply."""
-        hook = self._with_credentials(hook)
-        if is_http_url(hook.url) or not (is_socket_url(hook.url) or self.session.socket):
-            return await self._http.ask(hook, payload)
-        name = None if kind == "session:new" else hook.url
-        if self._leads_elsewhere(hook.url):
-            return await self._open_line(kind, hook, payload, call)
-        assert self._line is not None
-        if self._line.opened:
-            return await self._line.ask(kind, payload, hook=name)
-        return await self._line.open(kind, payload, hook=name)
-
-    def _leads_elsewhere(self, url: str) -> bool:
-        if self._line is None:
-            return True
-        return is_socket_url(url) and not same_origin(url, self._line.hook.url)
-
-    async def _open_line(self, kind: str, hook: Hook, payload: Payload, call: CallRecord) -> Any:
-        """A socket to another server. It replaces the one there was; coming from HTTP it is a new session."""
-        old, self._line = self._line, self._new_line(hook, call)
-        if old is None:
-            kind, payload = "session:new", self._new_call(call)
-        name = None if kind == "session:new" else hook.url
-        try:
-            reply = await self._line.open(kind, payload, hook=name)
-        except HookFailed:
-            await self._line.close(GOING_AWAY)
-            self._line = old
-            raise
-        self.session = moved(self.session, hook.url)
-        if old is not None:
-            await old.close()
-        return reply
-
-    def _new_line(self, hook: Hook, call: CallRecord) -> Line:
-        orders = self._orders = self._orders or Orders(self._services, self, call, self._complain)
-        return Line(
-            self._services.http,
-            hook,
-            spell(call.id),
-            on_command=orders.take,
-            on_end=orders.end,
-            on_message=self._services.on_message,
-            timing=self._timing,
+    def for_callee(self, callee: Callee, caller: CallRecord) -> JambonzApplication:
+        """The application of a dialled leg: what concerns it goes where the caller's goes."""
+        self._latest = caller
+        setup = msgspec.structs.replace(
+            self._setup, status_hook=self._status_hook, app_json="", refer_hook=None, request_hook=None
         )
+        made = JambonzApplication(self._services, self._account, setup, timing=self._timing, parent=self)
+        made.session = msgspec.structs.replace(self.session, early_media=False)
+        self._callees.append(made)
+        return made
 
-    def _new_status_line(self, hook: Hook, call: CallRecord) -> Line:
-        """A socket on which the application only listens: what it sends, or that it goes, changes nothing."""
-        line = Line(
-            self._services.http,
-            hook,
-            spell(call.id),
-            on_command=lambda _: None,
-            on_end=lambda _: None,
-            on_message=self._services.on_message,
-            timing=self._timing,
-        )
-        line.start()
-        return line
+    def callee(self, call_id: UUID | None = None) -> tuple[JambonzApplication, UUID] | None:
+        """The leg that a dial connected, or the dialled leg of that id: its application, and its id."""
+        for made in self._callees:
+            latest = made._latest
+            if latest is not None and (made._bridged if call_id is None else latest.id == call_id):
+                return made, latest.id
+        return None
 
-    def _with_credentials(self, hook: Hook) -> Hook:
-        """A hook without credentials of its own is asked with those of the application."""
-        own = self._credentials
-        if hook.username is not None or own.username is None:
-            return hook
-        return Hook(url=hook.url, method=hook.method, username=own.username, password=own.password)
+    def _alone(self, document: Document | None, call: CallRecord) -> Document | None:
+        """A dialled leg that gets a document of its own goes on without the call that dialled it."""
+        parent = self._parent
+        if parent is None or document is None or document.goes_on:
+            return document
+        self._leave()
+        caller = parent._latest
+        url = self._services.public_url
+        about = {"parent_call_info": call_info(caller, url)} if caller is not None else {}
+        self._lines.leave(call, call_info(call, url) | about)
+        return msgspec.structs.replace(document, at_end=self._at_end())
 
-    def _complain(self, command: Command, why: str) -> None:
-        if self._line is not None:
-            self._line.tell("jambonz:error", {"msg": why, "details": why, "command": command.name})
+    def _leave(self) -> None:
+        parent, self._parent = self._parent, None
+        if parent is not None and self in parent._callees:
+            parent._callees.remove(self)
 
-    # -- telling
+    async def place(self, body: Any) -> None:
+        """Place another call, as a request over REST does. See `Commanded.place`."""
+        services = self._services
+        wanted = read_create(body, self._account, services.directory)
+        application = JambonzApplication(services, self._account, wanted.setup)
+        await services.calls.create(wanted.request(self._account, application))
+
+    # -- told
 
     def deliveries(self, event: CallEvent, call: CallRecord) -> Sequence[Delivery]:
-        """The status callback due, if any. See `Application.deliveries`."""
-        payload = self._statuses.due(event, call)
-        if payload is None:
-            return ()
-        hook = self._status_hook
-        if hook is not None and is_http_url(hook.url):
-            return (delivery(self._with_credentials(hook), payload, call, self._account),)
-        if "error" not in payload:
-            self._untold.append(payload)
-        return ()
+        """The callback due, if any. See `Application.deliveries`."""
+        self._latest = call
+        return self._teller.due(event, call, self._status_hook, self.session)
 
     def notify(self, event: CallEvent, call: CallRecord) -> None:
-        """Tell what goes over a socket. See `Application.notify`."""
-        line = self._telling_line(call)
-        while self._untold:
-            payload = self._untold.popleft()
-            if line is not None:
-                line.tell("call:status", payload)
-        if self._line is None or not self.session.socket:
-            return
-        if isinstance(event, Noted) and event.note.level == "error":
-            self._line.tell("jambonz:error", _error(event.note))
-        elif self.session.notify_events and isinstance(event, VerbStarted | VerbEnded):
-            self._line.tell("verb:status", self._verbs.report(event))
-        elif isinstance(event, VerbStarted):
-            self._verbs.report(event)
+        """Tell what goes over a socket, and ask what an event raises. See `Application.notify`."""
+        self._latest = call
+        self._teller.tell(event, call, self._status_hook, self.session)
+        match event:
+            case Bridged():
+                self._bridged, self._confirming = True, False
+            case Unbridged():
+                self._bridged = False
+            case AnswererDetected(hook=Hook()):
+                # A dial asks about its callee as its own business: the reply is the caller's next document.
+                (self._parent or self)._inquire(event)
 
-    def _telling_line(self, call: CallRecord) -> Line | None:
-        """The socket for call:status: the application's own, or one to a status hook of its own."""
-        hook = self._status_hook
-        if hook is not None and is_http_url(hook.url):
-            return None
-        own = self.session.socket and (hook is None or _names_same(hook.url, self.session.base_url))
-        if own:
-            if self._line is None:
-                self._line = self._new_line(self._with_credentials(self._setup.call_hook), call)
-            return self._line
-        if hook is None or not is_socket_url(hook.url):
-            return None
-        if self._status_line is None and self._untold:
-            self._status_line = self._new_status_line(self._with_credentials(hook), call)
-        return self._status_line
+    def _inquire(self, event: AnswererDetected) -> None:
+        call = self._latest
+        if call is None:
+            return
+        if self._inquiries is None:
+            self._inquiries = Inquiries(spell(call.id))
+        self._inquiries.put(partial(self._detected, event))
+
+    async def _detected(self, event: AnswererDetected) -> None:
+        """Tell who answered; verbs in the reply replace what the call does."""
+        call, hook = self._latest, event.hook
+        assert call is not None
+        assert hook is not None
+        language = self._setup.speech.recognizer_language or "en-US"
+        payload = answerer(event, call, language, self._services.public_url)
+        document = await self._following("verb:hook", hook, payload, call)
+        if document is None:
+            return
+        if document.goes_on:
+            log.warning("call %s: %s", call.id, document.notes[0].message)
+            return
+        try:
+            await self._services.calls.redirect(call.account_id, call.id, document=document)
+        except ControlError as error:
+            log.info("call %s: %s", call.id, error.message)
 
     # -- the rest of the protocol
 
@@ -297,23 +342,12 @@ class JambonzApplication:
 
     async def close(self) -> None:
         """Close the sockets, with what they still have to tell."""
-        if self._orders is not None:
-            self._orders.close()
-        lines = [line for line in (self._line, self._status_line) if line is not None]
-        await asyncio.gather(*(line.close() for line in lines))
-
-
-def _names_same(url: str, other: str) -> bool:
-    return not is_absolute(url) or url.partition("#")[0] == other.partition("#")[0]
+        self._leave()
+        if self._inquiries is not None:
+            await self._inquiries.close()
+        await self._lines.close()
 
 
 def _header_text(text: str) -> str:
     """Text that is safe in a SIP header line."""
     return "".join(char if " " <= char <= "~" else " " for char in text)[:200]
-
-
-def _error(note: Note) -> Payload:
-    payload: Payload = {"msg": note.message, "details": note.message, "code": note.code}
-    if "verb" in note.detail:
-        payload["verb"] = note.detail["verb"]
-    return payload

@@ -1,0 +1,99 @@
+"""What an application is told of its call without being asked: by status callbacks, hooks, and its socket."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from ringback.calls.events import (
+    CallEvent,
+    KeysMatched,
+    Noted,
+    ReferProgress,
+    VerbEnded,
+    VerbStarted,
+)
+from ringback.calls.record import CallRecord
+from ringback.calls.verbs import Hook, Note
+from ringback.dialects.jambonz.callbacks import Statuses, delivery, status_id
+from ringback.dialects.jambonz.incidents import keys_matched, refer_progress
+from ringback.dialects.jambonz.lines import Lines
+from ringback.dialects.jambonz.payload import Payload
+from ringback.dialects.jambonz.session import Session, is_http_url
+from ringback.dialects.jambonz.verbstatus import VerbReports
+
+if TYPE_CHECKING:
+    from ringback.routing.directory import Account
+    from ringback.webhooks.delivery import Delivery
+
+
+class Teller:
+    """Renders the events of one call, and sends those that go over a socket."""
+
+    def __init__(self, account: Account, lines: Lines, public_url: str) -> None:
+        self._account = account
+        self._lines = lines
+        self._public_url = public_url
+        self._statuses = Statuses(public_url)
+        self._untold: deque[Payload] = deque()
+        self._verbs = VerbReports()
+
+    def due(
+        self, event: CallEvent, call: CallRecord, status_hook: Hook | None, session: Session
+    ) -> Sequence[Delivery]:
+        """The callback due for this event, if any; a status that goes over a socket is kept for `tell`."""
+        if isinstance(event, KeysMatched | ReferProgress):
+            return self._event_hook(event, call, session)
+        payload = self._statuses.due(event, call)
+        if payload is None:
+            return ()
+        if status_hook is not None and is_http_url(status_hook.url):
+            hook = self._lines.with_credentials(status_hook)
+            return (delivery(hook, payload, call, self._account, id=status_id(payload, call)),)
+        if "error" not in payload:
+            self._untold.append(payload)
+        return ()
+
+    def _event_hook(
+        self, event: KeysMatched | ReferProgress, call: CallRecord, session: Session
+    ) -> Sequence[Delivery]:
+        hook = event.hook
+        if hook is None or not (is_http_url(hook.url) or not session.socket):
+            return ()
+        payload = self._event_payload(event, call)
+        return (delivery(self._lines.with_credentials(hook), payload, call, self._account, id=uuid4()),)
+
+    def _event_payload(self, event: KeysMatched | ReferProgress, call: CallRecord) -> Payload:
+        if isinstance(event, KeysMatched):
+            return keys_matched(event, call, self._public_url)
+        return refer_progress(event)
+
+    def tell(self, event: CallEvent, call: CallRecord, status_hook: Hook | None, session: Session) -> None:
+        """Tell over a socket what goes there."""
+        line = self._lines.telling(status_hook, call, needed=bool(self._untold))
+        while self._untold:
+            payload = self._untold.popleft()
+            if line is not None:
+                line.tell("call:status", payload)
+        own = self._lines.shared()
+        if own is None or not session.socket:
+            return
+        match event:
+            case Noted() if event.note.level == "error":
+                own.tell("jambonz:error", _error(event.note))
+            case VerbStarted() | VerbEnded():
+                report = self._verbs.report(event)
+                if session.notify_events:
+                    own.tell("verb:status", report)
+            case KeysMatched() | ReferProgress() if event.hook is not None:
+                if not is_http_url(event.hook.url):
+                    own.tell("verb:hook", self._event_payload(event, call), hook=event.hook.url)
+
+
+def _error(note: Note) -> Payload:
+    payload: Payload = {"msg": note.message, "details": note.message, "code": note.code}
+    if "verb" in note.detail:
+        payload["verb"] = note.detail["verb"]
+    return payload
