@@ -108,13 +108,25 @@ ARRAYS: dict[str, Answer] = {
     "header injection": json('[{"verb": "sip:decline", "status": 486, "headers": {"X-A": "1\\r\\nB: 2"}}]'),
     "header of the protocol": json('[{"verb": "sip:decline", "status": 486, "headers": {"Via": "x"}}]'),
     "impossible status": json('[{"verb": "sip:decline", "status": 200}]'),
-    "verb not built": json('[{"verb": "dial", "target": [{"type": "phone", "number": "1"}]}]'),
+    "no target": json('[{"verb": "dial", "target": []}]'),
+    "wrong target": json('[{"verb": "dial", "target": [{"type": "sip", "sipUri": "bob"}]}]'),
+    "keys without hook": json(
+        '[{"verb": "dial", "target": [{"type": "phone", "number": "1"}], "dtmfCapture": ["*1"]}]'
+    ),
+    "method of the dialog": json('[{"verb": "sip:request", "method": "BYE"}]'),
+    "wrong refer": json('[{"verb": "sip:refer", "referTo": "sip:"}]'),
+    "wrong recording": json('[{"verb": "config", "record": {"action": "begin"}}]'),
+    "verb not built": json('[{"verb": "conference", "name": "room"}]'),
+    "part not built": json(
+        '[{"verb": "dial", "target": [{"type": "phone", "number": "1"}], "listen": {"url": "wss://x/"}}]'
+    ),
 }
 
 JAMBONZ = {
     **dict.fromkeys(ARRAYS, Outcome(480, FAILED, "invalid-app-payload")),
     "too large": Outcome(480, FAILED, "webhook-connection-failure"),
     "verb not built": Outcome(603, "rejected", "not-supported"),
+    "part not built": Outcome(603, "rejected", "not-supported"),
 }
 
 

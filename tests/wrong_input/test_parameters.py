@@ -179,7 +179,12 @@ JAMBONZ_CALLS: list[tuple[dict[str, Any], str, int]] = [
     ({"app_json": "{"}, "invalid app_json", 400),
     ({"app_json": "{}"}, "must be array", 400),
     ({"app_json": [{"verb": "sing"}]}, "invalid instruction: sing", 400),
-    ({"amd": {"actionHook": "/amd"}}, "amd is not supported", 400),
+    ({"amd": {}}, "amd: missing value for actionHook", 400),
+    ({"amd": 5}, "invalid amd", 400),
+    ({"referHook": 5}, "referHook must be a string or an object", 400),
+    ({"transcribe": {}, "record": {"action": "startCallRecording"}}, "record is not supported", 400),
+    (to(type="sip", sipUri=TARGET, proxy="<"), "invalid proxy", 400),
+    (to(type="sip", sipUri=TARGET, confirmHook="/x"), "confirmHook is not supported", 400),
 ]
 
 
@@ -282,6 +287,15 @@ async def test_a_call_that_is_over_cannot_be_changed(world: World, flavour: str)
         ("jambonz", {"tag": "text"}, 400),
         ("jambonz", {"dtmf": {"digit": "x"}}, 400),
         ("jambonz", {"whisper": {"verb": "say"}}, 400),
+        ("jambonz", {"whisper": {"verb": "gather"}}, 400),
+        ("jambonz", {"record": {"action": "begin"}}, 400),
+        ("jambonz", {"record": {"action": "startCallRecording"}}, 400),
+        ("jambonz", {"sip_request": {"method": "BYE", "content_type": "a/b", "content": "c"}}, 400),
+        ("jambonz", {"boostAudioSignal": "loud"}, 400),
+        ("jambonz", {"dub": {"action": "addTrack", "track": "a"}}, 400),
+        ("jambonz", {"listen_status": "pause"}, 422),
+        ("jambonz", {"conf_mute_status": "mute"}, 422),
+        ("jambonz", {"child_call_hook": "http://app.example/child"}, 422),
     ],
     ids=str,
 )
