@@ -32,6 +32,10 @@ class LiveChanges:
         call: CallRecord = await self._done("redirect_callee", account_id, call_id, changes)
         return call
 
+    async def redirect_both(self, account_id: UUID, call_id: UUID, **changes: Any) -> CallRecord:
+        call: CallRecord = await self._done("redirect_both", account_id, call_id, changes)
+        return call
+
     async def play_over(self, account_id: UUID, call_id: UUID, verbs: Sequence[Any]) -> CallRecord:
         call: CallRecord = await self._done("play_over", account_id, call_id, verbs)
         return call

@@ -322,6 +322,25 @@ class Calls(Protocol):
         """
         ...
 
+    async def redirect_both(
+        self,
+        account_id: UUID,
+        call_id: UUID,
+        *,
+        hook: Hook,
+        callee_hook: Hook,
+        status_hook: Hook | None = None,
+        application: Application | None = None,
+    ) -> CallRecord:
+        """Give this call and the callee that its Dial is connected with a document of its own each.
+
+        The Dial reports nothing. `status_hook` and `application` are this call's, as in `redirect`.
+
+        Raises:
+            NoSuchCall, CallIsOver, WrongState (there is no callee that is connected)
+        """
+        ...
+
     async def play_over(self, account_id: UUID, call_id: UUID, verbs: Sequence[Say | Play]) -> CallRecord:
         """Speak or play to this party alone, over whatever it hears (whisper).
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from ringback.calls.application import Application, Document, NewCall, Redirected
 from ringback.calls.call import Call
+from ringback.calls.configure import configure
 from ringback.calls.control import (
     CallFilter,
     CallIsLive,
@@ -28,7 +29,7 @@ from ringback.calls.recording import Recording
 from ringback.calls.rows import from_row
 from ringback.calls.sending import submit
 from ringback.calls.status import CallStatus, Direction, EndedBy
-from ringback.calls.verbs import HangUp, Hook, Play, RecordingPlan, Say, SendRequest, Verb
+from ringback.calls.verbs import Configure, HangUp, Hook, Play, RecordingPlan, Say, SendRequest, Verb
 from ringback.net.slices import gradually
 
 
@@ -237,14 +238,36 @@ class Switchboard(Unfinished):
     ) -> CallRecord:
         """Let the callee go its own way. See `Calls.redirect_callee`."""
         async with self._changing(account_id, call_id) as call:
-            callee = call.bridge.callee if call.bridge is not None else None
-            if callee is None or callee is call:
-                raise WrongState(f"call {call_id} is connected with nobody that it dialled")
+            callee = _connected_callee(call)
             async with callee.control_lock:  # always after the caller's, so that two changes never cross
                 await callee.append(CallControlled(what="redirect", detail={"url": hook.url}))
                 question = Redirected(hook=hook, status_hook=status_hook, by_control=True)
                 await callee.runner.replace(question)
                 return callee.record
+
+    async def redirect_both(
+        self,
+        account_id: UUID,
+        call_id: UUID,
+        *,
+        hook: Hook,
+        callee_hook: Hook,
+        status_hook: Hook | None = None,
+        application: Application | None = None,
+    ) -> CallRecord:
+        """Let the two go their own ways. See `Calls.redirect_both`."""
+        async with self._changing(account_id, call_id) as call:
+            callee = _connected_callee(call)
+            async with callee.control_lock:
+                if application is not None:
+                    call.application = application
+                for each, place in ((call, hook), (callee, callee_hook)):
+                    await each.append(CallControlled(what="redirect", detail={"url": place.url}))
+                # Nothing waits between these two: the Dial is stopped before it sees that its callee left.
+                callee.go_alone()
+                await call.runner.replace(Redirected(hook=hook, status_hook=status_hook, by_control=True))
+                await callee.runner.replace(Redirected(hook=callee_hook, by_control=True))
+                return call.record
 
     async def play_over(self, account_id: UUID, call_id: UUID, verbs: Sequence[Say | Play]) -> CallRecord:
         """Whisper. See `Calls.play_over`."""
@@ -284,6 +307,15 @@ class Switchboard(Unfinished):
             await call.append(CallControlled(what="amplify", detail={"decibels": decibels}))
             return call.record
 
+    async def configure(self, account_id: UUID, call_id: UUID, verb: Configure) -> CallRecord:
+        """Change how the rest of the call behaves. See `Calls.configure`."""
+        async with self._changing(account_id, call_id) as call:
+            if verb.gain_db is not None:
+                _check_media(call)
+            configure(call, verb)
+            await call.append(CallControlled(what="configure"))
+            return call.record
+
     async def limit_time(self, account_id: UUID, call_id: UUID, seconds: float) -> CallRecord:
         """End the call that long after its answer. See `Calls.limit_time`."""
         async with self._changing(account_id, call_id) as call:
@@ -309,6 +341,13 @@ class Switchboard(Unfinished):
             if call.over:
                 raise CallIsOver(f"call {call_id} has ended")
             yield call
+
+
+def _connected_callee(call: Call) -> Call:
+    callee = call.bridge.callee if call.bridge is not None else None
+    if callee is None or callee is call:
+        raise WrongState(f"call {call.record.id} is connected with nobody that it dialled")
+    return callee
 
 
 def _check_media(call: Call) -> None:

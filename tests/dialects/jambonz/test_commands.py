@@ -102,12 +102,11 @@ async def test_a_command_may_place_another_call(
     assert request.application.state()["call_hook"]["url"] == "https://app.example/voice"
 
 
-async def test_both_hooks_in_one_command_the_callee_first(
-    phones: Any, socket_app: SocketApp, calls: MemoryCalls
-) -> None:
+async def test_both_hooks_in_one_command(phones: Any, socket_app: SocketApp, calls: MemoryCalls) -> None:
     socket, _ = await phones(socket_app.url).open(socket_app)
     await socket.command("redirect", {"call_hook": "/parent", "child_call_hook": "/child"})
-    assert [(await done(calls))[0] for _ in range(2)] == ["redirect_callee", "redirect"]
+    both = {"hook": Hook(url="/parent"), "callee_hook": Hook(url="/child")}
+    assert await done(calls) == ("redirect_both", both)
 
 
 async def test_a_redirect_may_wait_its_turn(phones: Any, socket_app: SocketApp, calls: MemoryCalls) -> None:

@@ -287,15 +287,17 @@ async def test_a_whisper_may_come_with_anything(rest: Ask, calls: MemoryCalls) -
     assert [calls.done.get_nowait()[0] for _ in range(2)] == ["mute", "play_over"]
 
 
-async def test_both_legs_get_new_hooks_the_callee_first(rest: Ask, calls: MemoryCalls) -> None:
+async def test_both_legs_get_new_hooks(rest: Ask, calls: MemoryCalls) -> None:
     body = {"call_hook": "/parent", "child_call_hook": {"url": "/child", "method": "GET"}}
     assert (await rest("PUT", ONE, json=body)).status == 202
-    assert calls.done.get_nowait() == (
-        "redirect_callee",
-        {"hook": Hook(url="https://app.example/child", method="GET")},
-    )
     name, what = calls.done.get_nowait()
-    assert (name, what["hook"]) == ("redirect", Hook(url="https://app.example/parent"))
+    assert name == "redirect_both"
+    assert what == {
+        "hook": Hook(url="https://app.example/parent"),
+        "callee_hook": Hook(url="https://app.example/child", method="GET"),
+        "status_hook": None,
+        "application": None,
+    }
 
 
 async def test_a_wrong_hook_leaves_both_legs_as_they_are(rest: Ask, calls: MemoryCalls) -> None:

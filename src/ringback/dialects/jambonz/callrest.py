@@ -141,7 +141,7 @@ class CallResource:
         return PlainTextResponse("Accepted", status_code=202)
 
     async def _apply(self, update: Update, call: CallRecord, account: Account) -> tuple[int, str] | None:
-        """Do what was asked for, the callee's part first; what a request inside the dialog was answered."""
+        """Do what was asked for; what a request inside the dialog was answered."""
         calls = self._services.calls
         session = _session_of(call)
         hook = hook_of(update.call_hook, "call_hook", session)
@@ -154,10 +154,10 @@ class CallResource:
             await calls.cancel(account.id, call.id, as_no_answer=True)
         elif update.call_status == "completed":
             await self._complete(call)
-        if callee_hook is not None:
-            await calls.redirect_callee(account.id, call.id, hook=callee_hook)
         if hook is not None:
-            await self._redirect(hook, status_hook, call, account)
+            await self._redirect(hook, status_hook, callee_hook, call, account)
+        elif callee_hook is not None:
+            await calls.redirect_callee(account.id, call.id, hook=callee_hook)
         return response
 
     async def _complete(self, call: CallRecord) -> None:
@@ -167,14 +167,30 @@ class CallResource:
         await self._services.calls.hang_up(call.account_id, call.id)
 
     async def _redirect(
-        self, hook: Hook, status_hook: Hook | None, call: CallRecord, account: Account
+        self,
+        hook: Hook,
+        status_hook: Hook | None,
+        callee_hook: Hook | None,
+        call: CallRecord,
+        account: Account,
     ) -> None:
         """Another hook answers from now on; a call of another dialect comes over to this one."""
         application = None
         if _setup_of(call) is None:
             setup = Setup(call_hook=hook, status_hook=status_hook)
             application = JambonzApplication(self._services, account, setup)
-        await self._services.calls.redirect(
+        calls = self._services.calls
+        if callee_hook is not None:
+            await calls.redirect_both(
+                account.id,
+                call.id,
+                hook=hook,
+                callee_hook=callee_hook,
+                status_hook=status_hook,
+                application=application,
+            )
+            return
+        await calls.redirect(
             account.id,
             call.id,
             hook=hook,

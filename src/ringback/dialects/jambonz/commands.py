@@ -7,7 +7,7 @@ from uuid import UUID
 
 from ringback.calls.application import Document
 from ringback.calls.control import Calls, ControlError, WrongState
-from ringback.calls.verbs import Configure, ControlRecording, Unbuilt, Verb
+from ringback.calls.verbs import Configure, ControlRecording, Hook, Unbuilt, Verb
 from ringback.dialects.jambonz.configure import configure
 from ringback.dialects.jambonz.errors import ApiError, InvalidApplication
 from ringback.dialects.jambonz.live import read_option
@@ -110,17 +110,26 @@ class _Work:
         for key in ("parent_call", "child_call"):
             if asked.get(key) is not None and not isinstance(asked[key], list):
                 raise CommandFailed(f"redirect: property {key} has invalid data type")
-        if asked.get("child_call_hook"):
-            hook = read_hook(_hook_value(asked, "child_call_hook"), self._application.session, "redirect")
-            assert hook is not None
-            await self._calls.redirect_callee(self._account_id, self._call_id, hook=hook)
-        elif asked.get("child_call"):
+        if asked.get("child_call"):
             await self._connected()._run(asked["child_call"])
-        if asked.get("call_hook"):
-            hook = read_hook(_hook_value(asked, "call_hook"), self._application.session, "redirect")
-            await self._calls.redirect(self._account_id, self._call_id, hook=hook, while_ringing=True)
-        elif asked.get("parent_call"):
+        if asked.get("parent_call"):
             await self._run(asked["parent_call"])
+        await self._hooks(self._hook(asked, "call_hook"), self._hook(asked, "child_call_hook"))
+
+    async def _hooks(self, hook: Hook | None, callee_hook: Hook | None) -> None:
+        ids = self._account_id, self._call_id
+        if hook is not None and callee_hook is not None:
+            await self._calls.redirect_both(*ids, hook=hook, callee_hook=callee_hook)
+        elif hook is not None:
+            await self._calls.redirect(*ids, hook=hook, while_ringing=True)
+        elif callee_hook is not None:
+            await self._calls.redirect_callee(*ids, hook=callee_hook)
+
+    def _hook(self, fields: dict[str, Any], key: str) -> Hook | None:
+        value = fields.get(key)
+        if value and not isinstance(value, str | dict):
+            raise InvalidApplication(f"redirect: property {key} has invalid data type")
+        return read_hook(value, self._application.session, "redirect")
 
     def _connected(self) -> _Work:
         callee = self._application.callee()
@@ -175,13 +184,6 @@ class _Work:
 
 
 _PARTS = ("call_hook", "child_call_hook", "parent_call", "child_call")
-
-
-def _hook_value(fields: dict[str, Any], key: str) -> Any:
-    value = fields[key]
-    if not isinstance(value, str | dict):
-        raise InvalidApplication(f"redirect: property {key} has invalid data type")
-    return value
 
 
 _COMMANDS = {
