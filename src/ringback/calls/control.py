@@ -327,8 +327,8 @@ class Calls(Protocol):
         account_id: UUID,
         call_id: UUID,
         *,
-        hook: Hook,
-        callee_hook: Hook,
+        to: Hook | Document,
+        callee_to: Hook | Document,
         status_hook: Hook | None = None,
         application: Application | None = None,
     ) -> CallRecord:

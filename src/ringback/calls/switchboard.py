@@ -250,8 +250,8 @@ class Switchboard(Unfinished):
         account_id: UUID,
         call_id: UUID,
         *,
-        hook: Hook,
-        callee_hook: Hook,
+        to: Hook | Document,
+        callee_to: Hook | Document,
         status_hook: Hook | None = None,
         application: Application | None = None,
     ) -> CallRecord:
@@ -261,12 +261,13 @@ class Switchboard(Unfinished):
             async with callee.control_lock:
                 if application is not None:
                     call.application = application
-                for each, place in ((call, hook), (callee, callee_hook)):
-                    await each.append(CallControlled(what="redirect", detail={"url": place.url}))
+                for each, place in ((call, to), (callee, callee_to)):
+                    detail = {"url": place.url} if isinstance(place, Hook) else {}
+                    await each.append(CallControlled(what="redirect", detail=detail))
                 # Nothing waits between these two: the Dial is stopped before it sees that its callee left.
                 callee.go_alone()
-                await call.runner.replace(Redirected(hook=hook, status_hook=status_hook, by_control=True))
-                await callee.runner.replace(Redirected(hook=callee_hook, by_control=True))
+                await call.runner.replace(_first(to, status_hook))
+                await callee.runner.replace(_first(callee_to))
                 return call.record
 
     async def play_over(self, account_id: UUID, call_id: UUID, verbs: Sequence[Say | Play]) -> CallRecord:
@@ -341,6 +342,10 @@ class Switchboard(Unfinished):
             if call.over:
                 raise CallIsOver(f"call {call_id} has ended")
             yield call
+
+
+def _first(to: Hook | Document, status_hook: Hook | None = None) -> Redirected | Document:
+    return Redirected(hook=to, status_hook=status_hook, by_control=True) if isinstance(to, Hook) else to
 
 
 def _connected_callee(call: Call) -> Call:

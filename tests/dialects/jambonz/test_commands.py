@@ -105,7 +105,7 @@ async def test_a_command_may_place_another_call(
 async def test_both_hooks_in_one_command(phones: Any, socket_app: SocketApp, calls: MemoryCalls) -> None:
     socket, _ = await phones(socket_app.url).open(socket_app)
     await socket.command("redirect", {"call_hook": "/parent", "child_call_hook": "/child"})
-    both = {"hook": Hook(url="/parent"), "callee_hook": Hook(url="/child")}
+    both = {"to": Hook(url="/parent"), "callee_to": Hook(url="/child")}
     assert await done(calls) == ("redirect_both", both)
 
 

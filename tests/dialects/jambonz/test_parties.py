@@ -281,12 +281,15 @@ async def test_commands_reach_the_dialled_leg(phones: Any, socket_app: SocketApp
     await socket.command("redirect", [SAY], callSid=str(CALLEE))
     name, what = await done(calls)
     assert (name, what["document"].application) == ("redirect", leg.application)
-    await socket.command("redirect", {"child_call": [{"verb": "pause", "length": 1}], "parent_call": [SAY]})
+    await socket.command("redirect", {"child_call": [{"verb": "pause", "length": 1}]})
     name, what = await done(calls)
-    assert what["document"].application is leg.application
+    assert (name, what["document"].application) == ("redirect", leg.application)
     assert what["document"].verbs == (Pause(seconds=1.0),)
+    await socket.command("redirect", {"child_call": [SAY], "parent_call": [SAY]})
     name, what = await done(calls)
-    assert what["document"].application is caller.application
+    assert name == "redirect_both"
+    assert what["callee_to"].application is leg.application
+    assert what["to"].application is caller.application
     await socket.command("mute:status", "mute", callSid=str(CALLEE))
     assert await done(calls) == ("mute", True)
 

@@ -293,8 +293,8 @@ async def test_both_legs_get_new_hooks(rest: Ask, calls: MemoryCalls) -> None:
     name, what = calls.done.get_nowait()
     assert name == "redirect_both"
     assert what == {
-        "hook": Hook(url="https://app.example/parent"),
-        "callee_hook": Hook(url="https://app.example/child", method="GET"),
+        "to": Hook(url="https://app.example/parent"),
+        "callee_to": Hook(url="https://app.example/child", method="GET"),
         "status_hook": None,
         "application": None,
     }

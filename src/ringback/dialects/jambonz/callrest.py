@@ -184,8 +184,8 @@ class CallResource:
             await calls.redirect_both(
                 account.id,
                 call.id,
-                hook=hook,
-                callee_hook=callee_hook,
+                to=hook,
+                callee_to=callee_hook,
                 status_hook=status_hook,
                 application=application,
             )

@@ -102,7 +102,11 @@ class _Work:
         """Other verbs now, further verbs at the end, or other hooks; for this call, its callee, or both."""
         data = command.data
         if isinstance(data, list):
-            await self._run(data, queue=command.queue)
+            document = self._document(data)
+            if command.queue:
+                await self._calls.append(self._account_id, self._call_id, document.verbs)
+            else:
+                await self._replace(document)
             return
         asked = data if isinstance(data, dict) else {}
         if not any(asked.get(key) for key in _PARTS):
@@ -110,20 +114,27 @@ class _Work:
         for key in ("parent_call", "child_call"):
             if asked.get(key) is not None and not isinstance(asked[key], list):
                 raise CommandFailed(f"redirect: property {key} has invalid data type")
-        if asked.get("child_call"):
-            await self._connected()._run(asked["child_call"])
-        if asked.get("parent_call"):
-            await self._run(asked["parent_call"])
-        await self._hooks(self._hook(asked, "call_hook"), self._hook(asked, "child_call_hook"))
+        callee = self._connected() if asked.get("child_call") else None
+        callee_to = callee._document(asked["child_call"]) if callee else self._hook(asked, "child_call_hook")
+        to: Hook | Document | None = self._hook(asked, "call_hook")
+        if to is None and asked.get("parent_call"):
+            to = self._document(asked["parent_call"])
+        if to is not None and callee_to is not None:
+            await self._calls.redirect_both(self._account_id, self._call_id, to=to, callee_to=callee_to)
+        elif isinstance(callee_to, Document):
+            assert callee is not None
+            await callee._replace(callee_to)
+        elif callee_to is not None:
+            await self._calls.redirect_callee(self._account_id, self._call_id, hook=callee_to)
+        elif to is not None:
+            await self._replace(to)
 
-    async def _hooks(self, hook: Hook | None, callee_hook: Hook | None) -> None:
+    async def _replace(self, to: Hook | Document) -> None:
         ids = self._account_id, self._call_id
-        if hook is not None and callee_hook is not None:
-            await self._calls.redirect_both(*ids, hook=hook, callee_hook=callee_hook)
-        elif hook is not None:
-            await self._calls.redirect(*ids, hook=hook, while_ringing=True)
-        elif callee_hook is not None:
-            await self._calls.redirect_callee(*ids, hook=callee_hook)
+        if isinstance(to, Document):
+            await self._calls.redirect(*ids, document=to, while_ringing=True)
+        else:
+            await self._calls.redirect(*ids, hook=to, while_ringing=True)
 
     def _hook(self, fields: dict[str, Any], key: str) -> Hook | None:
         value = fields.get(key)
@@ -137,13 +148,8 @@ class _Work:
             raise WrongState("there is no callee that is connected")
         return _Work(callee[0], self._calls, self._account_id, callee[1])
 
-    async def _run(self, verbs: list[Any], *, queue: bool = False) -> None:
-        parsed = parse(verbs, self._application.session)
-        document = self._application.take(parsed)
-        if queue:
-            await self._calls.append(self._account_id, self._call_id, parsed.verbs)
-            return
-        await self._calls.redirect(self._account_id, self._call_id, document=document, while_ringing=True)
+    def _document(self, verbs: list[Any]) -> Document:
+        return self._application.take(parse(verbs, self._application.session))
 
     async def call_status(self, command: Command) -> None:
         data = command.data
