@@ -114,7 +114,7 @@ def read_create(body: Any, account: Account, directory: Directory) -> Create:
 
 def _detection(amd: Any, session: Session) -> MachineDetection | None:
     """How to find out who answered, with the events going to a hook of the application's."""
-    if not amd:
+    if amd is None:
         return None
     if not isinstance(amd, dict):
         raise ApiError(400, "invalid amd")
