@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ringback.calls.bridge import Bridge
+from ringback.calls.dial_recording import DialRecording
 from ringback.calls.dialling import Dialling
 from ringback.calls.events import KeysMatched
 from ringback.calls.lease import Lease
@@ -42,17 +45,19 @@ async def dial(call: Call, verb: Dial) -> Outcome:
     """Call the callees and connect the first that is accepted; ends when the two part, or nobody was."""
     if not verb.answer_on_bridge:
         await call.answer()
-    with Lease() as lease:
+    with Lease() as lease, DialRecording(call, verb) as recording:
         with Ringing(call, verb) as ringing:
             dialling = Dialling(call, verb, lease, ringing)
             leg = await dialling.accepted()
-        if leg is None:
+        if leg is not None:
+            outcome = await _connect(call, verb, leg, lease, recording)
+        else:
             lease.drop("the caller hung up")
-            return await _not_connected(call, dialling.legs)
-        return await _connect(call, verb, leg, lease)
+            outcome = await _not_connected(call, dialling.legs)
+    return msgspec.structs.replace(outcome, recording=await recording.made())
 
 
-async def _connect(call: Call, verb: Dial, leg: Call, lease: Lease) -> Outcome:
+async def _connect(call: Call, verb: Dial, leg: Call, lease: Lease, recording: DialRecording) -> Outcome:
     loop = asyncio.get_running_loop()
     await call.answer()
     began = loop.time()
@@ -60,11 +65,11 @@ async def _connect(call: Call, verb: Dial, leg: Call, lease: Lease) -> Outcome:
     if bridged:
         if verb.gain_db:
             leg.leg.amplify(verb.gain_db)
+        recording.connected()
         leg = await _together(call, verb, leg)
     talked = loop.time() - began
-    alone = not lease.holds(leg)
-    lease.drop("the connection ended")
-    if not alone:
+    if lease.holds(leg):
+        lease.drop("the connection ended")
         await asyncio.wait({leg.closed}, timeout=_END)
     return _outcome(call, leg, bridged=bridged, talk_seconds=round(talked) if bridged else 0)
 

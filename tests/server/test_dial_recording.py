@@ -1,0 +1,81 @@
+"""What a Dial records: both voices, from the answer or from the ringing on, on a channel each if asked."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+import soundfile
+from tests.server.neutral import HANG_UP, Neutral, Phones, callee, has_tone, hears_tone, talk
+from tests.server.site import NUMBERS, Site
+
+from ringback.calls.events import CallRinging, VerbEnded
+from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.verbs import Dial, Pause, RecordFrom, RecordingPlan
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+NUMBER = NUMBERS["laml"]
+
+
+async def samples(site: Site, recording: Recording) -> np.ndarray:
+    """(frames, channels) of 16-bit samples."""
+    stored = await site.server.switchboard.engine.archive.file(recording, form="wav", channels=None)
+    data, rate = soundfile.read(stored.path, dtype="int16", always_2d=True)
+    assert rate == 8000
+    return np.asarray(data)
+
+
+async def test_both_voices_each_on_its_channel(site: Site, app: Neutral, phones: Phones) -> None:
+    caller, bob, _ = phones
+    plan = RecordingPlan(source="dial-verb", channels=2)
+    app.answer("new-call", Dial(callees=(callee(bob),), recording=plan), Pause(seconds=60))
+    call = await caller.call(NUMBER)
+    called = await bob.incoming(5)
+    called.answer()
+    await asyncio.gather(call.answered(), talk(call, called))
+    called.hang_up()
+    recording = (await app.event(VerbEnded, verb="Dial")).outcome.recording
+    call.hang_up()
+    await site.server.settled()
+    assert recording.status in (RecordingStatus.COMPLETED, RecordingStatus.PROCESSING)
+    heard = await samples(site, recording)
+    assert has_tone(heard[:, 0], 440.0)
+    assert has_tone(heard[:, 1], 900.0)
+
+
+async def test_from_the_ringing_on(site: Site, app: Neutral, phones: Phones) -> None:
+    caller, bob, _ = phones
+    verb = Dial(
+        callees=(callee(bob),),
+        ringback="cl",
+        recording=RecordingPlan(source="dial-verb", channels=2),
+        record_from=RecordFrom.RINGING,
+    )
+    app.answer("new-call", verb, HANG_UP)
+    call = await caller.call(NUMBER)
+    called = await bob.incoming(5)
+    called.ring()
+    await app.event(CallRinging)
+    await hears_tone(call, 400.0)
+    await call.hears(len(call.heard()) / 8000 + 0.5)
+    called.reject(486)
+    await call.ended(5)
+    await site.server.settled()
+    outcome = app.outcome()
+    assert (outcome.callee_status, outcome.bridged) == ("busy", False)
+    heard = await samples(site, outcome.recording)
+    assert has_tone(heard[: heard[:, 1].nonzero()[0][-1], 1], 400.0)
+
+
+async def test_nothing_is_recorded_of_a_connection_that_never_was(
+    site: Site, app: Neutral, phones: Phones
+) -> None:
+    caller, bob, _ = phones
+    app.answer("new-call", Dial(callees=(callee(bob),), recording=RecordingPlan()), HANG_UP)
+    call = await caller.call(NUMBER)
+    (await bob.incoming(5)).reject(486)
+    await call.ended(5)
+    await site.server.settled()
+    assert app.outcome().recording is None
