@@ -11,7 +11,7 @@ from tests.media.pair import Audio, heard, likeness, packets, speaks, voice
 from tests.media.rig import Sent, event, packet
 from tests.media.test_plane import DEADLINE, Phone, free_ports
 
-from ringback.media.model import Codec, Tone
+from ringback.media.model import Codec, MediaUnavailable, Tone
 from ringback.media.plane import Digit, MediaLeg, MediaPlane
 
 CODECS: tuple[Codec, ...] = ("PCMU", "PCMA", "G722")
@@ -58,6 +58,21 @@ class Party(Phone):
         self.socket.close()
 
 
+async def started(**options: object) -> MediaPlane:
+    """A plane. Other tests look for ports, too, so that it may take a second try."""
+    for tries in range(5, 0, -1):
+        first = free_ports(40)
+        plane = MediaPlane(port_range=(first, first + 39), **options)  # type: ignore[arg-type]
+        try:
+            await plane.start()
+        except MediaUnavailable:
+            if tries == 1:
+                raise
+        else:
+            return plane
+    raise AssertionError("unreachable")
+
+
 Meet = Callable[..., Awaitable[tuple[Party, Party]]]
 
 
@@ -70,10 +85,8 @@ async def meet() -> AsyncIterator[Meet]:
     async def make(
         one: dict[str, object] | None = None, other: dict[str, object] | None = None, **options: object
     ) -> tuple[Party, Party]:
-        first = free_ports(40)
-        plane = MediaPlane(port_range=(first, first + 39), **options)  # type: ignore[arg-type]
+        plane = await started(**options)
         planes.append(plane)
-        await plane.start()
         parties.append(Party(plane, **(one or {})))  # type: ignore[arg-type]
         parties.append(Party(plane, **(other or {})))  # type: ignore[arg-type]
         for party in parties[-2:]:

@@ -9,6 +9,7 @@ from ringback.sip.negotiate import Capabilities, LocalMedia, accept_answer, answ
 from ringback.sip.sdp import Codec, Direction, SessionDescription
 
 LOCAL = LocalMedia("192.0.2.10", 20000, session_id=7)
+SPOKEN = {0: "PCMU", 8: "PCMA", 9: "G722"}
 DIRECTIONS: list[Direction] = ["sendrecv", "sendonly", "recvonly", "inactive"]
 
 
@@ -29,9 +30,10 @@ def test_a_first_offer() -> None:
         "s=-\r\n"
         "c=IN IP4 192.0.2.10\r\n"
         "t=0 0\r\n"
-        "m=audio 20000 RTP/AVP 0 8 13 101\r\n"
+        "m=audio 20000 RTP/AVP 0 8 9 13 101\r\n"
         "a=rtpmap:0 PCMU/8000\r\n"
         "a=rtpmap:8 PCMA/8000\r\n"
+        "a=rtpmap:9 G722/8000\r\n"
         "a=rtpmap:13 CN/8000\r\n"
         "a=rtpmap:101 telephone-event/8000\r\n"
         "a=fmtp:101 0-15\r\n"
@@ -58,7 +60,7 @@ def test_an_offer_with_everything() -> None:
     )
     assert "IP6 2001:db8::1" in str(make_offer(local))
     plain = LocalMedia("h", 20000, 20001, Capabilities(telephone_event="", comfort_noise=False))
-    assert make_offer(plain).media[0].formats == ("0", "8")
+    assert make_offer(plain).media[0].formats == ("0", "8", "9")
     assert make_offer(plain).media[0].attribute("rtcp") is None
 
 
@@ -70,7 +72,7 @@ def test_both_sides_agree() -> None:
     assert (here.remote_host, here.remote_port, here.remote_rtcp_port) == ("2001:db8::2", 30000, 30001)
     assert (there.remote_host, there.remote_port) == ("192.0.2.10", 20000)
     for side in (here, there):
-        assert (side.codec, side.send_payload_type, side.receive) == ("PCMU", 0, {0: "PCMU", 8: "PCMA"})
+        assert (side.codec, side.send_payload_type, side.receive) == ("PCMU", 0, SPOKEN)
         assert (side.send_dtmf_pt, side.receive_dtmf_pts, side.cn_pts) == (
             101,
             frozenset({101}),
@@ -108,7 +110,7 @@ def test_every_media_line_is_answered_in_its_place() -> None:
     [
         [],
         ["m=audio 5000 RTP/SAVP 0"],
-        ["m=audio 5000 RTP/AVP 18 9"],
+        ["m=audio 5000 RTP/AVP 18 4"],
         ["m=audio 5000 RTP/AVP 101 13", "a=rtpmap:101 telephone-event/8000"],
         ["m=audio 5000 RTP/AVP 96", "a=rtpmap:96 PCMU/16000"],
         ["m=audio 0 RTP/AVP 0"],
@@ -179,7 +181,7 @@ def test_payload_types_may_differ_by_direction() -> None:
     )
     negotiated = accept_answer(offer, reply, LOCAL)
     assert (negotiated.send_payload_type, negotiated.codec, negotiated.send_dtmf_pt) == (97, "PCMA", 96)
-    assert (negotiated.receive, negotiated.receive_dtmf_pts) == ({0: "PCMU", 8: "PCMA"}, frozenset({101}))
+    assert (negotiated.receive, negotiated.receive_dtmf_pts) == (SPOKEN, frozenset({101}))
 
 
 @pytest.mark.parametrize(
@@ -287,7 +289,7 @@ def test_a_further_offer_keeps_lines_and_numbers() -> None:
     further = make_offer(LOCAL, negotiated)
     video, line = further.media
     assert (video.kind, video.port) == ("video", 0)
-    assert (line.protocol, line.formats) == ("RTP/AVPF", ("8", "0", "13", "96"))
+    assert (line.protocol, line.formats) == ("RTP/AVPF", ("8", "0", "9", "13", "96"))
     assert further.origin.version == 2
     same = accept_answer(further, describe("m=video 0 RTP/AVP 31", *audio("8 96")), LOCAL)
     assert make_offer(LOCAL, same) == further
@@ -297,7 +299,7 @@ def test_no_number_changes_its_codec() -> None:
     offer = describe("m=audio 4000 RTP/AVP 8 101", "a=rtpmap:101 opus/48000/2")
     _, negotiated = answer(offer, LOCAL)
     (line,) = make_offer(LOCAL, negotiated).media
-    assert line.formats == ("8", "0", "13", "96")
+    assert line.formats == ("8", "0", "9", "13", "96")
     assert line.codecs[96] == Codec("TELEPHONE-EVENT", 8000)
 
 
@@ -332,3 +334,11 @@ def test_what_is_answered_was_offered(formats: list[str], direction: Direction) 
     assert there.direction == {"sendonly": "recvonly", "recvonly": "sendonly"}.get(
         negotiated.direction, negotiated.direction
     )
+
+
+def test_g722_is_spoken_with_whom_likes_it_best() -> None:
+    description, negotiated = answer(describe(*audio("9 8 0 101")), LOCAL)
+    assert description.media[0].formats == ("9", "8", "0", "101")
+    assert (negotiated.codec, negotiated.send_payload_type) == ("G722", 9)
+    _, negotiated = answer(describe(*audio("0 9 101")), LOCAL)
+    assert negotiated.codec == "PCMU"

@@ -87,6 +87,7 @@ class Attempt:
         self.begun = False
         """Whether it was called at all."""
         self.leg = caller.dialled(self._record(application), application)
+        self.leg.leg.codecs = callee.codecs
 
     async def run(self) -> bool:
         """Call it; whether it is there to be connected. A leg that is not has mostly ended by then."""

@@ -74,6 +74,8 @@ class Leg:
         self._held = False
         self.near: Leg | None = None
         """A party that this one will be connected with: their media are opened side by side."""
+        self.codecs: tuple[str, ...] = ()
+        """What is offered, in this order; empty: everything we speak, what `near` speaks first."""
         self.response_headers: HeaderList = ()
         """Outbound: those of the far end's final response."""
         self._sounded_until = float("-inf")
@@ -89,6 +91,11 @@ class Leg:
     def has_media(self) -> bool:
         """Whether anything can be played or heard."""
         return self._media is not None
+
+    @property
+    def codec(self) -> str | None:
+        """What the far end is sent; None as long as nothing was agreed."""
+        return self._negotiation.codec if self._negotiation is not None else None
 
     @property
     def held(self) -> bool:
@@ -248,12 +255,17 @@ class Leg:
     def _open_media(self, local_address: str) -> Negotiation:
         """Media, and what the far end is told of it; `local_address` is ours on the way there."""
         if self._negotiation is None:
-            near = self.near._media if self.near is not None else None
-            self._media = self._plane.open_leg(self._heard, near=near)
+            near = self.near
+            self._media = self._plane.open_leg(self._heard, near=near._media if near is not None else None)
             bound, port = self._media.address
             reached = local_address if ipaddress.ip_address(bound).is_unspecified else bound
             self._negotiation = Negotiation(
-                self._advertise or reached, port, self._media.rtcp_port, ipv4_only=":" not in bound
+                self._advertise or reached,
+                port,
+                self._media.rtcp_port,
+                ipv4_only=":" not in bound,
+                codecs=self.codecs,
+                favourite=near.codec if near is not None and not self.codecs else None,
             )
             self._listen()
             if self._muted:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 
 from ringback.media.model import Codec, RemoteMedia
+from ringback.sip import sdp
 from ringback.sip.errors import SdpError
-from ringback.sip.negotiate import LocalMedia, Negotiated, accept_answer, answer, make_offer
+from ringback.sip.negotiate import Capabilities, LocalMedia, Negotiated, accept_answer, answer, make_offer
 from ringback.sip.sdp import SessionDescription
 
 
@@ -17,9 +19,23 @@ class NotAcceptable(Exception):
 class Negotiation:
     """The offers and answers of one leg, one after the other."""
 
-    def __init__(self, host: str, port: int, rtcp_port: int, *, ipv4_only: bool = False) -> None:
-        """`host` is what the far end is told; `ipv4_only`: our media cannot go to IPv6 addresses."""
-        self._local = LocalMedia(host, port, rtcp_port)
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        rtcp_port: int,
+        *,
+        ipv4_only: bool = False,
+        codecs: Sequence[str] = (),
+        favourite: str | None = None,
+    ) -> None:
+        """`host` is what the far end is told; `ipv4_only`: our media cannot go to IPv6 addresses.
+
+        `codecs` names what may be spoken, in the order in which it is offered: everything when empty, or when
+        nothing of it is known. `favourite` is offered first in any case in which it may be spoken: the codec
+        of who is to be connected with the far end, so that neither has to be transcoded.
+        """
+        self._local = LocalMedia(host, port, rtcp_port, Capabilities(_capable(codecs, favourite)))
         self._ipv4_only = ipv4_only
         self._offered: SessionDescription | None = None
         self._agreed: Negotiated | None = None
@@ -29,6 +45,11 @@ class Negotiation:
         """Raise NotAcceptable for an offer that no port of ours could answer."""
         _, agreed = _answer(offer, LocalMedia("127.0.0.1", 9), None)
         _check_reach(agreed, ipv4_only=False)
+
+    @property
+    def codec(self) -> str | None:
+        """What we send; None before anything was agreed."""
+        return self._agreed.codec if self._agreed else None
 
     @property
     def description(self) -> bytes | None:
@@ -100,7 +121,15 @@ def _check_reach(agreed: Negotiated, ipv4_only: bool) -> None:
 
 
 def _codec(name: str) -> Codec:
-    return "PCMA" if name == "PCMA" else "PCMU"
+    if name == "PCMA":
+        return "PCMA"
+    return "G722" if name == "G722" else "PCMU"
+
+
+def _capable(names: Sequence[str], favourite: str | None) -> tuple[sdp.Codec, ...]:
+    known = {codec.name: codec for codec in Capabilities().codecs}
+    wanted = [known[name] for name in dict.fromkeys(names) if name in known] or list(known.values())
+    return tuple(sorted(wanted, key=lambda codec: codec.name != favourite))
 
 
 def _answer(

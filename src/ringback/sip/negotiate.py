@@ -27,6 +27,7 @@ from ringback.sip.sdp import (
 
 PCMU: Final = Codec("PCMU", 8000)
 PCMA: Final = Codec("PCMA", 8000)
+G722: Final = Codec("G722", 8000)
 COMFORT_NOISE: Final = Codec("CN", 8000)
 TELEPHONE_EVENT: Final = "TELEPHONE-EVENT"
 
@@ -43,7 +44,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     (:rfc:`3389`).
     """
 
-    codecs: tuple[Codec, ...] = (PCMU, PCMA)
+    codecs: tuple[Codec, ...] = (PCMU, PCMA, G722)
     telephone_event: str = "0-15"
     """The events that we understand; empty: none."""
     comfort_noise: bool = True
