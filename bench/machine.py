@@ -15,6 +15,7 @@ QUIET = 0.03
 """The share of a core that others may use before figures are doubtful."""
 ROLES = {
     "ringback.media.worker": "media",
+    "ringback.media.gateway": "recordings",
     "espeak_worker": "speech",
     "ringback": "control",
 }

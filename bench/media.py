@@ -39,6 +39,8 @@ class Run:
         self.seconds = seconds
         self.worker_cpu = 0.0
         self.control_cpu = 0.0
+        self.gateway_cpu = 0.0
+        """Of the process that writes recordings, where there is one."""
         self.memory_per_leg = 0.0
         self.events = 0
         self.punctuality: Punctuality | None = None
@@ -79,8 +81,10 @@ async def settled(plane: MediaPlane) -> TickStatistics:
     return plane.stats().workers[0]
 
 
-async def measure(legs: int, seconds: float, cores: tuple[int, int], transport: str) -> Run:
-    """Open the legs, let the far ends talk, and note what it cost."""
+async def measure(
+    legs: int, seconds: float, cores: tuple[int, int], transport: str, recordings: Path | None = None
+) -> Run:
+    """Open the legs, let the far ends talk, and note what it cost; each recorded into that folder, if any."""
     run = Run(legs, seconds)
     far = FarEnds(seconds + 2 * SETTLE, cores[1])
     await far.start()
@@ -103,12 +107,16 @@ async def measure(legs: int, seconds: float, cores: tuple[int, int], transport: 
         leg.set_remote(RemoteMedia("127.0.0.1", far.port))
         leg.listen(dtmf_inband=True, speech=SpeechDetection())
         leg.play([audio], loop=0, offset_ms=number * 37 % 10000)
+        if recordings is not None:
+            leg.record(str(recordings / f"{number}.wav"), channels=2)
         opened.append(leg)
     exchange = asyncio.create_task(far.run([leg.address[1] for leg in opened]))
     await asyncio.sleep(SETTLE)
-    begun = cpu(pid), cpu(os.getpid())
+    gateway = plane.gateway_pid
+    begun = cpu(pid), cpu(os.getpid()), cpu(gateway) if gateway else 0.0
     await asyncio.sleep(seconds)
     run.worker_cpu, run.control_cpu = cpu(pid) - begun[0], cpu(os.getpid()) - begun[1]
+    run.gateway_cpu = cpu(gateway) - begun[2] if gateway else 0.0
     run.memory_per_leg = (memory(pid) - idle) / legs
     run.ticks = plane.stats().workers[0]
     run.punctuality = await exchange

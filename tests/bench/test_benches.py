@@ -159,6 +159,7 @@ def test_rates_and_defaults() -> None:
     ("given", "passed"),
     [
         (["ivr", "--legs", "3"], ("ivr", ("--legs", "3", "--seconds", "20.0", "--runs", "1"))),
+        (["recorded", "--legs", "3"], ("recorded", ("--legs", "3", "--seconds", "20.0"))),
         (
             ["cps", "--rates", "5", "--parts"],
             ("cps", ("--rates", "5", "--seconds", "10.0", "--dialect", "laml", "--parts")),
@@ -275,6 +276,12 @@ async def test_far_ends_talk_and_measure(monkeypatch: pytest.MonkeyPatch, compil
     [
         ("ivr", ["--legs", "3", "--seconds", "1"], ["IVR calls", "idle memory (PSS): control"]),
         ("cps", ["--rates", "5", "--seconds", "1"], ["Calls a second", "highest rate held"]),
+        pytest.param(
+            "recorded",
+            ["--legs", "3", "--seconds", "1"],
+            ["Recorded legs", "3 of 3"],
+            marks=pytest.mark.skipif(not load.compiled(), reason="no C compiler"),
+        ),
     ],
 )
 def test_a_short_run(module: str, arguments: list[str], said: list[str]) -> None:

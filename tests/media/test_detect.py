@@ -15,11 +15,14 @@ class Listener:
         self.detectors = SpeechDetectors(1)
         self.detectors.configure(0, detection or SpeechDetection())
         self.frame = 0
+        self.media = True
         self.changes: list[tuple[str, int]] = []
 
     def hear(self, level: float, milliseconds: int, *, key: bool = False) -> None:
         for _ in range(milliseconds // 20):
-            begun, ended = self.detectors.listen(1, np.array([level], np.float32), np.array([key]))
+            begun, ended = self.detectors.listen(
+                1, np.array([level], np.float32), np.array([key]), np.array([self.media])
+            )
             self.frame += 1
             self.changes += [("start", self.frame * 20)] * len(begun) + [("stop", self.frame * 20)] * len(
                 ended
@@ -92,3 +95,23 @@ def test_off_means_off() -> None:
     listener.detectors.configure(0, None)
     listener.hear(-10, 1000)
     assert listener.changes == []
+
+
+def test_noise_that_comes_with_the_first_packet_is_no_speech() -> None:
+    """Until then the line is dead, which says nothing of the room at its other end."""
+    listener = Listener()
+    listener.media = False
+    listener.hear(-90, 3000)
+    listener.media = True
+    listener.hear(-90, 40)
+    listener.hear(-41, 5000)
+    assert listener.changes == []
+    listener.hear(-20, 500)
+    assert [change for change, _ in listener.changes] == ["start"]
+
+
+def test_on_a_line_that_stays_dead_faint_speech_is_heard() -> None:
+    listener = Listener()
+    listener.hear(-90, 1000)
+    listener.hear(-40, 500)
+    assert [change for change, _ in listener.changes] == ["start"]

@@ -136,6 +136,17 @@ def bench_ivr(
     raise typer.Exit(work("ivr", ("--legs", str(legs), "--seconds", str(seconds), "--runs", str(runs))))
 
 
+@bench.command("recorded")
+def bench_recorded(
+    legs: Annotated[int, typer.Option(min=1, help="How many legs are recorded at once.")] = 400,
+    seconds: Annotated[float, typer.Option(min=1.0, help="How long they are measured.")] = 20.0,
+) -> None:
+    """Record every leg of the media plane: packets on time, processor time, files whole."""
+    from ringback.cli.bench import bench as work
+
+    raise typer.Exit(work("recorded", ("--legs", str(legs), "--seconds", str(seconds))))
+
+
 @bench.command("cps")
 def bench_cps(
     rates: Annotated[str, typer.Option(help="Calls a second, with commas.")] = "20,50,100,150,200",

@@ -383,7 +383,7 @@ class Phase:
             return
         levels = detect.level(energy[:, 1] + energy[:, 2], SAMPLES)
         no_speech = self.bank.hearing[:count] | self.beeps.hearing[:count]
-        begun, ended = self.speech.listen(count, levels, no_speech)
+        begun, ended = self.speech.listen(count, levels, no_speech, self.intake.jitter.started[:count])
         for row in begun.tolist():
             self._tell(row, SpeechStarted(self.speech.certainty_ms(row)))
             for lane in self._lanes:

@@ -1,0 +1,138 @@
+"""How many recorded legs one core carries: `python -m bench.recorded --legs 800 --seconds 20`.
+
+As `bench.media`, with a recording of two channels on every leg: the media plane, the process that writes the
+files and this one share a core. Afterwards the files are looked at: they must be whole.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from bench.ivr import ENOUGH
+from bench.load import compiled
+from bench.machine import ONE_CORE, busy, default_cores, quietness
+from bench.media import SETTLE, Run, measure
+from ringback.media import wav
+
+LEAST_HEARD = 0.4
+"""The share of a file in which either channel must hold something: the far ends speak half of the time."""
+
+
+class Files(msgspec.Struct, frozen=True):
+    """What became of the recordings."""
+
+    whole: int
+    """How many are as long as the run and hold both sides."""
+    shortest: float
+    octets: int
+
+
+def look(folder: Path, seconds: float) -> Files:
+    """Read all files. Each must have the run's `seconds` of both sides at least."""
+    whole, shortest, octets = 0, float("inf"), 0
+    for path in folder.iterdir():
+        audio = wav.read(str(path))
+        length = len(audio) / wav.RATE
+        frames = audio[: len(audio) // 160 * 160].reshape(-1, 160, 2)
+        heard = np.abs(frames).max(axis=1) > 0
+        whole += length >= seconds and bool((heard.mean(axis=0) >= LEAST_HEARD).all())
+        shortest = min(shortest, length)
+        octets += path.stat().st_size
+    return Files(whole, shortest, octets)
+
+
+def table(runs: list[tuple[Run, Files]]) -> Table:
+    """A line for each run."""
+    shown = Table(title="Recorded legs on one core, two channels each")
+    for heading in (
+        "legs",
+        "on time",
+        "worst leg",
+        "core",
+        "media/files/control",
+        "µs/leg·tick",
+        "tick p99/max ms",
+        "overruns",
+        "frames lost",
+        "files whole",
+        "MB/s",
+    ):
+        shown.add_column(heading, justify="right")
+    for run, files in runs:
+        far, ticks = run.punctuality, run.ticks
+        assert far is not None
+        parts = (run.worker_cpu, run.gateway_cpu, run.control_cpu)
+        core = sum(parts) / run.seconds
+        shown.add_row(
+            str(run.legs),
+            f"{far.punctual / max(1, far.expected):.3%}",
+            f"{far.worst_leg:.2%}",
+            f"{core:.0%}",
+            "/".join(f"{part / run.seconds:.0%}" for part in parts),
+            f"{core / run.legs / 50 * 1e6:.1f}",
+            f"{ticks.tick_p99_ms:.2f}/{ticks.tick_max_ms:.2f}",
+            str(ticks.overruns),
+            str(ticks.frames_unrecorded),
+            f"{files.whole} of {run.legs}",
+            f"{run.legs * wav.RATE * 4 / 1e6:.1f}",
+        )
+    return shown
+
+
+def good(run: Run, files: Files) -> bool:
+    """Every leg was on time, and every file is whole."""
+    assert run.punctuality is not None
+    return run.punctuality.worst_leg >= ENOUGH and files.whole == run.legs
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    server_core, load_core = default_cores()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--legs", type=int, nargs="+", default=[400])
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--server-core", type=int, default=server_core)
+    parser.add_argument("--load-core", type=int, default=load_core)
+    parser.add_argument("--folder", help="where the recordings go meanwhile; default: a temporary one")
+    return parser
+
+
+def main() -> None:
+    """Read the command line and measure; exit 0 when every leg was on time and every file whole."""
+    options = arguments().parse_args()
+    console = Console(width=max(140, Console().width), highlight=False)
+    if not compiled():
+        console.print("the far ends need a C compiler (cc, gcc or clang)")
+        sys.exit(2)
+    cores = (options.server_core, options.load_core)
+    if cores[0] == cores[1]:
+        console.print(ONE_CORE)
+    os.sched_setaffinity(0, {cores[0]})
+    runs, others = [], 0.0
+    for legs in options.legs:
+        with tempfile.TemporaryDirectory(dir=options.folder, prefix="ringback-bench-") as folder:
+            before = busy(cores[0])
+            run = asyncio.run(measure(legs, options.seconds, cores, "auto", Path(folder)))
+            used = run.worker_cpu + run.gateway_cpu + run.control_cpu
+            whole = options.seconds + 2 * SETTLE
+            others = max(others, (busy(cores[0]) - before) / whole - used / options.seconds)
+            runs.append((run, look(Path(folder), options.seconds)))
+    console.print(table(runs))
+    console.print(quietness(max(0.0, others)))
+    sys.exit(0 if all(good(run, files) for run, files in runs) else 1)
+
+
+if __name__ == "__main__":
+    main()
