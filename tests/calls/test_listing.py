@@ -32,6 +32,7 @@ LATER = NOON + timedelta(hours=1)
         ({"to": "+0100", "match_suffix": True}, {"to_suffix": "+0100"}),
         ({"parent_id": CALL}, {"parent_id": str(CALL)}),
         ({"trunk": "carrier", "answered": False}, {"trunk_name": "carrier", "answered": False}),
+        ({"call_id": CALL}, {"id": str(CALL)}),
         ({"party": "0100"}, {"party": "0100"}),
         (
             {"started_from": NOON, "started_before": LATER},

@@ -104,6 +104,7 @@ FILTERS: list[tuple[dict[str, Any], list[int]]] = [
     ({"to": ("100%", "alice")}, [3, 2]),
     ({"to_suffix": "%"}, [3]),
     ({"from_suffix": "100"}, [6, 5, 4, 3, 2]),
+    ({"id": "00000000-0000-0000-0000-0000000003eb"}, [3]),
     ({"party": "0%"}, [3]),
     ({"party": "lic"}, [2]),
     ({"party": "1415", "accounts": (ACCOUNT,)}, [5, 4, 3, 2, 1]),

@@ -63,6 +63,7 @@ class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which calls to list; every field given must match."""
 
     account_id: UUID
+    call_id: UUID | None = None
     statuses: frozenset[CallStatus] | None = None
     directions: frozenset[Direction] | None = None
     from_: str | None = None

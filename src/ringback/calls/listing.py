@@ -16,6 +16,7 @@ def stored_filter(which: CallFilter) -> records.CallFilter | None:
     exact = not which.match_suffix
     return records.CallFilter(
         accounts=(str(which.account_id),),
+        id=str(which.call_id) if which.call_id else None,
         statuses=tuple(sorted(which.statuses)) if which.statuses is not None else (),
         directions=tuple(sorted(which.directions)) if which.directions is not None else (),
         from_=_spellings(which.from_) if exact else (),

@@ -200,6 +200,7 @@ def _particulars(wanted: CallFilter) -> list[ColumnElement[bool]]:
         answered = calls.c.answered_at.is_not(None)
         conditions.append(answered if wanted.answered else ~answered)
     for column, value in (
+        (calls.c.id, wanted.id),
         (calls.c.parent_id, wanted.parent_id),
         (calls.c.sip_call_id, wanted.sip_call_id),
         (calls.c.trunk_name, wanted.trunk_name),

@@ -116,6 +116,7 @@ class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which calls a list wants. Every field narrows; an empty tuple, "" or None means any."""
 
     accounts: tuple[str, ...] = ()
+    id: str | None = None
     applications: tuple[str, ...] = ()
     statuses: tuple[str, ...] = ()
     directions: tuple[str, ...] = ()

@@ -205,6 +205,7 @@ def _matches(call: CallRecord, which: CallFilter) -> bool:
     after = which.live_or_ended_after
     return (
         call.account_id == which.account_id
+        and which.call_id in (None, call.id)
         and (which.statuses is None or call.status in which.statuses)
         and (which.directions is None or call.direction in which.directions)
         and (which.from_ is None or call.from_ == which.from_)
@@ -451,21 +452,31 @@ Ask = Callable[..., Awaitable[Reply]]
 
 @pytest.fixture
 def rest(services: Services) -> Ask:
-    """Asks the REST surface: `await rest("GET", path, json=…, data=…, token=…)`."""
+    """Asks the REST surface: `await rest("GET", path, json=…, data=…, token=…, span="bytes=…")`."""
     application = Starlette(routes=Jambonz(services).routes())
 
     async def ask(
-        method: str, target: str, *, token: str | None = ACCOUNT.token, json: Any = None, data: bytes = b""
+        method: str,
+        target: str,
+        *,
+        token: str | None = ACCOUNT.token,
+        json: Any = None,
+        data: bytes = b"",
+        span: str = "",
     ) -> Reply:
         path, _, query = target.partition("?")
         headers = [(b"host", b"voice.example")]
         if token is not None:
             headers.append((b"authorization", f"Bearer {token}".encode()))
+        if span:
+            headers.append((b"range", span.encode()))
         body = data if json is None else msgspec.json.encode(json)
-        inbox = [{"type": "http.request", "body": body, "more_body": False}, {"type": "http.disconnect"}]
+        inbox = [{"type": "http.request", "body": body, "more_body": False}]
         sent: list[Any] = []
 
         async def receive() -> Any:
+            if not inbox:
+                await asyncio.Event().wait()  # the client stays
             return inbox.pop(0)
 
         async def send(message: Any) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from ringback.calls.control import Overloaded, Unroutable
+from ringback.calls.control import LimitReached, Overloaded, Unroutable
 from ringback.calls.services import Services
 from ringback.calls.verbs import Hook, Target
 from ringback.routing.directory import Application
@@ -234,6 +234,7 @@ async def test_what_is_too_large(rest: Ask) -> None:
     ("error", "status", "message"),
     [
         (Unroutable("no trunk"), 422, "no trunk"),
+        (LimitReached("too many are waiting"), 422, "too many are waiting"),
         (Overloaded("shutting down"), 480, "no available feature servers at this time"),
     ],
 )

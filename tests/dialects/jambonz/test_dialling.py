@@ -105,6 +105,7 @@ def test_a_dial_has_its_defaults_spelled_out() -> None:
             "detection",
             MachineDetection(
                 asynchronous=True,
+                follow=True,
                 report=Hook(url="https://app.example/amd"),
                 words_threshold=9,
                 silence_timeout_ms=5000,
@@ -131,6 +132,7 @@ def test_a_dial_has_its_defaults_spelled_out() -> None:
             "detection",
             MachineDetection(
                 asynchronous=True,
+                follow=True,
                 report=Hook(url="https://app.example/amd"),
                 words_threshold=6,
                 silence_timeout_ms=3000,
@@ -471,6 +473,7 @@ def test_a_request_that_breaks_the_rules(properties: dict[str, Any], message: st
                 answering=Answering.ANSWER,
                 detection=MachineDetection(
                     asynchronous=True,
+                    follow=True,
                     report=Hook(url="https://app.example/amd"),
                     words_threshold=4,
                     silence_timeout_ms=5000,

@@ -16,6 +16,7 @@ from ringback.calls.control import (
     CallFilter,
     CallIsOver,
     ControlError,
+    LimitReached,
     NoSuchCall,
     NoSuchRecording,
     Overloaded,
@@ -26,6 +27,7 @@ from ringback.calls.record import CallRecord
 from ringback.calls.status import LIVE, Direction
 from ringback.calls.verbs import Hook
 from ringback.dialects.http import read_json
+from ringback.dialects.jambonz.cdr import DIRECTIONS
 from ringback.dialects.jambonz.create import hook_of, read_create
 from ringback.dialects.jambonz.errors import ApiError, InvalidApplication
 from ringback.dialects.jambonz.payload import STATUSES, status_name, statuses_named
@@ -47,9 +49,6 @@ Handler = Callable[[Request, "Account"], Awaitable[Response]]
 
 KEPT = timedelta(hours=1)  # an ended call stays in the list that long
 _MOST = 5000
-_OUTBOUND = frozenset({Direction.OUTBOUND_API, Direction.OUTBOUND_DIAL})
-_INBOUND = frozenset({Direction.INBOUND})
-_DIRECTIONS = {"inbound": _INBOUND, "outbound": _OUTBOUND}
 
 
 class CallResource:
@@ -66,7 +65,7 @@ class CallResource:
         call_request = wanted.request(account, application)
         try:
             call = await services.calls.create(call_request)
-        except (Unroutable, CallerNotOwned) as error:
+        except (Unroutable, CallerNotOwned, LimitReached) as error:
             raise ApiError(422, error.message) from error
         except Overloaded as error:
             raise ApiError(480, "no available feature servers at this time") from error
@@ -100,7 +99,7 @@ class CallResource:
     async def count(self, request: Request, account: Account) -> Response:
         """How many calls are up, by direction."""
         counts = {}
-        for name, directions in _DIRECTIONS.items():
+        for name, directions in DIRECTIONS.items():
             which = CallFilter(account_id=account.id, statuses=LIVE, directions=directions)
             counts[name] = await self._services.calls.count(which)
         return JSONResponse(counts)
@@ -226,9 +225,9 @@ def _call_id(request: Request) -> UUID:
 
 
 def _directions(name: str | None) -> frozenset[Direction] | None:
-    if name is not None and name not in _DIRECTIONS:
+    if name is not None and name not in DIRECTIONS:
         raise ApiError(400, "invalid direction")
-    return None if name is None else _DIRECTIONS[name]
+    return None if name is None else DIRECTIONS[name]
 
 
 def _number(text: str | None) -> str | None:

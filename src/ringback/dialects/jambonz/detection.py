@@ -28,6 +28,7 @@ def detection(data: dict[str, Any] | None, session: Session) -> MachineDetection
     timers = data.get("timers") or {}
     return MachineDetection(
         asynchronous=True,
+        follow=True,
         report=read_hook(data["actionHook"], session, "amd"),
         words_threshold=int(_positive(data.get("thresholdWordCount"), WORDS)),
         silence_timeout_ms=_timer(timers.get("noSpeechTimeoutMs"), 5_000),

@@ -13,14 +13,10 @@ from ringback.sip.uri import NameAddr
 _TYPES = {
     "human": "amd_human_detected",
     "machine-start": "amd_machine_detected",
-    "machine-end-beep": "amd_tone_detected",
     "machine-end-silence": "amd_machine_stopped_speaking",
-    "machine-end-other": "amd_machine_stopped_speaking",
     "fax": "amd_machine_detected",
     "unknown": "amd_decision_timeout",
     "tone": "amd_tone_detected",
-    "no-speech": "amd_no_speech_detected",
-    "decision-timeout": "amd_decision_timeout",
     "tone-timeout": "amd_tone_timeout",
     "stopped": "amd_stopped",
     "error": "amd_error",
@@ -82,11 +78,13 @@ def refer_progress(event: ReferProgress) -> Payload:
 
 def answerer(event: AnswererDetected, call: CallRecord, language: str, public_url: str = "") -> Payload:
     """What answering-machine detection found. Nothing recognises speech: the greeting has no text."""
-    payload = call_info(call, public_url) | {"type": _TYPES.get(event.what, "amd_error")}
+    silent = event.what == "unknown" and event.reason == "no-speech"
+    type = "amd_no_speech_detected" if silent else _TYPES.get(event.what, "amd_error")
+    payload = call_info(call, public_url) | {"type": type}
     if event.what in _REASONS:
         payload |= {"reason": _REASONS[event.what], "greeting": "", "language": language}
-    elif payload["type"] == "amd_tone_detected":
+    elif type == "amd_tone_detected":
         payload |= {"frequency": event.frequency or 0, "variance": 0}
-    elif payload["type"] == "amd_error":
+    elif type == "amd_error":
         payload["error"] = event.reason or event.what
     return payload

@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Route
 from ringback.dialects.http import BadBody, bearer_token, token_account
 from ringback.dialects.jambonz.callrest import CallResource, Handler
 from ringback.dialects.jambonz.errors import ApiError, response_to
+from ringback.dialects.jambonz.recents import RecentCalls
 from ringback.dialects.jambonz.resources import account_resource, application_resource
 from ringback.dialects.spelling import read_sid
 from ringback.routing.directory import Account, Application
@@ -30,6 +31,7 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 def routes(services: Services) -> list[BaseRoute]:
     """The routes; whatever else is below `/v1` is not found, but only for those who may ask."""
     calls = CallResource(services)
+    recent = RecentCalls(services)
     platform = Platform(services)
     account = "/v1/Accounts/{account_sid}"
     table: dict[str, Methods] = {
@@ -44,6 +46,11 @@ def routes(services: Services) -> list[BaseRoute]:
             "PUT": calls.update,
             "POST": calls.update,
             "DELETE": calls.delete,
+        },
+        f"{account}/RecentCalls": {"GET": recent.list},
+        f"{account}/RecentCalls/{{call_sid}}/record/{{year}}/{{month}}/{{day}}/{{form}}": {
+            "GET": recent.download,
+            "DELETE": recent.delete,
         },
         f"{account}/WebhookSecret": {"GET": platform.webhook_secret},
         "/v1/Applications": {"GET": platform.applications},
