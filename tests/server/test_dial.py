@@ -268,13 +268,15 @@ async def test_a_registered_device_is_dialled(site: Site, app: Neutral, phones: 
         await asyncio.gather(call.answered(), talk(call, called))
 
 
-async def test_a_leg_has_one_hop_less_to_go(site: Site, app: Neutral, phones: Phones) -> None:
+async def test_what_the_invite_of_a_leg_says(site: Site, app: Neutral, phones: Phones) -> None:
     caller, bob, _ = phones
-    app.answer("new-call", Dial(callees=(callee(bob),), headers=(("X-Order", "7"),)), HANG_UP)
+    dialled = callee(bob, session_expires=400)
+    app.answer("new-call", Dial(callees=(dialled,), headers=(("X-Order", "7"),)), HANG_UP)
     await caller.call(NUMBER)
     called = await bob.incoming(5)
     request = called.session.request
     assert (request.max_forwards, request.headers.get("X-Order")) == (69, "7")
+    assert request.headers.get("Session-Expires") == "400"
     called.reject()
 
 

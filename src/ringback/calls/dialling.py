@@ -46,8 +46,8 @@ class Dialling:
 
         By then nobody else's telephone rings any more.
         """
-        groups = [[each] for each in self._waiting] if self._sequential else [self._waiting]
-        for group in groups:
+        all_at_once = [self._waiting] if self._waiting else []
+        for group in [[each] for each in self._waiting] if self._sequential else all_at_once:
             winner = await self._first_of(group)
             if winner is not None or self._caller.over:
                 return winner
@@ -156,6 +156,7 @@ class Attempt:
             ring_timeout=verb.ring_timeout,
             headers=(*verb.headers, *callee.target.headers),
             from_host=callee.from_host,
+            session_expires=callee.session_expires,
         )
 
     def _fail(self, sip_status: int, cause: str) -> None:

@@ -44,6 +44,8 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     from_host: str | None = None
     """Host of From, where the route does not say."""
+    session_expires: int | None = None
+    """Seconds between two signs of life (RFC 4028), where they are not the usual ones."""
     share: Share | None = None
     """The account's and the trunk's, where it was had before."""
 
@@ -212,6 +214,7 @@ class Placing:
                 route=route.route,
                 call_id=call.record.sip_call_id,
                 max_forwards=call.max_forwards,
+                session_expires=placement.session_expires,
             )
 
         def told(there: bool) -> None:

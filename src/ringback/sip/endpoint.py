@@ -132,14 +132,27 @@ class SipEndpoint:
         route: Sequence[Uri] = (),
         call_id: str | None = None,
         max_forwards: int = 70,
+        session_expires: int | None = None,
     ) -> OutboundCall:
         """Places a call. What the network does arrives as an event (``Failed``).
 
         ``target`` becomes the Request-URI. ``route``: an outbound proxy (its URIs usually with ``;lr``).
-        ``credentials``: user and password, for whoever on the path challenges this call. Raises ValueError
-        for header fields that cannot be sent or that the protocol writes itself.
+        ``credentials``: user and password, for whoever on the path challenges this call.
+        ``session_expires``: the session interval to ask for (RFC 4028), where it is not the usual one.
+
+        Raises ValueError for header fields that cannot be sent or that the protocol writes itself.
         """
-        invitation = Invitation(target, from_, to, offer, tuple(headers), tuple(route), call_id, max_forwards)
+        invitation = Invitation(
+            target,
+            from_,
+            to,
+            offer,
+            tuple(headers),
+            tuple(route),
+            call_id,
+            max_forwards,
+            session_expires,
+        )
         call = self._agent.invite(invitation, credentials)
         call.on_event = on_event
         call.start()

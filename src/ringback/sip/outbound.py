@@ -41,6 +41,8 @@ class Invitation(msgspec.Struct, frozen=True):
     route: tuple[Uri, ...] = ()
     call_id: str | None = None
     max_forwards: int = 70
+    session_expires: int | None = None
+    """Seconds to ask for as the session's interval; None: as for every call."""
 
 
 class OutboundCall(Session):
@@ -60,6 +62,8 @@ class OutboundCall(Session):
         request.encode()  # what cannot be written is refused here, not in a callback
         super().__init__(core, request, local, invitation.to.without_params(), Flow("udp", "", 0), authorizer)
         self.contact_user = invitation.from_.uri.user
+        if invitation.session_expires is not None:
+            self.timer.want(invitation.session_expires)
         self._targets: list[Uri] = []
         self._tried = {str(invitation.target)}
         self._exchange: Exchange | None = None

@@ -36,6 +36,10 @@ class SessionTimer:
         """Seconds agreed; 0 when there is no session timer."""
         self.we_refresh = False
 
+    def want(self, seconds: int) -> None:
+        """Ask for this interval in place of the usual one; 0 for none."""
+        self._wanted = seconds
+
     # Our requests
 
     def ask(self, request: Request, again: bool = False) -> None:
