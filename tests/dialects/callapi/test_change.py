@@ -39,13 +39,18 @@ async def test_a_new_script(rest: Any, calls: Any, services: Any, record: Make, 
 async def test_a_new_script_for_both_parties(rest: Any, calls: Any, record: Make, connected: bool) -> None:
     calls.add(record(status=CallStatus.IN_PROGRESS))
     if not connected:
-        calls.found["redirect_callee"] = WrongState("nobody is connected")
-    form = {"Url": "http://app.test/new", "MoveConnectedCallLeg": "true"}
+        calls.found["redirect_both"] = WrongState("nobody is connected")
+    form = {
+        "Url": "http://app.test/new",
+        "FallbackUrl": "http://app.test/fallback",
+        "MoveConnectedCallLeg": "true",
+    }
     assert (await rest("POST", f"Calls/{SID}.json", form)).status == 200
     hook = Hook(url="http://app.test/new")
-    assert calls.changes == [("redirect_callee", CALL, {"hook": hook})]
-    ((what, moved, _),) = calls.done
-    assert (what, moved) == ("redirect", hook)
+    ((what, id, changes),) = calls.changes
+    assert (what, id, changes["to"], changes["callee_to"]) == ("redirect_both", CALL, hook, hook)
+    assert changes["application"].settings.fallback == Hook(url="http://app.test/fallback")
+    assert [done[:2] for done in calls.done] == ([] if connected else [("redirect", hook)])
 
 
 async def test_a_script_for_a_call_of_another_dialect(rest: Any, calls: Any, record: Make) -> None:

@@ -280,10 +280,10 @@ def test_a_transfer(record: Make) -> None:
         ("Transferor", "bob"),
         ("Transferee", "13035550000"),
     )
-    assert refer_fields("carol", None, None) == (
+    assert refer_fields("carol", None, callee) == (
         ("ReferTarget", "carol"),
         ("Transferor", None),
-        ("Transferee", None),
+        ("Transferee", "bob"),
     )
 
 

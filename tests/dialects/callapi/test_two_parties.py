@@ -181,18 +181,16 @@ async def test_the_callee_transfers_the_caller(
 async def test_the_caller_transfers_the_callee(
     speaking: Any, application: Any, record: Make, calls: Any, leg: CallRecord, referred: Any
 ) -> None:
+    """The script runs on bob's leg, also if that was screened before."""
     caller = record(status=CallStatus.IN_PROGRESS)
-    told_of_bob = Hook(url="http://app.test/bob")
-    state = {"dialect": "callapi", "status": {"url": told_of_bob.url}, "events": ["completed"]}
-    members = {name: getattr(leg, name) for name in leg.__struct_fields__}
-    calls.add(caller, record(**{**members, "application_state": state}))
-    application.replies["/refer"] = HELLO
-    speaker = speaking()
-    document = await speaker.ask(referred(referring_call=CALL, referred_call=CHILD), caller)
-    # The script runs on bob's leg, whose callbacks stay its own.
-    assert document.application is not speaker
-    assert document.application.settings.status == told_of_bob
-    fields = told(application.asked[0])
+    calls.add(caller, leg)
+    dial = "<Response><Dial>1</Dial></Response>"
+    application.replies.update({"/screen": "<Response/>", "/refer": dial})
+    speaker = speaking().for_callee(BOB, caller)
+    await speaker.ask(Screening(hook=Hook(url=f"{application.url}/screen")), leg)
+    document = await speaker.ask(referred(referring_call=CALL, referred_call=CHILD), leg)
+    assert (names(document), document.at_end) == (["Dial"], HangUp())
+    fields = told(application.asked[1])
     assert (fields["Transferor"], fields["Transferee"]) == ("13035550000", "bob")
 
 
@@ -203,7 +201,7 @@ async def test_a_transfer_without_a_script_is_refused(
     application.replies["/refer"] = reply
     assert await speaking().ask(referred(), record(status=CallStatus.IN_PROGRESS)) is None
     fields = told(application.asked[0])
-    assert (fields["Transferor"], fields["Transferee"]) == ("", "")  # nobody knows these calls
+    assert (fields["Transferor"], fields["Transferee"]) == ("", "13035550000")  # the other call is unknown
 
 
 # -- transcriptions

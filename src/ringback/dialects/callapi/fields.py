@@ -88,7 +88,7 @@ def screening_fields(call: CallRecord, instance: str, headers: Iterable[tuple[st
     )
 
 
-def refer_fields(target: str, transferor: CallRecord | None, transferee: CallRecord | None) -> Fields:
+def refer_fields(target: str, transferor: CallRecord | None, transferee: CallRecord) -> Fields:
     """A party asks to be transferred: where to, who asks, and who is to go there."""
     return (
         ("ReferTarget", user_part(target) or None),

@@ -107,17 +107,22 @@ async def _replace(services: Services, account: Account, call: CallRecord, chang
     if change.url is None:
         await services.calls.set_application(account.id, call.id, application)
         return
-    if change.moves_callee:
-        await _move_callee(services, account, call, change.url)
+    if change.moves_callee and await _moved_both(services, call, change.url, application):
+        return
     try:
         await services.calls.redirect(account.id, call.id, hook=change.url, application=application)
     except WrongState as problem:
         raise Refusal(409, problem.message) from None
 
 
-async def _move_callee(services: Services, account: Account, call: CallRecord, url: Hook) -> None:
-    """Give the other party of a connected call the same script, as a second one of its own."""
+async def _moved_both(
+    services: Services, call: CallRecord, url: Hook, application: CallApiApplication
+) -> bool:
+    """Give both parties of a connected call the script, each one of its own; False where nobody is."""
     try:
-        await services.calls.redirect_callee(account.id, call.id, hook=url)
+        await services.calls.redirect_both(
+            call.account_id, call.id, to=url, callee_to=url, application=application
+        )
     except WrongState:
-        pass  # nobody is connected
+        return False
+    return True

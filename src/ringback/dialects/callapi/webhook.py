@@ -39,7 +39,7 @@ from ringback.dialects.callapi.fields import (
     voice_fields,
 )
 from ringback.dialects.callapi.markup import Markup
-from ringback.dialects.callapi.settings import DIALECT, Settings, read_settings
+from ringback.dialects.callapi.settings import DIALECT, Settings
 from ringback.dialects.callapi.sids import own_headers
 from ringback.dialects.callapi.words import event_word
 from ringback.net.cookies import Cookies
@@ -159,17 +159,13 @@ class CallApiApplication:
         return self._document(outcome, call)
 
     async def _refer(self, ask: Referred, call: CallRecord) -> Document | None:
-        """What the party that remains does; without a document, or one that says anything, it is refused."""
-        transferor, transferee = await self._known(ask.referring_call), await self._known(ask.referred_call)
-        extra = refer_fields(ask.refer_to_user or ask.refer_to, transferor, transferee)
+        """What the party that remains does (`call` is its own); without a script, the transfer is refused."""
+        self._screening = False
+        extra = refer_fields(ask.refer_to_user or ask.refer_to, await self._known(ask.referring_call), call)
         outcome = await self._fetch(ask.hook, (*self._fields(call), *extra))
         if isinstance(outcome, Broken) or not outcome.verbs:
             return None
-        if transferee is None or transferee.id == call.id:
-            return self._document(outcome, call)
-        settings = read_settings(transferee.application_state) or self.settings
-        other = CallApiApplication(self._services, self._account, settings, new=False)
-        return other._document(outcome, transferee)
+        return self._document(outcome, call)
 
     async def _known(self, call_id: UUID | None) -> CallRecord | None:
         try:
