@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from ringback.calls.archive import Archive
 from ringback.store.store import Store
@@ -13,16 +14,25 @@ _DAY = 86400.0
 class Retention:
     """Days; 0 means for ever (`calls`), or as long as the calls (`recordings`)."""
 
-    def __init__(self, store: Store, archive: Archive, *, calls: int, recordings: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        archive: Archive,
+        *,
+        calls: int,
+        recordings: int,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._store = store
         self._archive = archive
         self._calls = calls
         self._recordings = recordings
+        self._clock = clock
 
     async def forget(self) -> None:
         """Forget what is due, in small pieces. Raises StoreError."""
         await self._archive.folder.tidy()
-        now = time.time()
+        now = self._clock()
         if self._recordings:
             before = now - self._recordings * _DAY
             await self._store.prune_recordings(before, release=self._archive.release)

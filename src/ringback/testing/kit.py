@@ -224,6 +224,8 @@ def _fields(content_type: str, body: bytes) -> dict[str, Any]:
     if content_type == "application/json":
         value = json.loads(body)
         return value if isinstance(value, dict) else {"": value}
+    if content_type.startswith("audio/"):
+        return {}
     return dict(parse_qsl(body.decode(), keep_blank_values=True))
 
 

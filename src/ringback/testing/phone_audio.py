@@ -76,6 +76,7 @@ class PhoneAudio(asyncio.DatagramProtocol):
         self._receive_dtmf: frozenset[int] = frozenset()
         self._last_event = -1
         self._to_say: list[Samples] = []
+        self._all_said = asyncio.Event()
         self._keys: asyncio.Queue[tuple[str, asyncio.Future[None]]] = asyncio.Queue()
         self._ticker: asyncio.Task[None] | None = None
         self._sequence = 1000
@@ -130,6 +131,12 @@ class PhoneAudio(asyncio.DatagramProtocol):
     def say(self, samples: Samples) -> None:
         """Speak after what is still being said: 16-bit samples at 8 kHz."""
         self._to_say.append(samples)
+        self._all_said.clear()
+
+    async def said(self) -> None:
+        """Wait until all that was to be said has gone out."""
+        if self._to_say:
+            await self._all_said.wait()
 
     async def press(self, key: str) -> None:
         """Press a key for 100 ms by RFC 4733; in the audio where that was not negotiated.
@@ -187,6 +194,8 @@ class PhoneAudio(asyncio.DatagramProtocol):
             self._to_say[0] = rest
         else:
             self._to_say.pop(0)
+            if not self._to_say:
+                self._all_said.set()
         return np.pad(frame, (0, FRAME - len(frame)))
 
     def _send_frame(self, frame: Samples) -> None:
