@@ -46,6 +46,7 @@ async def test_two_at_once_go_as_they_should(tmp_path: Path, app: WebApp) -> Non
         assert f"✓ {dialect}: went as it should" in first.said
         samples, _ = soundfile.read(tmp_path / "demo-out" / f"{dialect}.wav")
         assert len(samples) > 2 * 8000
+    assert "✓ two phones: went as it should" in first.said
     assert "✓ laml: went as it should" in second.said
     assert "is in use by another server: using ringback-data-2" in first.said + second.said
     assert "Traceback" not in first.said + second.said

@@ -15,6 +15,7 @@ from ringback.cli.hints import hints
 from ringback.cli.ports import next_free
 from ringback.cli.rehearsal import Rehearsal, Result
 from ringback.cli.sample import sample_application
+from ringback.cli.scene import TwoPhones
 from ringback.cli.serve import stop_calmly, stop_signals, why_not
 from ringback.cli.show import Watcher
 from ringback.config import DEFAULT_FILE, DEMONSTRATION, ConfigError, Settings, demonstration
@@ -99,7 +100,10 @@ async def _calls(server: Server, choices: Choices, console: Console) -> list[Res
     own = bool(choices.application)
     dialects = [choices.dialect] if own else list(DEMONSTRATION)
     rehearsal = Rehearsal(server, console, choices.out)
-    return [await rehearsal.call(dialect, DEMONSTRATION[dialect][1], own=own) for dialect in dialects]
+    results = [await rehearsal.call(dialect, DEMONSTRATION[dialect][1], own=own) for dialect in dialects]
+    if not own:
+        results.append(await TwoPhones(server, console, choices.out).play())
+    return results
 
 
 def _verdict(results: list[Result], console: Console) -> bool:
@@ -108,7 +112,7 @@ def _verdict(results: list[Result], console: Console) -> bool:
         mark = "[red]✗" if result.problems else "[green]✓"
         problems = escape("; ".join(result.problems)) or "went as it should"
         heard = f"   heard: {escape(str(result.recording))}" if result.recording else ""
-        console.print(f"{mark}[/] {result.dialect}: {problems}{heard}", soft_wrap=True)
+        console.print(f"{mark}[/] {result.name}: {problems}{heard}", soft_wrap=True)
     return any(result.problems for result in results)
 
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import aiohttp
-import msgspec
 from rich.console import Console
-from rich.json import JSON
 
+from ringback.cli.rest import rest
 from ringback.cli.show import Watcher
 from ringback.config import DEVICE
-from ringback.routing.directory import Account
 from ringback.server import Server
 from ringback.sip.flow import parse_listen
 from ringback.testing.softphone import CallFailed, PhoneCall, Softphone
@@ -26,7 +22,7 @@ KEYS = "42"
 class Result:
     """How the call went; no problems: as it should."""
 
-    dialect: str
+    name: str
     recording: Path | None = None  # where something was heard
     problems: list[str] = field(default_factory=list)
 
@@ -38,7 +34,6 @@ class Rehearsal:
         self._server = server
         self._console = console
         self._out = out
-        self._account = server.directory.all(Account)[0]
 
     async def call(self, dialect: str, number: str, *, own: bool) -> Result:
         """Call a number, press keys after the first prompt, listen to the end. `own`: not the sample."""
@@ -80,7 +75,7 @@ class Rehearsal:
 
     def _keep(self, call: PhoneCall, result: Result) -> None:
         if call.audio.packets_heard:
-            result.recording = self._out / f"{result.dialect}.wav"
+            result.recording = self._out / f"{result.name}.wav"
             call.save(result.recording)
         else:
             result.problems.append("nothing was heard")
@@ -94,23 +89,9 @@ class Rehearsal:
             result.problems.append("callbacks are still on their way")
 
     async def _show_record(self, dialect: str, call_id: str) -> None:
-        url, headers = self._rest(dialect, call_id)
-        async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as reply:
-            body = await reply.json(content_type=None)
-        self._console.print(f"\nGET {url}  {reply.status}", soft_wrap=True, markup=False)
-        shown = msgspec.json.format(msgspec.json.encode(body), indent=2).decode()
-        self._console.print(JSON(shown), soft_wrap=True)
-
-    def _rest(self, dialect: str, call_id: str) -> tuple[str, dict[str, str]]:
-        """The call's URL in the dialect, and the credentials."""
-        account, base = self._account, self._server.http_url
-        if dialect == "jambonz":
-            headers = {"Authorization": f"Bearer {account.token}"}
-            return f"{base}/v1/Accounts/{account.id}/Calls/{call_id}", headers
-        basic = base64.b64encode(f"{account.id}:{account.token}".encode()).decode()
-        prefix = "api/laml/2010-04-01" if dialect == "laml" else "call/2012-04-24"
-        url = f"{base}/{prefix}/Accounts/{account.id}/Calls/{call_id}.json"
-        return url, {"Authorization": f"Basic {basic}"}
+        suffix = "" if dialect == "jambonz" else ".json"
+        async with rest(self._server, dialect) as surface:
+            await surface.show(f"Calls/{call_id}{suffix}", self._console)
 
 
 def _judge_own(watcher: Watcher, result: Result) -> None:

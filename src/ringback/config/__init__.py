@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from ringback.config.loading import (
+    CONNECTION,
     DEFAULT_FILE,
     DEMONSTRATION,
     DEVICE,
+    OTHER_DEVICE,
     SAMPLE_APPLICATION,
     demonstration,
     load,
@@ -14,9 +16,11 @@ from ringback.config.reading import ConfigError
 from ringback.config.settings import Settings
 
 __all__ = [
+    "CONNECTION",
     "DEFAULT_FILE",
     "DEMONSTRATION",
     "DEVICE",
+    "OTHER_DEVICE",
     "SAMPLE_APPLICATION",
     "ConfigError",
     "Settings",

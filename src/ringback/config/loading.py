@@ -45,13 +45,16 @@ from ringback.config.tables import (
 DEFAULT_FILE = "ringback.toml"
 SAMPLE_APPLICATION = "http://127.0.0.1:5000"
 DEVICE = "alice"
-"""The device that the demonstration account has."""
+OTHER_DEVICE = "bob"
+"""The devices that the demonstration account has; they share a password."""
 DEMONSTRATION = {
     "laml": ("voice", "+14155550101"),
     "jambonz": ("hook", "+14155550102"),
     "callapi": ("voice", "+14155550103"),
 }
 """The demonstration's applications: dialect, the path of its sample, its number."""
+CONNECTION = ("connect", "/laml/connect", "+14155550104")
+"""The demonstration's application that connects a caller with the device: name, path, number."""
 _TOKEN_FILE = "account.toml"  # in the data directory, when there is no configuration file
 
 _SECTIONS: dict[str, type[msgspec.Struct]] = {
@@ -164,6 +167,7 @@ def _demonstration(data: Path, sample_application: str) -> dict[str, Any]:
     """What is served without a file: a number for each dialect's sample, and one device to call them from."""
     base = sample_application.rstrip("/")
     account = _demonstration_account(data)
+    name, connect_path, connecting = CONNECTION
     device_password = account.pop("device_password", account["token"])
     return {
         "account": [account],
@@ -175,11 +179,20 @@ def _demonstration(data: Path, sample_application: str) -> dict[str, Any]:
                 "status_callback": f"{base}/status/{dialect}",
             }
             for dialect, (path, _) in DEMONSTRATION.items()
+        ]
+        + [
+            {
+                "name": name,
+                "dialect": "laml",
+                "voice_url": f"{base}{connect_path}",
+                "status_callback": f"{base}/status/laml",
+            }
         ],
         "number": [
             {"number": number, "application": dialect} for dialect, (_, number) in DEMONSTRATION.items()
-        ],
-        "client": [{"username": DEVICE, "password": device_password}],
+        ]
+        + [{"number": connecting, "application": name}],
+        "client": [{"username": device, "password": device_password} for device in (DEVICE, OTHER_DEVICE)],
         "trunk": [{"name": "local", "inbound_from": ["127.0.0.0/8", "::1/128"]}],
     }
 

@@ -4,6 +4,7 @@
 shared but the words, so that one can be read without the others:
 
     /laml/voice     /laml/digits        LaML and TwiML
+    /laml/connect                       the same: connects the caller with a telephone
     /jambonz/hook   /jambonz/digits     jambonz over HTTP
     /jambonz/ws                         jambonz over WebSocket
     /callapi/voice  /callapi/digits     CallAPI and RCML
@@ -59,6 +60,15 @@ async def laml_digits(request: web.Request) -> web.Response:
         f"""<Response>
   <Say>{escape(repeat(digits))} {escape(GOODBYE)}</Say>
   <Hangup/>
+</Response>"""
+    )
+
+
+async def laml_connect(request: web.Request) -> web.Response:
+    """Connect the caller with a registered telephone, and record both sides."""
+    return _xml(
+        """<Response>
+  <Dial record="record-from-answer-dual"><Client>alice</Client></Dial>
 </Response>"""
     )
 
@@ -158,6 +168,7 @@ def build() -> web.Application:
         "/laml": laml_voice,
         "/laml/voice": laml_voice,
         "/laml/digits": laml_digits,
+        "/laml/connect": laml_connect,
         "/jambonz": jambonz_hook,
         "/jambonz/hook": jambonz_hook,
         "/jambonz/digits": jambonz_digits,
