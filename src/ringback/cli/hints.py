@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 from rich.markup import escape
 
-from ringback.config import DEMONSTRATION, DEVICE, ConfigError, load
+from ringback.config import CONNECTION, DEMONSTRATION, DEVICE, OTHER_DEVICE, ConfigError, load
 from ringback.routing.directory import Account, Client
 from ringback.running import running_server
 from ringback.server import Server
@@ -28,8 +28,8 @@ def hints(server: Server, out: Path, *, dialect: str, lan: bool) -> Iterator[str
     password = device.password if device else ""
     numbers = ", ".join(f"{number} ({dialect})" for dialect, (_, number) in DEMONSTRATION.items())
     yield "[bold]Call it[/] from any SIP phone"
-    yield f"  user {DEVICE}, password {password}, domain {place}, transport UDP, no proxy"
-    yield f"  numbers: {numbers}"
+    yield f"  user {DEVICE} or {OTHER_DEVICE}, password {password}, domain {place}, transport UDP, no proxy"
+    yield f"  numbers: {numbers}, {CONNECTION[2]} (calls {DEVICE}, recorded); one device calls the other by name"
     command = escape(own_command())
     within, options = ("", "") if _found_by_default(server) else _leading_here(server, place, password)
     number = DEMONSTRATION[dialect][1]

@@ -43,7 +43,7 @@ class TwoPhones:
         _, _, number = CONNECTION
         self._console.rule(f"[bold]two phones[/]: {OTHER_DEVICE} calls {number}, {DEVICE} answers")
         result = Result("two phones")
-        watcher = Watcher(self._console)
+        watcher = Watcher(self._console, together=True)
         with self._server.time_line.listening(watcher):
             try:
                 async with self._phone(DEVICE) as alice, self._phone(OTHER_DEVICE) as bob:

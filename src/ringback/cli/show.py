@@ -21,18 +21,20 @@ _STYLES = {
 
 
 class Watcher:
-    """Prints lines as they come, each with the seconds since the first."""
+    """Prints lines as they come, each with the seconds since the first of its call; `together`: of all calls,
+    where they belong to one conversation."""
 
-    def __init__(self, console: Console, *, full: bool = False) -> None:
+    def __init__(self, console: Console, *, full: bool = False, together: bool = False) -> None:
         self._console = console
         self._full = full
+        self._together = together
         self._began: dict[str, float] = {}
         self.lines: list[Line] = []
 
     def __call__(self, line: Line) -> None:
         """Print one line."""
         self.lines.append(line)
-        began = self._began.setdefault(line.call_id, line.at)
+        began = self._began.setdefault("" if self._together else line.call_id, line.at)
         text = Text(f"  {line.at - began:7.3f}  ", style="dim")
         text.append(f"{line.kind:<8} ", style=_STYLES.get(line.kind, ""))
         text.append(printable(line.text))
