@@ -29,7 +29,7 @@ def hints(server: Server, out: Path, *, dialect: str, lan: bool) -> Iterator[str
     numbers = ", ".join(f"{number} ({dialect})" for dialect, (_, number) in DEMONSTRATION.items())
     yield "[bold]Call it[/] from any SIP phone"
     yield f"  user {DEVICE} or {OTHER_DEVICE}, password {password}, domain {place}, transport UDP, no proxy"
-    yield f"  numbers: {numbers}, {CONNECTION[2]} (calls {DEVICE}, recorded); one device calls the other by name"
+    yield f"  numbers: {numbers}, {CONNECTION[2]} ({DEVICE} rings, recorded); devices call each other by name"
     command = escape(own_command())
     within, options = ("", "") if _found_by_default(server) else _leading_here(server, place, password)
     number = DEMONSTRATION[dialect][1]
