@@ -156,9 +156,12 @@ async def running(app: WebApp, data: Path) -> AsyncIterator[Process]:
 
 
 GATHER = LAML.gather("/laml/digits", keys=4, timeout=60)
-TALKING = ("playing", "waiting", "some keys in")
-INBOUND = ("ringing", *TALKING, "just over")
-EVERY = (*INBOUND, "calling out")
+DIALLED = {"connected": "dialled", "hearing it ring": "rung"}
+"""Callers who dialled somebody, and the legs of their dials."""
+INBOUND_TALKING = ("playing", "waiting", "some keys in", *DIALLED)
+INBOUND = ("ringing", *INBOUND_TALKING, "just over")
+TALKING = (*INBOUND_TALKING, "dialled")
+EVERY = (*INBOUND, "calling out", *DIALLED.values())
 REGISTERED = "registered before, called after"
 CALLERS = {name: f"+1415555020{place}" for place, name in enumerate((*EVERY, REGISTERED))}
 """Each call's From: by it everybody knows which one it is."""
@@ -175,6 +178,8 @@ class Application:
             CALLERS["playing"]: LAML.document(LAML.play(tone, loop=0)),
             CALLERS[REGISTERED]: LAML.document(LAML.hang_up()),
         }
+        self.dialled: dict[str, str] = {}
+        """Where the legs of dials go."""
         app.reply("/laml/voice", self._voice)
         app.reply("/status/laml", lambda _: web.Response(status=204 if self.up_again else 503))
 
@@ -182,7 +187,17 @@ class Application:
         caller = asked.fields["From"]
         if caller == CALLERS["ringing"]:
             await asyncio.sleep(60)
+        for name, leg in DIALLED.items():
+            if caller == CALLERS[name]:
+                return LAML.document(self._dial(leg))
         return self._documents.get(caller, LAML.document(LAML.pause(0), GATHER))
+
+    def _dial(self, leg: str) -> str:
+        """A leg is known by its caller id."""
+        told = f'statusCallback="{self.app.url}/status/laml"'
+        every = 'statusCallbackEvent="initiated ringing answered completed"'
+        address = f"sip:bob@{self.dialled[leg]}"
+        return f'<Dial callerId="{CALLERS[leg]}"><Sip {told} {every}>{address}</Sip></Dial>'
 
     def told(self, name: str) -> list[Asked]:
         """The callbacks of one call."""
@@ -236,7 +251,10 @@ async def aftermath(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[A
             Softphone(DEVICE, server=server.sip, password=DEVICE_PASSWORD)
         )
         await device.register()
+        legs = {leg: phones[leg] for leg in DIALLED.values()}
+        application.dialled = {leg: phone.listening.partition(":")[2] for leg, phone in legs.items()}
         calls = {name: await phones[name].call(NUMBERS["laml"]) for name in INBOUND}
+        calls |= {leg: await phone.incoming(PATIENCE) for leg, phone in legs.items()}
         await bring_to_their_moments(server, application, calls, phones["calling out"])
         [worker] = _children(_pid(server))
         await server.kill()
@@ -260,6 +278,8 @@ async def aftermath(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[A
 async def bring_to_their_moments(
     server: Process, application: Application, calls: dict[str, PhoneCall], callee: Softphone
 ) -> None:
+    calls["rung"].ring()
+    calls["dialled"].answer()
     for name in (*TALKING, "just over"):
         await calls[name].answered()
         await calls[name].hears(0.3)
