@@ -1,17 +1,23 @@
-"""Two hundred short calls leave nothing behind: no task, no descriptor, no call, no port."""
+"""Short calls, and short pairs of calls, leave nothing behind: no task, no descriptor, no call, no port."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 from functools import partial
 from itertools import cycle
 from pathlib import Path
 
+import pytest
+from tests.server.neutral import HOOK, Neutral, callee
 from tests.server.site import DIALECTS, NUMBERS, SPEAKS, serve_tone, site_settings
 
 from ringback.calls.call import Call
+from ringback.calls.control import ControlError
+from ringback.calls.verbs import Dial, HangUp
+from ringback.dialects.laml import Laml
 from ringback.testing.kit import RunningServer, WebApp
 from ringback.testing.softphone import CallFailed, Softphone
 
@@ -76,4 +82,57 @@ async def test_short_calls_leave_nothing_behind(data: Path) -> None:
         assert server.plane.stats().legs == 0
         assert server.deliverer.queued == 0
         app.forget()
+        assert living_calls() <= 2
+
+
+PAIRS = 40
+ENDS = ("caller", "callee", "refused", "gives up", "redirected")
+
+
+async def short_pair(server: RunningServer, caller: Softphone, bob: Softphone, how: str) -> None:
+    """One that dials another, in a bridge or on the way there, and every way in which that may end."""
+    call = await caller.call(NUMBERS["laml"])
+    called = await bob.incoming(20)
+    called.ring()
+    if how == "refused":
+        called.reject()
+    elif how == "gives up":
+        call.hang_up()
+    else:
+        called.answer()
+        await call.answered()
+        if how == "redirected":
+            await redirect_all(server)
+        (call if how == "caller" else called).hang_up()
+    await asyncio.gather(call.ended(20), called.ended(20))
+    await asyncio.gather(call.close(), called.close())
+
+
+async def redirect_all(server: RunningServer) -> None:
+    """Whoever is up goes its own way, which is a short one."""
+    for call in server.switchboard.engine.roster.calls:
+        with contextlib.suppress(ControlError):
+            record = call.record
+            await server.switchboard.redirect(record.account_id, record.id, hook=HOOK)
+
+
+async def test_short_pairs_leave_nothing_behind(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    neutral = Neutral()
+    monkeypatch.setattr(Laml, "application", lambda *_: neutral)
+    async with WebApp() as app, RunningServer(site_settings(app, data)) as server:
+        async with server.phone("caller", "") as caller, server.phone("bob", "") as bob:
+            for number in range(2 * PAIRS):
+                if number == PAIRS:
+                    await server.settled()
+                    before = (len(asyncio.all_tasks()), descriptors())
+                neutral.answer("new-call", Dial(callees=(callee(bob),)), HangUp())
+                neutral.answer("redirect", HangUp())
+                await short_pair(server, caller, bob, ENDS[number % len(ENDS)])
+            await server.settled(30)
+            assert len(asyncio.all_tasks()) - before[0] < POOL
+            assert descriptors() - before[1] < POOL
+        assert server.switchboard.live == 0
+        assert server.plane.stats().legs == 0
+        neutral.told.clear()
+        neutral.asked.clear()
         assert living_calls() <= 2
