@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,12 +22,17 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     """Where its settings come from."""
     pid: int = msgspec.field(default_factory=os.getpid)
+    key: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(24))
+    """Whoever can read this file may steer the server."""
 
     @contextlib.contextmanager
     def announced(self, data: Path) -> Iterator[None]:
         """Say so in the data directory, until the block ends."""
         file = data / _FILE
-        file.write_bytes(msgspec.json.encode(self))
+        file.unlink(missing_ok=True)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(msgspec.json.encode(self))
         try:
             yield
         finally:

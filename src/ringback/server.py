@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from uuid import UUID, uuid5
 
+import msgspec
 from starlette.applications import Starlette
 
 from ringback.audio.cache import AudioCache
@@ -33,7 +34,7 @@ from ringback.calls.roster import Roster
 from ringback.calls.services import Services
 from ringback.calls.switchboard import Switchboard
 from ringback.calls.timeline import TimeLine
-from ringback.config import Settings
+from ringback.config import ConfigError, Settings
 from ringback.config.tables import DevicesSection, SpeechSection
 from ringback.console.page import console_routes
 from ringback.dialects.callapi import CallApi
@@ -44,7 +45,9 @@ from ringback.media.plane import MediaPlane
 from ringback.net.clock import utcnow
 from ringback.net.http import HttpPool
 from ringback.net.own import own_address
+from ringback.reloading import RELOADED, Changes, planned
 from ringback.routing.bindings import StoredBindings
+from ringback.routing.carriers import Carriers
 from ringback.routing.directory import Directory, Trunk
 from ringback.routing.failures import Failures
 from ringback.routing.gateways import Gateways
@@ -81,8 +84,10 @@ logger = logging.getLogger(__name__)
 class Server:
     """A server that is being started, runs, and is stopped; `stop` may follow a failed `start`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, reread: Callable[[], Settings] | None = None) -> None:
+        """`reread` reads the configuration once more, for `reload`; it raises ConfigError."""
         self.settings = settings
+        self._reread = reread
         self.directory: Directory = settings.directory()
         self._stack = contextlib.AsyncExitStack()
         self._registrar = _registrar(settings.devices)
@@ -99,6 +104,8 @@ class Server:
         self.endpoint: SipEndpoint
         self.switchboard: Switchboard
         self.deliverer: Deliverer
+        self.carriers: Carriers
+        self.running: Running
 
     @property
     def http_url(self) -> str:
@@ -142,12 +149,14 @@ class Server:
         await self.deliverer.start()
         await finish_what_was_left(engine, self.directory, by_name)
         self._stack.push_async_callback(self._shut_down)
-        self._register_at_trunks()
+        self.carriers = Carriers(self.endpoint, self.gateways)
+        self._stack.callback(self.carriers.close)
+        self.carriers.apply(self.directory.all(Trunk))
         self.endpoint.refuse_new(None)
         routes = [route for dialect in dialects for route in dialect.routes()]
         await self.web.serve(Starlette(routes=[*console_routes(self), *routes]))
-        running = Running(http=self.http_url, sip=tuple(self.sip), source=settings.source)
-        self._stack.enter_context(running.announced(data))
+        self.running = Running(http=self.http_url, sip=tuple(self.sip), source=settings.source)
+        self._stack.enter_context(self.running.announced(data))
 
     async def stop(self) -> None:
         """Take no more calls, let those that are up end within the configured time, then close everything."""
@@ -317,17 +326,29 @@ class Server:
         task = asyncio.get_running_loop().create_task(keep_alive.run(devices.keep_alive_seconds))
         self._stack.callback(task.cancel)
 
-    def _register_at_trunks(self) -> None:
-        """At the carriers that want to know where we are; who we are there is the trunk's user name."""
-        for trunk in self.directory.all(Trunk):
-            for gateway in trunk.gateways if trunk.register else ():
-                registrar = gateway.uri()
-                registration = self.endpoint.register(
-                    registrar,
-                    aor=NameAddr(Uri(user=trunk.username, host=registrar.host)),
-                    credentials=(trunk.username, trunk.password),
-                )
-                self._stack.callback(registration.unregister)
+    # -- while it runs
+
+    async def reload(self) -> Changes:
+        """Take over the configuration as it is now; raises ConfigError, and then nothing changes."""
+        if self._reread is None:
+            raise ConfigError(["this server has no configuration to read again"])
+        plan = planned(self.directory, self.settings, await asyncio.to_thread(self._reread))
+        for username in plan.signed_off:
+            if self._enrolment is not None:
+                self._enrolment.forget(username)
+        taken = {name: getattr(plan.settings, name) for name in RELOADED}
+        self.settings = msgspec.structs.replace(self.settings, **taken)
+        self.directory.become(plan.directory)
+        self._policy.become(self.settings.address_policy())
+        self.carriers.apply(self.directory.all(Trunk))
+        if self.limits.on_free is not None:
+            self.limits.on_free()  # there may be room now for calls that wait
+        logger.info("the configuration was read again: %s", plan.changes)
+        return plan.changes
+
+    def registered(self) -> list[Binding]:
+        """The devices that are registered, contact by contact."""
+        return self._enrolment.registered() if self._enrolment is not None else []
 
     def _repeat(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         """Do something every so often, until the server stops."""

@@ -104,11 +104,51 @@ def trace(
 
 
 @app.command()
-def doctor(config: Config = None) -> None:
-    """Look for what is wrong: settings, ports, addresses, codecs, speech, database."""
-    from ringback.cli.doctor import doctor as work
+def reload(config: Config = None) -> None:
+    """Let the running server take over changed applications, numbers, trunks, clients and accounts."""
+    from ringback.cli.reload import reload as work
 
     run(work(config))
+
+
+@app.command()
+def devices(config: Config = None) -> None:
+    """Show the devices that are registered at the running server."""
+    from ringback.cli.devices import devices as work
+
+    run(work(config))
+
+
+doctor = typer.Typer(help="Look for what is wrong, and say what to do about it.")
+app.add_typer(doctor, name="doctor")
+
+
+@doctor.callback(invoke_without_command=True)
+def doctor_all(context: typer.Context, config: Config = None) -> None:
+    """Look for what is wrong: settings, ports, addresses, codecs, speech, database."""
+    if context.invoked_subcommand is None:
+        from ringback.cli.doctor import doctor as work
+
+        run(work(config))
+
+
+@doctor.command("trunk")
+def doctor_trunk(
+    name: Annotated[str, typer.Argument(help="The trunk, by its name.")],
+    number: Annotated[
+        str, typer.Option("--call", help="Also place a call to this number, and hang up when it is answered.")
+    ] = "",
+    caller: Annotated[
+        str, typer.Option("--from", help="The caller id of that call; by default a number of the account.")
+    ] = "",
+    seconds: Annotated[float, typer.Option(help="How long that call may ring.")] = 20.0,
+    config: Config = None,
+) -> None:
+    """Ask each gateway of a trunk whether it is there and knows us, and say what to change at which end."""
+    from ringback.cli.doctor_trunk import TrialCall
+    from ringback.cli.doctor_trunk import doctor_trunk as work
+
+    run(work(name, TrialCall(number=number, caller=caller, seconds=seconds), config))
 
 
 bench = typer.Typer(help="Measure what this machine carries: IVR calls at once, and calls a second.")

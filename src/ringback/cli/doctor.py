@@ -37,7 +37,7 @@ class Finding:
     advice: str = ""
 
 
-_MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "error": "[red]✗[/]"}
+MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "error": "[red]✗[/]"}
 
 
 async def doctor(config: Path | None) -> int:
@@ -45,7 +45,7 @@ async def doctor(config: Path | None) -> int:
     console = Console(highlight=False)
     worst = False
     async for finding in findings(config):
-        console.print(f"{_MARKS[finding.level]} {escape(finding.what)}", soft_wrap=True)
+        console.print(f"{MARKS[finding.level]} {escape(finding.what)}", soft_wrap=True)
         if finding.advice:
             console.print(f"    {escape(finding.advice)}", soft_wrap=True)
         worst = worst or finding.level == "error"

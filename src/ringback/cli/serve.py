@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -20,6 +21,8 @@ from ringback.routing.directory import Account, Client, Number
 from ringback.server import Server
 from ringback.store.errors import StoreError
 
+logger = logging.getLogger(__name__)
+
 
 async def serve(config: Path | None) -> int:
     """Serve until a signal comes; 0, or 1 when it could not start, or 2 when the settings are wrong."""
@@ -32,13 +35,17 @@ async def serve(config: Path | None) -> int:
         return 2
     open_log(settings.log)
     if not settings.demo:
-        return await _serve(settings, errors)
+        return await _serve(settings, errors, lambda: load(config))
     async with sample_application(Console(highlight=False)) as url:
-        return await _serve(load(config, sample_application=url), errors)
+
+        def reread() -> Settings:
+            return load(config, sample_application=url)
+
+        return await _serve(reread(), errors, reread)
 
 
-async def _serve(settings: Settings, errors: Console) -> int:
-    server = Server(settings)
+async def _serve(settings: Settings, errors: Console, reread: Callable[[], Settings]) -> int:
+    server = Server(settings, reread)
     try:
         await server.start()
     except (OSError, MediaUnavailable, StoreError) as error:
@@ -47,7 +54,7 @@ async def _serve(settings: Settings, errors: Console) -> int:
             errors.print(problem, style="red", markup=False)
         return 1
     _spare_collections()
-    with stop_signals() as stop:
+    with stop_signals() as stop, _reload_signal(server):
         tell(server, Console(highlight=False))
         await stop.wait()
     await stop_calmly(server, errors)
@@ -94,6 +101,31 @@ def stop_signals() -> Iterator[asyncio.Event]:
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
+
+
+@contextlib.contextmanager
+def _reload_signal(server: Server) -> Iterator[None]:
+    """SIGHUP reads the configuration again, for the length of a block; what is wrong with it is logged."""
+    loop = asyncio.get_running_loop()
+    reloading: set[asyncio.Task[None]] = set()
+
+    async def reload() -> None:
+        try:
+            await server.reload()
+        except ConfigError as error:
+            for problem in error.problems:
+                logger.error("the configuration stays as it was: %s", problem)
+
+    def begin() -> None:
+        task = loop.create_task(reload())
+        reloading.add(task)
+        task.add_done_callback(reloading.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, begin)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
 
 
 def why_not(settings: Settings, error: Exception) -> list[str]:

@@ -7,11 +7,13 @@ token are asked for, and only that account is shown.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
@@ -20,6 +22,7 @@ from ringback.calls.discretion import without_userinfo
 from ringback.calls.record import CallRecord
 from ringback.calls.rows import from_row
 from ringback.calls.timeline import lines_of
+from ringback.config import ConfigError
 from ringback.console.html import Markup, document, escape, join, row, table
 from ringback.dialects.http import basic_credentials, same_secret
 from ringback.dialects.spelling import read_sid
@@ -40,6 +43,9 @@ def console_routes(server: Server) -> list[Route]:
     return [
         Route("/", console.guarded(console.overview)),
         Route("/console/calls/{id:uuid}", console.guarded(console.call)),
+        Route("/console/reload", console.steering(console.reload), methods=["POST"]),
+        Route("/console/devices", console.steering(console.devices)),
+        Route("/console/gateways", console.steering(console.gateways)),
         Route("/health", console.health),
     ]
 
@@ -68,9 +74,68 @@ class Console:
             "calls": server.switchboard.live,
             "store": "ok" if server.store.healthy else "failing",
             "callbacks_queued": server.deliverer.queued,
+            "gateways_down": sum(not gateway["up"] for gateway in self._gateways()),
             "media": ticks,
         }
         return JSONResponse(body, status_code=200 if ok else 503)
+
+    def steering(self, work: Callable[[Request], Awaitable[Response]]) -> Handler:
+        """For the commands on this machine: they show the key that lies in the data directory."""
+
+        async def handler(request: Request) -> Response:
+            scheme, _, key = request.headers.get("authorization", "").partition(" ")
+            if scheme.lower() != "bearer" or not same_secret(key, self._server.running.key):
+                return JSONResponse({"problems": ["the key of this server, please"]}, status_code=401)
+            return await work(request)
+
+        return handler
+
+    async def reload(self, request: Request) -> Response:
+        """Read the configuration again: 200 and what changed, or 422 and why nothing did."""
+        try:
+            changes = await self._server.reload()
+        except ConfigError as error:
+            return JSONResponse({"problems": list(error.problems)}, status_code=422)
+        return JSONResponse(msgspec.to_builtins(changes))
+
+    async def devices(self, request: Request) -> Response:
+        """Every contact that is registered."""
+        return JSONResponse(
+            [
+                {
+                    "username": binding.username,
+                    "contact": binding.contact,
+                    "source": str(binding.flow),
+                    "nat": binding.behind_nat,
+                    "user_agent": binding.user_agent,
+                    "expires_at": binding.expires_at,
+                }
+                for binding in self._server.registered()
+            ]
+        )
+
+    async def gateways(self, request: Request) -> Response:
+        """Every gateway of every trunk, with what is known about it."""
+        return JSONResponse(self._gateways())
+
+    def _gateways(self) -> list[dict[str, Any]]:
+        server, found = self._server, []
+        for trunk in server.directory.all(Trunk):
+            for gateway in trunk.gateways:
+                state = server.gateways.state(trunk, gateway)
+                registration = server.carriers.registration(trunk, gateway)
+                found.append(
+                    {
+                        "trunk": trunk.name,
+                        "host": gateway.host,
+                        "transport": gateway.transport,
+                        "up": server.gateways.up(trunk, gateway),
+                        "why": state.why if state else "",
+                        "registered": registration.registered if registration else None,
+                        "calls": server.limits.calls[trunk.id],
+                    }
+                )
+        return found
 
     def guarded(self, show: Callable[[Request, tuple[Account, ...]], Awaitable[Response]]) -> Handler:
         """Show a page to those who may see it."""
@@ -115,7 +180,11 @@ class Console:
             row(app.name, app.dialect, without_userinfo(app.voice_url))
             for app in directory.all(Application, account.id)
         ]
-        devices = [row(client.username) for client in directory.all(Client, account.id)]
+        registered = Counter(binding.username for binding in self._server.registered())
+        devices = [
+            row(client.username, str(registered[client.username]))
+            for client in directory.all(Client, account.id)
+        ]
         trunks = [
             row(
                 trunk.name,
@@ -132,7 +201,7 @@ class Console:
                 table("Last calls", ("when", "from", "to", "direction", "status", "seconds"), calls),
                 table("Numbers", ("number", "application"), numbers),
                 table("Applications", ("name", "dialect", "URL"), applications),
-                table("Devices", ("user name",), devices),
+                table("Devices", ("user name", "registered contacts"), devices),
                 table("Trunks", ("name", "host", "calls come from"), trunks),
             ]
         )

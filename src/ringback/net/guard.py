@@ -54,8 +54,8 @@ class AddressRefused(Exception):
         self.why = why
 
 
-class AddressPolicy(msgspec.Struct, frozen=True):
-    """What may be reached.
+class AddressPolicy(msgspec.Struct):
+    """What may be reached. One value is shared by all who ask, and changes when the configuration does.
 
     `allow_private` opens private, loopback, link-local and shared addresses. `always_allowed` holds
     the origins that the configuration names: they may be private in any case. Only their host and
@@ -65,6 +65,10 @@ class AddressPolicy(msgspec.Struct, frozen=True):
 
     allow_private: bool = False
     always_allowed: frozenset[Origin] = frozenset()
+
+    def become(self, other: AddressPolicy) -> None:
+        """Allow what the other one allows."""
+        self.allow_private, self.always_allowed = other.allow_private, other.always_allowed
 
     def check(self, url: str, address: str) -> None:
         """Raise `AddressRefused` unless `address`, to which `url`'s host resolved, may be reached."""

@@ -190,7 +190,15 @@ class Directory:
         elif isinstance(entry, Trunk):
             self._networks = [item for item in self._networks if item[1].id != entry.id]
 
+    def become(self, other: Directory) -> None:
+        """Hold what the other one holds, at once: nobody finds a directory that is half changed."""
+        self.__dict__.update(other.__dict__)
+
     # -- look-ups
+
+    def everything(self) -> list[Entry]:
+        """All objects, in the order in which they came."""
+        return list(self._entries.values())
 
     def __contains__(self, entry: object) -> bool:
         """Whether an object of that kind and identifier is there, in this or an earlier form."""

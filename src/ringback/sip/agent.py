@@ -296,8 +296,12 @@ class UserAgent:
         route: Sequence[Uri] = (),
         call_id: str | None = None,
         cseq: Callable[[], int] | None = None,
+        contact: bool = True,
     ) -> Pending[Response]:
-        """A request outside any dialog. Raises ValueError for header fields that cannot be sent."""
+        """A request outside any dialog; without ``contact`` a REGISTER only asks what is bound.
+
+        Raises ValueError for header fields that cannot be sent.
+        """
         extra, call_id = list(headers), call_id or new_call_id()
         sender = from_ if from_.tag else from_.with_tag(new_tag())
         numbers = iter(range(1, 2**31))
@@ -310,7 +314,8 @@ class UserAgent:
                 fields.add("Route", str(NameAddr(uri)))
             fields.add("Call-ID", call_id)
             fields.add("CSeq", f"{number} {method}")
-            fields.add("Contact", self.core.contact(flow, from_.uri.user))
+            if contact:
+                fields.add("Contact", self.core.contact(flow, from_.uri.user))
             fields.add("User-Agent", self.core.settings.user_agent)
             add_headers(fields, extra)
             return Request(method, target, fields, body)

@@ -186,9 +186,10 @@ class SipEndpoint:
         body: bytes = b"",
         credentials: Credentials | None = None,
         route: Sequence[Uri] = (),
+        contact: bool = True,
     ) -> Pending[Response]:
         """A request outside any dialog (MESSAGE …); resolves with its final response. ``Content-Type``
-        belongs in ``headers``. Raises ValueError."""
+        belongs in ``headers``. A REGISTER without ``contact`` only asks what is bound. Raises ValueError."""
         return self._agent.request(
             method,
             target,
@@ -198,6 +199,7 @@ class SipEndpoint:
             body=body,
             authorizer=Authorizer(*credentials) if credentials is not None else None,
             route=route,
+            contact=contact,
         )
 
     def options(self, target: Uri, *, from_: NameAddr | None = None) -> Pending[Response]:

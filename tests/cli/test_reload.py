@@ -1,0 +1,183 @@
+"""`ringback reload`, SIGHUP and `ringback devices`, on a server with a call that stays up."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from tests.cli.conftest import Command
+
+from ringback.cli.devices import devices
+from ringback.cli.reload import reload
+from ringback.config import load
+from ringback.routing.directory import Trunk
+from ringback.running import running_server
+from ringback.testing.kit import NUMBER, RunningServer, WebApp
+from ringback.testing.softphone import CallFailed
+
+HOLD = '<Response><Gather timeout="60"/></Response>'
+
+
+@pytest.fixture
+async def server(config: Path) -> AsyncIterator[RunningServer]:
+    """A server that can read its settings again."""
+    async with RunningServer(load(config), lambda: load(config)) as server:
+        yield server
+
+
+def change(config: Path, old: str, new: str) -> None:
+    text = config.read_text()
+    assert old in text
+    config.write_text(text.replace(old, new))
+
+
+async def test_a_changed_file_is_taken_over_while_a_call_is_up(
+    server: RunningServer, config: Path, app: WebApp, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app.reply("/voice", HOLD)
+    app.reply("/other", HOLD)
+    async with server.phone() as phone:
+        mine = await phone.call(NUMBER)
+        await mine.answered()
+        change(config, "/voice", "/other")
+        change(config, "[[trunk]]", '[[number]]\nnumber = "+4930"\napplication = "app"\n\n[[trunk]]')
+        assert await reload(config) == 0
+        said = capsys.readouterr().out
+        assert "changed: application app" in said
+        assert "added: number +4930" in said
+        second = await phone.call("+4930")
+        await second.answered()
+        await app.request("/other")
+        await mine.press("1")  # the first call is as it was
+        assert mine.status == 200
+        for call in (mine, second):
+            call.hang_up()
+        await server.settled()
+    assert await reload(config) == 0
+    assert "nothing has changed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("[[trunk]]", "[[trunks]]", "unknown key"),
+        ('application = "app"', 'application = "nothing"', "expected the name of an application"),
+        ("[server]", "[server", "is not TOML"),
+    ],
+)
+async def test_a_bad_file_changes_nothing_and_says_why(
+    server: RunningServer, config: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, said: str
+) -> None:
+    before = server.directory.everything()
+    change(config, old, new)
+    assert await reload(config) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert "nothing was changed" in told
+    # Whoever asks the server itself hears the same.
+    running = running_server(server.settings.server.data_path)
+    assert running is not None
+    headers = {"Authorization": f"Bearer {running.key}"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{server.http_url}/console/reload", headers=headers) as reply,
+    ):
+        assert reply.status == 422
+        assert any(said in problem for problem in (await reply.json())["problems"])
+    assert server.directory.everything() == before
+
+
+async def test_only_those_who_may_read_the_data_steer_the_server(server: RunningServer) -> None:
+    file = server.settings.server.data_path / "server.json"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    async with aiohttp.ClientSession() as session:
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic x"}):
+            async with session.post(f"{server.http_url}/console/reload", headers=headers) as reply:
+                assert reply.status == 401
+            async with session.get(f"{server.http_url}/console/devices", headers=headers) as reply:
+                assert reply.status == 401
+
+
+async def test_what_needs_a_restart_is_said(
+    server: RunningServer, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(config, "shutdown_seconds = 0", "shutdown_seconds = 1")
+    assert await reload(config) == 0
+    assert "after a restart: calls.shutdown_seconds" in capsys.readouterr().out
+    assert server.settings.calls.shutdown_seconds == 0
+
+
+async def test_a_device_that_is_taken_out_is_signed_off(
+    server: RunningServer, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with server.phone() as phone:
+        await phone.register()
+        assert await devices(config) == 0
+        said = capsys.readouterr().out
+        assert "alice" in said
+        assert "softphone" in said
+        change(config, 'username = "alice"', 'username = "alicia"')
+        assert await reload(config) == 0
+        capsys.readouterr()
+        assert await devices(config) == 0
+        assert "no device is registered" in capsys.readouterr().out
+        with pytest.raises(CallFailed):
+            await phone.register()
+
+
+async def test_registrations_at_carriers_follow(server: RunningServer, config: Path) -> None:
+    async with server.phone("carrier", "") as carrier:
+        host = carrier.listening.partition(":")[2]
+        change(
+            config,
+            'inbound_from = ["127.0.0.0/8"]',
+            f'host = "{host}"\nusername = "us"\npassword = "p"\nregister = true\noptions_seconds = 1',
+        )
+        assert await reload(config) == 0
+        (trunk,) = server.directory.all(Trunk)
+        registration = server.carriers.registration(trunk, trunk.gateways[0])
+        assert registration is not None
+        response = await registration.first
+        assert response.status == 405  # a telephone is no registrar
+        async with asyncio.timeout(10):
+            while server.gateways.state(trunk, trunk.gateways[0]) is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert server.gateways.up(trunk, trunk.gateways[0])
+        change(config, "register = true\noptions_seconds = 1", "")
+        assert await reload(config) == 0
+        (trunk,) = server.directory.all(Trunk)
+        assert server.carriers.registration(trunk, trunk.gateways[0]) is None
+
+
+async def test_without_a_server_there_is_nobody_to_ask(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await reload(config) == 2
+    assert await devices(config) == 2
+    assert "start one with ringback serve" in capsys.readouterr().err
+
+
+async def test_a_server_without_a_file_says_so(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with RunningServer(load(config)):
+        assert await reload(config) == 1
+    assert "no configuration to read again" in capsys.readouterr().err
+
+
+async def test_sighup_does_the_same(config: Path, data: Path) -> None:
+    command = await Command.start("serve", "--config", str(config), cwd=data.parent)
+    await command.says("Ctrl-C stops")
+    change(config, "[server]", "[server")
+    command.process.send_signal(signal.SIGHUP)
+    await command.says("the configuration stays as it was")
+    change(config, "[server", "[server]")
+    change(config, 'name = "local"', 'name = "carrier"')
+    command.process.send_signal(signal.SIGHUP)
+    await command.says("the configuration was read again")
+    assert "trunk carrier" in command.said
+    command.process.terminate()
+    assert await command.ends() == 0, command.said
