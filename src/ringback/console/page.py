@@ -22,7 +22,6 @@ from ringback.calls.discretion import without_userinfo
 from ringback.calls.record import CallRecord
 from ringback.calls.rows import from_row
 from ringback.calls.timeline import lines_of
-from ringback.config import ConfigError
 from ringback.console.html import Markup, document, escape, join, row, table
 from ringback.dialects.http import basic_credentials, same_secret
 from ringback.dialects.spelling import read_sid
@@ -94,8 +93,8 @@ class Console:
         """Read the configuration again: 200 and what changed, or 422 and why nothing did."""
         try:
             changes = await self._server.reload()
-        except ConfigError as error:
-            return JSONResponse({"problems": list(error.problems)}, status_code=422)
+        except ValueError as error:  # of the configuration: one problem a line
+            return JSONResponse({"problems": str(error).splitlines()}, status_code=422)
         return JSONResponse(msgspec.to_builtins(changes))
 
     async def devices(self, request: Request) -> Response:
