@@ -9,152 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
-import socket
-import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from tests.server.site import NUMBERS, SPEAKS, basic, serve_tone
+from tests.server.process import PATIENCE, Process, running
+from tests.server.site import NUMBERS, SPEAKS, serve_tone
 
 from ringback.running import running_server
 from ringback.store.records import CallFilter, CallRow, StoredDelivery, StoredEvent
 from ringback.store.store import Store
-from ringback.testing.kit import DEVICE, DEVICE_PASSWORD, TOKEN, Asked, WebApp
+from ringback.testing.kit import DEVICE, DEVICE_PASSWORD, Asked, WebApp
 from ringback.testing.softphone import PhoneCall, Softphone
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LAML = SPEAKS["laml"]
-ACCOUNT = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
-SID = "AC" + ACCOUNT.replace("-", "")
-PATIENCE = 20.0
-
-SETTINGS = """
-[server]
-http = "127.0.0.1:{http}"
-sip = ["udp:127.0.0.1:{sip}"]
-rtp = "127.0.0.1:20000-59999"
-data = "{data}"
-
-[[account]]
-name = "test"
-sid = "{sid}"
-token = "{token}"
-
-[[application]]
-name = "laml"
-dialect = "laml"
-profile = "twilio"
-voice_url = "{app}/laml/voice"
-status_callback = "{app}/status/laml"
-
-[[number]]
-number = "{number}"
-application = "laml"
-
-[[trunk]]
-name = "local"
-inbound_from = ["127.0.0.0/8"]
-
-[[client]]
-username = "{device}"
-password = "{password}"
-"""
-
-
-class Process:
-    """`ringback serve` as a process, to be killed and started again on the same data and ports."""
-
-    def __init__(self, config: Path, data: Path, sip: int, http: int) -> None:
-        self.data = data
-        self.sip, self.http = f"127.0.0.1:{sip}", f"http://127.0.0.1:{http}"
-        self._config = config
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        """Start it, and wait until it takes calls."""
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "ringback", "serve", "--config", str(self._config),
-            stdout=asyncio.subprocess.DEVNULL, cwd=self.data.parent,
-        )  # fmt: skip
-        async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as client:
-            while not await self._serves(client):
-                assert self._process.returncode is None, "it did not start"
-                await asyncio.sleep(0.05)
-
-    async def _serves(self, client: aiohttp.ClientSession) -> bool:
-        try:
-            async with client.get(f"{self.http}/health") as reply:
-                return reply.status == 200
-        except aiohttp.ClientError:
-            return False
-
-    async def kill(self) -> None:
-        """As the kernel would when memory is short."""
-        await self._end(signal.SIGKILL)
-
-    async def stop(self) -> int:
-        """As `systemctl stop` would; its exit code."""
-        return await self._end(signal.SIGTERM)
-
-    async def _end(self, number: signal.Signals) -> int:
-        process = self._process
-        if process is None:
-            return 0
-        if process.returncode is None:
-            process.send_signal(number)
-        self._process = None
-        return await asyncio.wait_for(process.wait(), PATIENCE)
-
-    async def create(self, caller: str, to: str, app: WebApp) -> None:
-        """Place a call over REST."""
-        events = ["initiated", "ringing", "answered", "completed"]
-        fields = [("From", caller), ("To", to), ("Url", f"{app.url}/laml/voice")]
-        fields += [("StatusCallback", f"{app.url}/status/laml")]
-        fields += [("StatusCallbackEvent", event) for event in events]
-        url = f"{self.http}/2010-04-01/Accounts/{SID}/Calls.json"
-        async with (
-            aiohttp.ClientSession() as client,
-            client.post(url, data=fields, headers=basic(SID, TOKEN)) as reply,
-        ):
-            assert reply.status == 201, await reply.text()
-
-    async def holds(self, calls: int) -> None:
-        """Wait until so many calls are durable."""
-        url = f"{self.http}/2010-04-01/Accounts/{SID}/Calls.json"
-        async with asyncio.timeout(PATIENCE), aiohttp.ClientSession(headers=basic(SID, TOKEN)) as client:
-            while True:
-                async with client.get(url) as reply:
-                    if len((await reply.json())["calls"]) >= calls:
-                        return
-
-
-@asynccontextmanager
-async def running(app: WebApp, data: Path) -> AsyncIterator[Process]:
-    sip, http = _free_port(socket.SOCK_DGRAM), _free_port(socket.SOCK_STREAM)
-    config = data.parent / "ringback.toml"
-    config.write_text(
-        SETTINGS.format(
-            http=http, sip=sip, data=data, sid=ACCOUNT, token=TOKEN, app=app.url, number=NUMBERS["laml"],
-            device=DEVICE, password=DEVICE_PASSWORD,
-        )
-    )  # fmt: skip
-    process = Process(config, data, sip, http)
-    await process.start()
-    try:
-        yield process
-    finally:
-        await process.kill()
-
-
 GATHER = LAML.gather("/laml/digits", keys=4, timeout=60)
 DIALLED = {"connected": "dialled", "hearing it ring": "rung"}
 """Callers who dialled somebody, and the legs of their dials."""
@@ -341,13 +215,6 @@ async def test_the_first_media_worker_is_gone_and_the_second_server_stops_in_ord
 ) -> None:
     assert not aftermath.worker_lived
     assert aftermath.second_exit == 0
-
-
-def _free_port(kind: int) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _pid(server: Process) -> int:

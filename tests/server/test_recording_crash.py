@@ -1,0 +1,71 @@
+"""`kill -9` while something is recorded: the file is playable at once, and the next start tells of it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import aiohttp
+import soundfile
+from tests.server.process import PATIENCE, SID, Process, running
+from tests.server.site import NUMBERS, basic
+from tests.server.sounding import babble, channels_of, share_of
+
+from ringback.store.records import RecordingFilter
+from ringback.store.store import Store
+from ringback.testing.kit import TOKEN, Asked, WebApp
+from ringback.testing.phone_audio import RATE
+from ringback.testing.softphone import Softphone
+
+DOCUMENT = """<Response><Record action="/done" playBeep="false" trim="do-not-trim" timeout="60"
+ recordingStatusCallback="/told" recordingStatusCallbackEvent="in-progress completed absent"/></Response>"""
+
+
+async def told(app: WebApp, status: str) -> Asked:
+    """Wait until this was told of the recording."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            asked = await app.request("/told", timeout=PATIENCE)
+            if asked.fields["RecordingStatus"] == status:
+                return asked
+
+
+async def downloaded(server: Process, sid: str) -> bytes:
+    """The recording as REST has it."""
+    url = f"{server.http}/2010-04-01/Accounts/{SID}/Recordings/{sid}.wav"
+    async with aiohttp.ClientSession(headers=basic(SID, TOKEN)) as client, client.get(url) as reply:
+        assert reply.status == 200
+        return await reply.read()
+
+
+async def test_what_was_said_until_then_is_kept_and_told_after_the_restart(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    said = babble(1, 3.0)
+    async with WebApp() as app, running(app, data) as server:
+        app.reply("/laml/voice", DOCUMENT)
+        app.reply("/told", "")
+        app.reply("/status/laml", "")
+        async with Softphone("+14155550201", server=server.sip) as phone:
+            call = await phone.call(NUMBERS["laml"])
+            await told(app, "in-progress")
+            call.audio.say(said)
+            await call.audio.said()
+            await call.hears(len(call.heard()) / RATE + 1.5)
+            await server.kill()
+            [path] = (data / "recordings").rglob("*.wav")
+            assert soundfile.info(path).duration >= 2.5, "at most a second is missing"
+            assert share_of(said, channels_of(path)[0]) >= 0.5
+            await server.start()
+            completed = await told(app, "completed")
+        assert completed.fields["RecordingSid"] == "RE" + path.stem.replace("-", "")
+        assert int(completed.fields["RecordingDuration"]) >= 3
+        assert await downloaded(server, completed.fields["RecordingSid"]) == path.read_bytes()
+        ended = await app.request("/status/laml", timeout=PATIENCE)
+        assert ended.fields["CallStatus"] == "completed"
+        assert await server.stop() == 0
+    async with await Store.open("sqlite", data) as store:
+        [row] = await store.recordings(RecordingFilter())
+        assert (row.status, row.settled_at is not None) == ("completed", True)
+        kinds = [event.kind for event in await store.events(row.call_id)]
+    assert kinds.count("recording.changed") == 3
+    assert kinds.index("call.ended") > kinds.index("recording.changed")
