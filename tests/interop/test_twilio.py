@@ -7,15 +7,17 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from tests.interop.listening import find, voice, wav
+from tests.world import uri_of
 from twilio.base.exceptions import TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
-from twilio.twiml.voice_response import Gather, VoiceResponse
+from twilio.twiml.voice_response import Dial, Gather, VoiceResponse
 
 from ringback.routing.directory import Account
 from ringback.testing.kit import DEVICE, NUMBER, TOKEN, Asked, RunningServer, WebApp
@@ -187,3 +189,133 @@ async def test_markup_that_the_library_writes_is_done(
     assert await call.ended() == "remote"
     assert find(call.heard(), prompt).likeness > 0.95
     await server.settled()
+
+
+async def test_two_parties_are_sent_different_ways(
+    app: WebApp, server: RunningServer, phone: Softphone, client: Client
+) -> None:
+    """Dial as the library writes it; then the callee gets a document of its own, and the caller goes on."""
+    async with Softphone("bob", server=server.sip_address) as bob:
+        document = VoiceResponse()
+        dial = Dial(action="/dialled", timeout=20)
+        dial.sip(
+            uri_of(bob), status_callback="/leg", status_callback_event="initiated ringing answered completed"
+        )
+        document.append(dial)
+        app.reply("/voice", str(document))
+        wait = "<Response><Pause length='60'/></Response>"
+        app.reply("/dialled", wait)
+        app.reply("/callee", wait)
+        call = await phone.call(NUMBER)
+        callee = await bob.incoming()
+        callee.answer()
+        await call.answered()
+        answered = await _told(app, "/leg", CallStatus="in-progress")
+        sid, parent = answered.fields["CallSid"], answered.fields["ParentCallSid"]
+        (child,) = await asyncio.to_thread(client.calls.list, parent_call_sid=parent)
+        assert (child.sid, child.parent_call_sid, child.direction) == (sid, parent, "outbound-dial")
+        await asyncio.to_thread(child.update, url=f"{app.url}/callee", method="POST")
+        assert (await app.request("/callee")).fields["CallSid"] == sid
+        dialled = await app.request("/dialled")
+        assert (dialled.fields["CallSid"], dialled.fields["DialCallSid"]) == (parent, sid)
+        for each in (sid, parent):
+            assert (await asyncio.to_thread(client.calls(each).fetch)).status == "in-progress"
+            await asyncio.to_thread(client.calls(each).update, status="completed")
+        assert await callee.ended() == await call.ended() == "remote"
+        await server.settled()
+
+
+async def test_a_call_is_recorded_from_its_answer(
+    app: WebApp, server: RunningServer, phone: Softphone, client: Client
+) -> None:
+    app.reply("/answered", "<Response><Pause length='60'/></Response>")
+    await phone.register()
+    made = await asyncio.to_thread(
+        client.calls.create,
+        to=f"client:{DEVICE}",
+        from_=NUMBER,
+        url=f"{app.url}/answered",
+        status_callback=f"{app.url}/status",
+        record=True,
+        recording_channels="dual",
+        recording_track="both",
+        trim="do-not-trim",
+        recording_status_callback=f"{app.url}/recorded",
+        recording_status_callback_event=["in-progress", "completed"],
+    )
+    call = await phone.incoming()
+    call.answer()
+    begun = await _told(app, "/recorded", RecordingStatus="in-progress")
+    assert _valid(begun)
+    await call.hears(1.0)
+    await asyncio.to_thread(made.update, status="completed")
+    complete = await _told(app, "/recorded", RecordingStatus="completed")
+    await server.settled()
+    (recording,) = await asyncio.to_thread(made.recordings.list)
+    assert (recording.sid, recording.source, recording.channels) == (
+        complete.fields["RecordingSid"],
+        "OutboundAPI",
+        2,
+    )
+    assert (recording.status, recording.track) == ("completed", "both")
+    told = await _told(app, "/status", CallStatus="completed")
+    assert told.fields["RecordingUrl"] == complete.fields["RecordingUrl"]
+    assert told.fields["RecordingSid"] == recording.sid
+
+
+async def test_a_live_call_is_recorded(
+    app: WebApp, server: RunningServer, phone: Softphone, client: Client
+) -> None:
+    """Begun, paused, continued, ended, listed, fetched, heard and deleted."""
+    app.reply("/voice", "<Response><Pause length='0'/><Say>Hello</Say><Pause length='60'/></Response>")
+    call = await phone.call(NUMBER)
+    await call.hears(0.5)
+    sid = (await app.request("/voice")).fields["CallSid"]
+    recordings = client.calls(sid).recordings
+    made = await asyncio.to_thread(recordings.create, recording_channels="mono")
+    assert (made.call_sid, made.status, made.source, made.duration) == (
+        sid,
+        "in-progress",
+        "StartCallRecordingAPI",
+        None,
+    )
+    current = recordings("Twilio.CURRENT")
+    assert (
+        await asyncio.to_thread(current.update, status="paused", pause_behavior="skip")
+    ).status == "paused"
+    assert (await asyncio.to_thread(recordings(made.sid).update, status="in-progress")).sid == made.sid
+    await call.hears(0.5)
+    ended = await asyncio.to_thread(current.update, status="stopped")
+    assert ended.status in ("processing", "completed")
+    with pytest.raises(TwilioRestException) as error:
+        await asyncio.to_thread(recordings(made.sid).update, status="paused")
+    assert (error.value.status, error.value.code) == (400, 21220)
+    call.hang_up()
+    await server.settled()
+    (listed,) = await asyncio.to_thread(client.recordings.list, call_sid=sid)
+    assert (listed.sid, listed.status, listed.channels) == (made.sid, "completed", 1)
+    assert listed.date_created <= listed.date_updated
+    assert float(listed.duration) >= 0
+    today = datetime.now(UTC)
+    later = {"date_created_after": today + timedelta(days=1)}
+    assert await asyncio.to_thread(lambda: client.recordings.list(**later)) == []
+    audio = await asyncio.to_thread(lambda: urlopen(listed.media_url).read())
+    assert audio[:4] == b"RIFF"
+    fetched = await asyncio.to_thread(client.recordings(made.sid).fetch)
+    assert fetched.uri.endswith(f"/Recordings/{made.sid}.json")
+    assert await asyncio.to_thread(client.recordings(made.sid).delete)
+    with pytest.raises(TwilioRestException) as error:
+        await asyncio.to_thread(client.recordings(made.sid).fetch)
+    assert (error.value.status, error.value.code) == (404, 20404)
+    with pytest.raises(TwilioRestException) as error:
+        await asyncio.to_thread(recordings.create)
+    assert (error.value.status, error.value.code) == (400, 21220)
+
+
+async def _told(app: WebApp, path: str, **fields: str) -> Asked:
+    """Wait for a request with these fields."""
+    async with asyncio.timeout(10.0):
+        while True:
+            asked = await app.request(path)
+            if all(asked.fields.get(name) == value for name, value in fields.items()):
+                return asked

@@ -237,3 +237,48 @@ async def test_the_status_callback_payload(world: World) -> None:
     assert int(fields["AudioInMediaPacketCount"]) > 0
     assert int(fields["AudioOutMediaPacketCount"]) > 0
     assert int(fields["AudioInDtmfPacketCount"]) > 0
+
+
+RECORDING_PAYLOAD: dict[str, Any] = {
+    "AccountSid": "b3877c40-da60-4998-90ad-b792e98472af",
+    "CallSid": "b3877c40-da60-4998-90ad-b792e98472ca",
+    "RecordingSid": "b3877c40-da60-4998-90ad-b792e984re01",
+    "RecordingUrl": (
+        "https://example.signalwire.com/api/laml/2010-04-01/Accounts/b3877c40-da60-4998-90ad-b792e98472af"
+        "/Recordings/b3877c40-da60-4998-90ad-b792e984re01"
+    ),
+    "RecordingStatus": "completed",
+    "RecordingDuration": 94,
+    "RecordingChannels": 1,
+    "RecordingSource": "RecordVerb",
+}
+
+
+async def test_the_payload_of_the_recording_status_callback(world: World) -> None:
+    """The page's parameters beside the standard ones of every request."""
+    document = (
+        '<Response><Record trim="do-not-trim" recordingStatusCallback="/recorded" action="/recorded/done" '
+        'recordingStatusCallbackEvent="in-progress completed"/></Response>'
+    )
+    world.app.reply("/recorded/done", HANG_UP["signalwire"])
+    async with world.server.phone() as phone:
+        call = await phone.call(world.number("signalwire", document))
+        await call.answered()
+        assert (await world.told("/recorded", RecordingStatus="in-progress")).fields.keys() >= {
+            "RecordingSid"
+        }
+        await call.hears(1.0)
+        await call.press("#")
+        told = await world.told("/recorded", RecordingStatus="completed")
+        await call.ended()
+        await world.server.settled()
+    fields = told.fields
+    assert fields.keys() >= RECORDING_PAYLOAD.keys()
+    rest = world.rest("signalwire")
+    for name in ("AccountSid", "CallSid", "RecordingSid"):
+        assert re.fullmatch(UUID, fields[name]), name
+    assert fields["RecordingUrl"] == f"{world.server.http_url}{rest.base}/Recordings/{fields['RecordingSid']}"
+    assert fields["RecordingDuration"].isdigit()
+    for name in ("RecordingStatus", "RecordingChannels", "RecordingSource"):
+        assert fields[name] == str(RECORDING_PAYLOAD[name])
+    assert fields.keys() >= {"ApiVersion", "From", "To", "CallStatus", "Direction"}
