@@ -336,3 +336,64 @@ async def test_a_caller_who_hangs_up_has_left_a_message(world: World, profile: s
     (action,) = world.requests(case.paths["done"])
     check(action, RECORD_ACTION, (profile, "inbound", "device"))
     assert (action.fields["Digits"], action.fields["CallStatus"]) == ("hangup", "completed")
+
+
+@pytest.mark.parametrize("profile", LAML)
+async def test_a_dial_is_recorded(world: World, profile: str) -> None:
+    case = Case(world, profile, "recorded")
+    attributes = (
+        f"record='record-from-answer-dual' recordingStatusCallback='{case.paths['recorded']}' "
+        "recordingStatusCallbackEvent='in-progress completed'"
+    )
+    async with AsyncExitStack() as stack:
+        phone = await stack.enter_async_context(world.server.phone())
+        bob = await stack.enter_async_context(Softphone("bob", server=world.server.sip_address))
+        call = await phone.call(world.number(profile, case.dial(bob, attributes=attributes)))
+        callee = await bob.incoming(10.0)
+        callee.answer()
+        await world.told(case.paths["recorded"], RecordingStatus="in-progress")
+        await call.hears(1.0)
+        callee.hang_up()
+        await call.ended(10.0)
+        await world.server.settled()
+    told = world.requests(case.paths["recorded"])
+    check_recordings(told, profile, "DialVerb")
+    assert column(told, "RecordingChannels") == ["2", "2"]
+    (action,) = world.requests(case.paths["done"])
+    check(action, [*ACTION, *RECORDED], (profile, "inbound", "device"))
+    same([action, *told], "RecordingSid", "CallSid")
+    (ended,) = world.requests(f"/status/{profile}", CallSid=action.fields["CallSid"])
+    assert ended.fields["RecordingUrl"] == action.fields["RecordingUrl"]
+
+
+# -- who answered
+
+
+@pytest.mark.parametrize("profile", LAML)
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["before", "beside"])
+async def test_nobody_speaks(world: World, profile: str, asynchronous: bool) -> None:
+    """Silence is nobody's: the verdict comes with the first question, or beside the call."""
+    name = f"{profile}/{'beside' if asynchronous else 'before'}"
+    world.app.reply(f"/answered/{name}", "<Response><Pause length='60'/></Response>")
+    more = {"AsyncAmd": "true", "AsyncAmdStatusCallback": f"{world.app.url}/amd/{name}"}
+    async with Softphone("bob", server=world.server.sip_address) as bob:
+        sid = await world.rest(profile).place(
+            uri_of(bob),
+            f"{world.app.url}/answered/{name}",
+            MachineDetection="Enable",
+            MachineDetectionSilenceTimeout="2000",
+            **(more if asynchronous else {}),
+        )
+        call = await bob.incoming(10.0)
+        call.answer()
+        asked = await world.told(f"/answered/{name}")
+        told = await world.told(f"/amd/{name}") if asynchronous else asked
+        call.hang_up()
+        await world.server.settled()
+    found = {field: told.fields[field] for field in ("CallSid", "AnsweredBy")}
+    assert found == {"CallSid": sid, "AnsweredBy": "unknown"}
+    assert 1500 < int(told.fields["MachineDetectionDuration"]) < 10_000
+    if asynchronous:
+        assert "AnsweredBy" not in asked.fields
+        assert told.fields.keys() == {"CallSid", "AccountSid", "AnsweredBy", "MachineDetectionDuration"}
+    assert (await world.rest(profile).get(world.rest(profile).call(sid)))["answered_by"] is None

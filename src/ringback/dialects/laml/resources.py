@@ -109,7 +109,7 @@ def _common_call(view: View, call: CallRecord) -> Resource:
 
 
 def _answered_by(call: CallRecord) -> str | None:
-    if not call.answered_by:
+    if not call.answered_by or call.answered_by == "unknown":
         return None
     return "human" if call.answered_by == "human" else "machine"
 
