@@ -12,6 +12,7 @@ import numpy as np
 
 from ringback.media import addresses, codecs, rtp
 from ringback.media.bridges import Bridges
+from ringback.media.exchange import Corner, Exchange
 from ringback.media.model import MediaEvent, RemoteMedia, Tone
 from ringback.media.playout import Arena
 from ringback.media.protocol import Play, Segment
@@ -103,7 +104,8 @@ class Rig:
         self.now = 1000.0
         self.family = family
         self.arena = Arena(4 << 20)
-        self.phase = Phase(max(rows, 4), self.arena, family)
+        self.exchange = Exchange(max(rows, 4), 1)
+        self.phase = Phase(max(rows, 4), self.arena, family, Corner(self.exchange, 0))
         self.bridges = Bridges([self.phase])
         self.events: list[MediaEvent] = []
         self.relayed: list[tuple[int, Sent]] = []

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ringback.media.crossing import Crossings, Far
 from ringback.media.exchange import NOBODY
 from ringback.media.relay import Relay
 from ringback.media.tick import Phase
@@ -20,8 +21,9 @@ from ringback.media.tick import Phase
 class Bridges:
     """Each row has one partner at most."""
 
-    def __init__(self, phases: Sequence[Phase]) -> None:
+    def __init__(self, phases: Sequence[Phase], crossings: Crossings | None = None) -> None:
         self._phases = phases
+        self._crossings = crossings
         self._partners: dict[int, int] = {}
         self.relay = Relay(phases[0].corner.streams)
 
@@ -47,7 +49,13 @@ class Bridges:
         return sorted(alone)
 
     def part(self, row: int) -> list[int]:
-        """The row and its partner hear nobody any more. Returns the two; nobody where there was no bridge."""
+        """The row and its partner hear nobody any more. Returns the two; nobody where there was no bridge in
+        this worker.
+        """
+        if self._crossings is not None and row in self._crossings:
+            self._crossings.part(row)
+            self._connect(row, NOBODY)
+            return []
         partner = self._partners.pop(row, None)
         if partner is None:
             return []
@@ -57,6 +65,13 @@ class Bridges:
             self.relay.block(one, other)
             self.relay.reset(one)
         return [row, partner]
+
+    def cross(self, row: int, generation: int, far: Far) -> list[int]:
+        """The row hears one of another worker from now on. Returns the rows that were left alone by it."""
+        alone = self.part(row)
+        if self._crossings is not None:
+            self._connect(row, self._crossings.join(row, generation, far))
+        return alone
 
     def refresh(self, row: int) -> None:
         """Something about the row has changed: its peer, or how it is heard."""
@@ -75,9 +90,15 @@ class Bridges:
             row = place * len(self._phases) + number
             partner = self._partners.get(row)
             if partner is not None and not self.relay.passed_key(row):
-                target, at = self._place(partner)
-                target.pass_key(at, key)
+                self.press(partner, key)
+            elif self._crossings is not None and row in self._crossings:
+                self._crossings.press(row, key)
         phase.keys.clear()
+
+    def press(self, row: int, key: str) -> None:
+        """Press a key at a row, as a partner did."""
+        phase, at = self._place(row)
+        phase.pass_key(at, key)
 
     def _route(self, row: int, partner: int) -> None:
         (phase, at), (target, there) = self._place(row), self._place(partner)

@@ -16,6 +16,7 @@ from ringback.media import addresses, protocol, rtp, transport
 from ringback.media.bridges import Bridges
 from ringback.media.clockwork import PHASES
 from ringback.media.cold import ColdLeg
+from ringback.media.crossing import Crossings, Crossroad, Far
 from ringback.media.exchange import Corner, Exchange
 from ringback.media.model import RecordingClosed, Report
 from ringback.media.playout import Arena
@@ -62,7 +63,9 @@ class Desk:
             Phase(capacity, self._arena, self._family, Corner(exchange, number), settings.no_rtp_after)
             for number in range(PHASES)
         ]
-        self._bridges = Bridges(self.phases)
+        self._crossroad = Crossroad(settings.crossroad, settings.worker) if settings.crossroad else None
+        self._crossings = Crossings(settings.worker, exchange, self._cross)
+        self._bridges = Bridges(self.phases, self._crossings)
         self._waiting = Waiting(PHASES)
         self._transport = transport.choose(settings.transport, PHASES, capacity, self._family)
         self._ports = Ports(settings.first_port, settings.last_port, settings.port_rest)
@@ -168,7 +171,10 @@ class Desk:
             phase.receive(batch, now)
         self._take_relayed(number, now)
         self._bridges.pass_keys(number)
+        self._hear_crossings()
+        self._crossings.before(number)
         outgoing = phase.tick(now)
+        self._crossings.after(number)
         if len(outgoing.rows):
             self._sent += len(outgoing.rows)
             self._transport.send(number, outgoing, phase.gate.remote)
@@ -243,6 +249,8 @@ class Desk:
                 seat.rtcp.close()
         self._tap_line.close()
         self._transport.close()
+        if self._crossroad is not None:
+            self._crossroad.close()
         self.rtcp_poll.close()
 
     def _bind(self, now: float) -> tuple[int, socket.socket, socket.socket] | None:
@@ -299,6 +307,11 @@ class Desk:
         if command.peer_row < 0:
             self._part(command.row)
             return
+        if command.peer_worker is not None:
+            self.relay()
+            far = Far(command.peer_worker, command.peer_row, command.peer_generation)
+            self._slow(self._bridges.cross(command.row, command.generation, far))
+            return
         peer = self._seats.get(command.peer_row)
         if peer is not None and peer.open and peer.generation == command.peer_generation:
             self.relay()
@@ -309,7 +322,19 @@ class Desk:
     def _part(self, row: int) -> None:
         if row in self._bridges:
             self.relay()  # what has come before
-            self._slow(self._bridges.part(row))
+        self._slow(self._bridges.part(row))
+
+    def _cross(self, worker: int, datagram: bytes) -> None:
+        if self._crossroad is not None:
+            self._crossroad.send(worker, datagram)
+
+    def _hear_crossings(self) -> None:
+        """Take in what other workers' rows said."""
+        if self._crossroad is not None:
+            for datagram in self._crossroad.receive():
+                pressed = self._crossings.receive(datagram)
+                if pressed is not None:
+                    self._bridges.press(*pressed)
 
     def _slow(self, rows: list[int]) -> None:
         """Rows are bridged no more."""

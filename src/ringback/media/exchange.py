@@ -23,8 +23,13 @@ class Exchange:
 
     def __init__(self, capacity: int, phases: int) -> None:
         self.phases = phases
-        self.audio = np.zeros((capacity * phases, SAMPLES), np.int16)
+        self._rows = capacity * phases
+        self.audio = np.zeros((2 * self._rows, SAMPLES), np.int16)
         self.streams = Streams(capacity, phases)
+
+    def elsewhere(self, row: int) -> int:
+        """The place of what a row hears from a row of another worker."""
+        return self._rows + row
 
 
 class Corner:

@@ -84,6 +84,8 @@ class MediaLeg:
         self._playbacks: dict[int, Playback] = {}
         self._recordings: dict[int, MediaRecording] = {}
         self._turns: deque[tuple[Sequence[Playable], protocol.Play | protocol.StopPlayback]] = deque()
+        self._across: MediaLeg | None = None
+        """Whom it is bridged with in another worker."""
         self._last = LegStatistics()
         self._closing: asyncio.Future[LegStatistics] | None = None
         self._ended = False
@@ -183,15 +185,31 @@ class MediaLeg:
         """Let the two hear each other, from now on until `unbridge` or the end of either.
 
         Whom either was bridged with before hears nobody then. Keys pass in the form that the other side
-        takes. Raises ValueError for a leg of another worker.
+        takes.
         """
-        if other.link is not self.link:
-            raise ValueError("the two legs are not in the same worker")
-        self._send(protocol.Bridge(*self._handle, *other.handle))
+        for leg in (self, other):
+            leg._leave_across()
+        if other.link is self.link:
+            self._send(protocol.Bridge(*self._handle, *other.handle))
+        elif not (self.closed or other.closed):
+            for one, far in ((self, other), (other, self)):
+                one._across = far
+                one._send(protocol.Bridge(*one.handle, *far.handle, far.link.settings.worker))
 
     def unbridge(self) -> None:
         """End the bridge that this leg is in, if any: both are sent silence, or what is played to them."""
-        self._send(protocol.Bridge(*self._handle, -1, 0))
+        if not self._leave_across():
+            self._send(protocol.Bridge(*self._handle, -1, 0))
+
+    def _leave_across(self) -> bool:
+        """End the bridge with a leg of another worker: each worker is told. Whether there was one."""
+        far = self._across
+        if far is None:
+            return False
+        for leg in (self, far):
+            leg._across = None
+            leg._send(protocol.Bridge(*leg.handle, -1, 0))
+        return True
 
     def mute(self, muted: bool) -> None:
         """Let nobody hear what the peer says and presses; or do again."""
@@ -233,6 +251,7 @@ class MediaLeg:
         future.
         """
         if self._closing is None:
+            self._leave_across()
             self._closing = self._loop.create_future()
             if self._ended:
                 self._closing.set_result(self._last)
@@ -286,6 +305,7 @@ class MediaLeg:
 
     def lose(self, cause: str) -> None:
         """The worker is gone (called by the link)."""
+        self._leave_across()
         lost = not self.closed
         self._end()
         if lost:

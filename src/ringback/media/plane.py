@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
+import tempfile
 from collections.abc import Callable
 
 from ringback.media.gateway_link import GatewayLink
@@ -117,6 +119,8 @@ class MediaPlane:
         self._gateway = GatewayLink()
         share = (last - first + 1) // workers // 2 * 2
         even = first + first % 2
+        # What is said passes here: nobody else may look in.
+        self._crossroad = tempfile.mkdtemp(prefix="ringback-media-") if workers > 1 else ""
         self._settings = [
             Settings(
                 worker=number,
@@ -130,6 +134,7 @@ class MediaPlane:
                 report_every=report_every,
                 core=None if cores is None else cores[number % len(cores)],
                 gateway=self._gateway.address,
+                crossroad=self._crossroad,
             )
             for number in range(workers)
         ]
@@ -157,6 +162,8 @@ class MediaPlane:
         await asyncio.gather(*(link.stop() for link in self._links if link is not None))
         self._links = [None] * len(self._links)
         await self._gateway.stop()
+        if self._crossroad:
+            shutil.rmtree(self._crossroad, ignore_errors=True)
 
     @property
     def gateway_pid(self) -> int | None:

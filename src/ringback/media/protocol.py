@@ -40,6 +40,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     report_every: float = 5.0
     transport: str = "auto"
     """`io_uring`, `sockets`, or `auto` for the first where it works."""
+    crossroad: str = ""
+    """The directory where workers find each other's sockets; empty when there is only one worker."""
     core: int | None = None
     """The processor core to stay on, None for any."""
     gateway: str = ""
@@ -123,13 +125,15 @@ class Listen(_Command, frozen=True):
 class Bridge(_Command, frozen=True):
     """Each of the two hears the other from now on, in place of whom it heard before.
 
-    `peer_row` below zero ends it.
+    `peer_row` below zero ends it. A peer in another worker is named by that, too, and this worker then sees
+    to its own side only.
     """
 
     row: int
     generation: int
     peer_row: int
     peer_generation: int
+    peer_worker: int | None = None
 
 
 class Mute(_Command, frozen=True):
