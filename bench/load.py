@@ -72,6 +72,43 @@ class FarEnds:
         return msgspec.json.decode(out, type=Punctuality)
 
 
+class Delays(msgspec.Struct, frozen=True):
+    """What became of the packets from leg to leg, and how long the server had those that came through."""
+
+    sent: int
+    received: int
+    delay_median_ms: float
+    delay_p99_ms: float
+    delay_max_ms: float
+    load_late_ms: float
+    """How far behind its own schedule the load was at its worst."""
+    load_cpu_seconds: float
+
+
+class Pairs:
+    """`start`, then use `port` as every leg's remote, then `run` with the legs' ports, bridged ones first."""
+
+    def __init__(self, seconds: float, pairs: int, core: int, address: str = "127.0.0.1") -> None:
+        self._command = [str(program()), "pairs", address, str(seconds), str(pairs)]
+        self._core = core
+        self._process: asyncio.subprocess.Process | None = None
+        self.port = 0
+
+    async def start(self) -> None:
+        """Start the program; its one socket is bound now."""
+        pipe = asyncio.subprocess.PIPE
+        with on_core(self._core):
+            self._process = await asyncio.create_subprocess_exec(*self._command, stdin=pipe, stdout=pipe)
+        assert self._process.stdout is not None
+        self.port = int(await self._process.stdout.readline())
+
+    async def run(self, ports: list[int]) -> Delays:
+        """Exchange media with these ports until the time is over."""
+        assert self._process is not None
+        out, _ = await self._process.communicate("\n".join(map(str, ports)).encode())
+        return msgspec.json.decode(out, type=Delays)
+
+
 def compiled() -> bool:
     """Whether the far ends are the C program."""
     return any(shutil.which(name) for name in COMPILERS)

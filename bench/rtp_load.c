@@ -4,6 +4,9 @@
  *                                             prints how punctual the packets that come back are
  *   rtp_load live ADDRESS                     the same for legs that come one by one: "add PORT" on stdin begins
  *                                             one; "measure SECONDS" counts what comes from then on, reports, ends
+ *   rtp_load pairs ADDRESS SECONDS PAIRS < ports  as far, but the first 2 * PAIRS legs are bridged two and two: each
+ *                                             packet carries the time at which it is sent, so that the delay that
+ *                                             the server adds is known; the first two seconds do not count
  *   rtp_load echo ADDRESS                     sends every packet back where it came from, until stdin ends
  *   rtp_load loop ADDRESS LEGS SECONDS  the bare minimum of a server to compare with: a socket per leg, and
  *                                             each 5 ms a quarter of them receives and sends one packet each
@@ -43,6 +46,10 @@ struct leg {
 };
 
 static struct leg legs[MAX_LEGS];
+static int paired;         /* legs that are bridged: the first ones */
+static int64_t *delays;    /* ns, of packets from leg to leg */
+static long delay_count, delay_capacity, sent_count;
+static int64_t count_from; /* CLOCK_REALTIME */
 static int by_port[65536];
 static int leg_count;
 static unsigned char audio[8000];
@@ -98,6 +105,14 @@ static void note(struct leg *leg, const unsigned char *packet, int64_t arrival) 
     if (leg->received < leg->capacity) leg->deviation[leg->received++] = arrival - leg->passed * FRAME_NS / 160;
 }
 
+/* A packet of a partner's: how long the server had it. */
+static void note_delay(const unsigned char *packet, int64_t arrival) {
+    int64_t sent;
+    memcpy(&sent, packet + 12, sizeof sent);
+    if (sent >= count_from && arrival >= sent && arrival - sent < 1000000000LL && delay_count < delay_capacity)
+        delays[delay_count++] = arrival - sent;
+}
+
 static void receive_all(int fd) {
     static unsigned char data[BATCH][2048];
     static struct sockaddr_in from[BATCH];
@@ -124,6 +139,8 @@ static void receive_all(int fd) {
             struct timespec t;
             memcpy(&t, CMSG_DATA(c), sizeof t);
             note(&legs[index], data[i], t.tv_sec * 1000000000LL + t.tv_nsec);
+            if (index < paired && messages[i].msg_len == PACKET)
+                note_delay(data[i], t.tv_sec * 1000000000LL + t.tv_nsec);
         }
     }
 }
@@ -149,6 +166,18 @@ static void send_slice(int fd, int slice) {
             filled = 0;
         }
         if (i >= leg_count) break;
+    }
+}
+
+/* The slice's packets one by one, so that each carries the time of its own sending. */
+static void send_stamped(int fd, int slice) {
+    static unsigned char packet[PACKET];
+    for (int i = slice; i < leg_count; i += 20) {
+        fill(packet, &legs[i], i);
+        int64_t now = now_ns(CLOCK_REALTIME);
+        memcpy(packet + 12, &now, sizeof now);
+        sendto(fd, packet, PACKET, 0, (struct sockaddr *)&legs[i].to, sizeof legs[i].to);
+        sent_count += i < paired && now >= count_from;
     }
 }
 
@@ -232,6 +261,35 @@ static int far_ends(const char *address, double seconds) {
         receive_all(fd);
     }
     report(0);
+    return 0;
+}
+
+static int pairs(const char *address, double seconds, int count) {
+    struct sockaddr_in local;
+    int fd = open_socket(address, &local), port;
+    if (fd < 0) return 1;
+    while (leg_count < MAX_LEGS && scanf("%d", &port) == 1) add_leg(&local, port, seconds);
+    make_audio();
+    paired = 2 * count;
+    delay_capacity = (long)(paired * (seconds + 1) * 50);
+    delays = calloc(delay_capacity + 1, sizeof *delays);
+    count_from = now_ns(CLOCK_REALTIME) + 2000000000LL;
+    int64_t at = now_ns(CLOCK_MONOTONIC), end = at + (int64_t)(seconds * 1e9), late = 0;
+    for (int slice = 0; at < end; slice = (slice + 1) % 20, at += SLICE_NS) {
+        sleep_until(at);
+        late = fmax(late, now_ns(CLOCK_MONOTONIC) - at);
+        send_stamped(fd, slice);
+        receive_all(fd);
+    }
+    for (int i = 0; i < 50; i++) { /* what is still under way */
+        usleep(2000);
+        receive_all(fd);
+    }
+    qsort(delays, delay_count, sizeof *delays, compare);
+#define SHARE(p) (delay_count ? delays[(long)((delay_count - 1) * (p))] / 1e6 : 0.0)
+    printf("{\"sent\": %ld, \"received\": %ld, \"delay_median_ms\": %.3f, \"delay_p99_ms\": %.3f, "
+           "\"delay_max_ms\": %.3f, \"load_late_ms\": %.2f, \"load_cpu_seconds\": %.3f}\n",
+           sent_count, delay_count, SHARE(0.5), SHARE(0.99), SHARE(1.0), late / 1e6, cpu_seconds());
     return 0;
 }
 
@@ -355,9 +413,11 @@ static int bare_loop(const char *address, int count, double seconds) {
 int main(int argc, char **argv) {
     if (argc == 4 && !strcmp(argv[1], "far")) return far_ends(argv[2], atof(argv[3]));
     if (argc == 3 && !strcmp(argv[1], "live")) return live_ends(argv[2]);
+    if (argc == 5 && !strcmp(argv[1], "pairs")) return pairs(argv[2], atof(argv[3]), atoi(argv[4]));
     if (argc == 3 && !strcmp(argv[1], "echo")) return echo(argv[2]);
     if (argc == 5 && !strcmp(argv[1], "loop")) return bare_loop(argv[2], atoi(argv[3]), atof(argv[4]));
-    fprintf(stderr, "usage: rtp_load far ADDRESS SECONDS < ports | live ADDRESS | echo ADDRESS | "
+    fprintf(stderr, "usage: rtp_load far ADDRESS SECONDS < ports | live ADDRESS | "
+                    "pairs ADDRESS SECONDS PAIRS < ports | echo ADDRESS | "
                     "loop ADDRESS LEGS SECONDS\n");
     return 2;
 }

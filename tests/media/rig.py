@@ -158,8 +158,8 @@ class Rig:
         """These packets come to bridged rows, between ticks. What goes out at once is added to `relayed`."""
         if datagrams:
             came = batch(datagrams, self.now, self.family)
-            headers = rtp.parse(came)
-            for out in self.bridges.relay.forward(came, headers):
+            words = rtp.heads(came)
+            for out in self.bridges.relay.forward(came, words):
                 for row, slot, start, length in zip(
                     out.rows.tolist(),
                     out.slots.tolist(),
@@ -168,7 +168,7 @@ class Rig:
                     strict=True,
                 ):
                     self.relayed.append((row, Sent.parse(out.data[slot, start : start + length].tobytes())))
-            self.phase.take(came, headers, self.now)
+            self.phase.take(came, words, self.now)
 
     def listen(self, audio: np.ndarray[tuple[int, ...], np.dtype[np.int16]], row: int = 0) -> None:
         """The peer sends this audio, 20 ms packets in µ-law, to one row."""

@@ -201,12 +201,16 @@ class Desk:
         batch = self._transport.receive_hastened()
         if batch is None:
             return
-        headers = rtp.parse(batch)
+        words = rtp.heads(batch)
         self._received += len(batch.rows)
-        for departures in self._bridges.relay.forward(batch, headers):
+        for departures in self._bridges.relay.forward(batch, words):
             self._sent += len(departures.rows)
             self._transport.send_hastened(departures, self._streams.remote)
-        self._waiting.put(batch, headers)
+        self._waiting.put(batch, words)
+
+    def settle(self) -> None:
+        """Once a second: what need not be done at each tick."""
+        self._bridges.relay.settle()
 
     def skip(self, frames: int) -> None:
         """Whole frames were missed."""

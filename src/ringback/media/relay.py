@@ -71,6 +71,11 @@ class Relay(Rows):
         self._event = self.column(np.int64, initial=-1)
         """The timestamp of the latest key's event, and whether it was passed from its beginning."""
         self._event_passed = self.column(np.bool_)
+        self._expected = self.column(np.int64, (3,), initial=-1)
+        """The header words of the packet that comes next, if nothing unusual happens, and its length."""
+        self._length = self.column(np.int64)
+        self._type = self.column(np.int64)
+        """The first word of its new header, without a sequence number."""
         self._transcoders: dict[int, dict[int, Transcoder]] = {}
 
     def route(self, row: int, partner: int, source: RemoteMedia, target: RemoteMedia) -> None:
@@ -79,6 +84,7 @@ class Relay(Rows):
             self._ssrc[row] = self._event[row] = -1
             self._event_passed[row] = False
         self.to[row] = partner
+        self._expected[row] = -1
         kinds, types = self._kinds[row], self._types[row]
         kinds[:] = WITHHELD
         wanted = codecs.CODECS[target.codec]
@@ -97,6 +103,7 @@ class Relay(Rows):
     def block(self, row: int, partner: int) -> None:
         """What `row` hears reaches its partner by their ticks only, until routed again."""
         self.to[row] = -1
+        self._expected[row] = -1
         self._event_passed[row] = False
         self._streams.routed[partner] = False
         self._streams.carried[partner] = False
@@ -109,17 +116,61 @@ class Relay(Rows):
         """Whether the row's latest key is on its way to the partner as packets."""
         return bool(self._event_passed[row])
 
-    def forward(self, batch: Batch, headers: Headers) -> list[Departures]:
-        """Look at packets in passing; their rows are the worker's. The departing packets are valid until the
-        next call; headers are written over those in `batch`, which nobody needs any more.
+    def settle(self) -> None:
+        """To be called every few minutes: keeps numbers that wrap comparable."""
+        self._first += np.maximum(0, _signed(self._highest - self._first, 16) - REORDERED)
+
+    def forward(self, batch: Batch, words: Int64) -> list[Departures]:
+        """Look at packets in passing; their rows are the worker's, `words` their headers (`rtp.heads`).
+
+        The departing packets are valid until the batch is not. New headers are written over those in the
+        batch, of which nothing but the words is needed any more.
         """
+        straight, departures = self._forward_straight(batch, words)
+        rest = np.nonzero(~straight)[0]
+        if not len(rest):
+            return departures
+        batch = batch.select(rest)
+        headers = rtp.parse(batch, words[rest])
         rows = batch.rows
         streams = self._streams
-        to = self.to[rows]
-        good = headers.valid & (to >= 0) & streams.latched[rows]
+        good = headers.valid & (self.to[rows] >= 0) & streams.latched[rows]
         good &= (streams.remote[rows] == batch.sources).all(axis=1)
         parts, _ = rtp.waves(rows, np.nonzero(good)[0], BURST)
-        return [ready for part in parts for ready in self._pass(batch, headers, part)]
+        return departures + [ready for part in parts for ready in self._pass(batch, headers, part)]
+
+    def _forward_straight(self, batch: Batch, words: Int64) -> tuple[Bool, list[Departures]]:
+        """Those that are just what was to come next: nearly all, so that few operations are worth much."""
+        streams, rows = self._streams, batch.rows
+        to = self.to[rows]
+        straight: Bool = (words == self._expected[rows]).all(axis=1)
+        straight &= (streams.remote[rows] == batch.sources).all(axis=1)
+        straight &= (batch.lengths == self._length[rows]) & (streams.burst[rows] < BURST)
+        straight &= streams.carried[to] & (streams.sequence[to] == self._left[rows])
+        if not straight.any():
+            return straight, []
+        slots, lengths = batch.slots, batch.lengths
+        if not straight.all():
+            rows, to, words = rows[straight], to[straight], words[straight]
+            slots, lengths = slots[straight], lengths[straight]
+        size = lengths - rtp.HEADER
+        head = np.empty((len(rows), 3), ">u4")
+        head[:, 0] = self._type[rows] | streams.sequence[to]
+        timestamp = (words[:, 1] + self._timestamp_offset[rows]) & 0xFFFFFFFF
+        head[:, 1] = timestamp
+        head[:, 2] = streams.ssrc[to]
+        batch.data[slots, : rtp.HEADER] = head.view(np.uint8)
+        sequence = (words[:, 0] + 1) & 0xFFFF
+        self._highest[rows] = words[:, 0] & 0xFFFF
+        self._expected[rows, 0] = (words[:, 0] & 0xFFFF0000) | sequence
+        self._expected[rows, 1] = (words[:, 1] + size) & 0xFFFFFFFF
+        self._left[rows] = streams.sequence[to] = (streams.sequence[to] + 1) & 0xFFFF
+        streams.end[to] = (timestamp + size) & 0xFFFFFFFF
+        streams.burst[rows] += 1
+        streams.packets[to] += 1
+        streams.octets[to] += size
+        streams.relayed[to] = True
+        return straight, [Departures(to, batch.data, slots, np.zeros(len(rows), np.int64), lengths)]
 
     def _pass(self, batch: Batch, headers: Headers, part: Int64) -> list[Departures]:
         """Packets of different rows."""
@@ -139,7 +190,8 @@ class Relay(Rows):
         streams.octets[to] += headers.size[part]
         streams.event_packets[to] += kind == EVENT
         streams.relayed[to] = True
-        plain = (kind & 3) != TRANSCODED
+        # With more than the bare header before its payload, a packet is still to be read by the tick.
+        plain = ((kind & 3) != TRANSCODED) & (headers.start[part] == rtp.HEADER)
         if plain.all():
             return [_in_place(batch, headers, part, to, head)] if len(part) else []
         ready = [self._transcode(batch, headers, part[~plain], to[~plain], kind[~plain], head[~plain])]
@@ -187,7 +239,6 @@ class Relay(Rows):
             self._first[rows[resumes]] = sequence[resumes]
         ahead = begins | resumes | (step > 0)
         self._highest[rows[ahead]] = sequence[ahead]
-        self._first[rows] += np.maximum(0, _signed(self._highest[rows] - self._first[rows], 16) - REORDERED)
         goes = ~withheld & (_signed(sequence - self._first[rows], 16) >= 0)
         mapped = (sequence + self._sequence_offset[rows]) & 0xFFFF
         front = goes & ahead
@@ -195,6 +246,7 @@ class Relay(Rows):
         self._left[rows[front]] = streams.sequence[to[front]]
         sounds = front & timed
         streams.end[to[sounds]] = (timestamp[sounds] + headers.size[part][sounds]) & 0xFFFFFFFF
+        self._expect(headers, part, rows, front & (kind == AS_IT_IS))
         return goes, mapped, timestamp, headers.marker[part] | resumes | moved
 
     def _move(
@@ -217,6 +269,17 @@ class Relay(Rows):
             self._timestamp_offset[rows[moved]] = start - stamp[moved]
             timestamp[moved] = start & 0xFFFFFFFF
         return timestamp, moved
+
+    def _expect(self, headers: Headers, part: Int64, rows: Int64, which: Bool) -> None:
+        """Learn what comes next of the rows, if it goes on like this."""
+        part, rows = part[which], rows[which]
+        types, size = headers.payload_type[part], headers.size[part]
+        first = 2 << 30
+        self._expected[rows, 0] = first | types << 16 | ((headers.sequence[part] + 1) & 0xFFFF)
+        self._expected[rows, 1] = (headers.timestamp[part] + size) & 0xFFFFFFFF
+        self._expected[rows, 2] = headers.ssrc[part]
+        self._length[rows] = rtp.HEADER + size
+        self._type[rows] = first | self._types[rows, types].astype(np.int64) << 16
 
     def _watch_events(self, rows: Int64, timestamps: Int64) -> None:
         """A key is passed as a whole or not at all: where the relay speaks at its first packet."""
@@ -248,7 +311,7 @@ class Relay(Rows):
             table = codecs.TRANSCODED.get((pair >> 2, pair & 3))
             if table is not None:
                 payload = table.take(payload)
-            else:
+            elif value & 3 == TRANSCODED:
                 for index, row in enumerate(batch.rows[part[which]].tolist()):
                     payload[index] = self._transcoders[row][value & 0xFF].transcode(payload[index])
             out[which, rtp.HEADER : rtp.HEADER + length] = payload
@@ -272,10 +335,10 @@ class Transcoder:
 
 
 def _in_place(batch: Batch, headers: Headers, part: Int64, to: Int64, head: UInt8) -> Departures:
-    """Packets whose payload stays where it is: their new header is written right before it."""
-    slots, starts = batch.slots[part], headers.start[part] - rtp.HEADER
-    batch.data[slots[:, None], starts[:, None] + np.arange(rtp.HEADER)] = head
-    return Departures(to, batch.data, slots, starts, rtp.HEADER + headers.size[part])
+    """Packets that stay where they are, with a new header."""
+    slots = batch.slots[part]
+    batch.data[slots, : rtp.HEADER] = head
+    return Departures(to, batch.data, slots, np.zeros(len(part), np.int64), rtp.HEADER + headers.size[part])
 
 
 def _signed(difference: Int64, bits: int) -> Int64:

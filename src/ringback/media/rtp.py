@@ -64,12 +64,18 @@ class Headers(NamedTuple):
         return Headers._make(field[which] for field in self)
 
 
-def parse(batch: Batch) -> Headers:
-    """Read the headers.
+def heads(batch: Batch) -> Int64:
+    """The three words of each fixed header, [packet, word]."""
+    words: Int64 = batch.data[batch.slots, :HEADER].view(">u4").astype(np.int64)
+    return words
+
+
+def parse(batch: Batch, words: Int64 | None = None) -> Headers:
+    """Read the headers; `words` are their `heads`, where these have been taken before.
 
     A packet is invalid if it is no RTP version 2, or shorter than what it says it holds.
     """
-    words = batch.data[batch.slots, :HEADER].view(">u4").astype(np.int64)
+    words = heads(batch) if words is None else words
     first = words[:, 0]
     valid = (batch.lengths >= HEADER) & (first >> 30 == 2)
     kind = first >> 16 & 0xFF

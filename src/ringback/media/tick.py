@@ -41,7 +41,7 @@ from ringback.media.playout import SAMPLES, Arena, Players
 from ringback.media.protocol import Play
 from ringback.media.receive import Intake
 from ringback.media.rows import BANK, Rows
-from ringback.media.rtp import Batch, Headers
+from ringback.media.rtp import Batch
 from ringback.media.send import Outgoing, Senders
 from ringback.media.tapline import Block
 from ringback.media.taps import Taps
@@ -50,6 +50,7 @@ from ringback.media.watch import Watch
 
 Bool = npt.NDArray[np.bool_]
 Int16 = npt.NDArray[np.int16]
+Int64 = npt.NDArray[np.int64]
 
 KEY_MS = {"rfc4733": 20, "inband": 40}
 """What has been heard of a key when it is reported."""
@@ -201,10 +202,11 @@ class Phase:
 
     def receive(self, batch: Batch, now: float) -> None:
         """Take in what came to the phase's sockets."""
-        self.take(batch, rtp.parse(batch), now)
+        self.take(batch, rtp.heads(batch), now)
 
-    def take(self, batch: Batch, headers: Headers, now: float) -> None:
-        """Take in packets whose headers have been read."""
+    def take(self, batch: Batch, words: Int64, now: float) -> None:
+        """Take in packets; `words` are their headers, which may have been written over since."""
+        headers = rtp.parse(batch, words)
         strange = ~headers.valid & ~headers.rtcp
         if strange.any():
             np.add.at(self.intake.reception.invalid, batch.rows[strange], 1)

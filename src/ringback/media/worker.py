@@ -28,7 +28,7 @@ log = logging.getLogger("ringback.media.worker")
 READ = 1 << 18
 SLACK = 0.0003
 """Seconds before a tick is due in which nothing else is begun."""
-RELAY_GAP = 0.0004
+RELAY_GAP = 0.0006
 """Seconds from one look at what is to be relayed to the next: what comes meanwhile goes in one batch."""
 PULSE = 1.0
 PRIORITY = -10
@@ -131,6 +131,7 @@ class Worker:
         )
         self._outbox.put(protocol.Pulse(statistics))
         self._desk.lend(now)
+        self._desk.settle()
         gc.collect(0)
 
     def _read(self) -> None:

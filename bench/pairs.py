@@ -1,0 +1,209 @@
+"""How many bridged pairs one core carries, and how long the relay keeps a packet: `python -m bench.pairs
+--pairs 100,400,700 --seconds 10 --runs 3 [--legs 1000]`.
+
+On the media plane directly: worker and this process share one core, the load has another. The two of a pair
+speak G.711 with telephone events all the time, 20 ms packets at their own moments; `--legs` adds as many IVR
+legs, each with a looping prompt and listening for keys in the audio. The delay is from the moment in which a
+far end sends a packet to the kernel's time stamp of its arrival at the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import statistics
+import sys
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from bench.load import Delays, Pairs, compiled
+from bench.machine import ONE_CORE, busy, cpu, default_cores, memory, on_core, quietness
+from bench.media import prompt, settled
+from ringback.media.plane import MediaEvent, MediaLeg, MediaPlane, RemoteMedia, TickStatistics
+
+SETTLE = 2.0
+"""Seconds at both ends of a run in which processor time is not counted."""
+MEDIAN_MS, P99_MS, CORE = 1.0, 10.0, 0.8
+"""What is to be kept: added delay, and the share of the core."""
+LOST = 0.001
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One run's figures. Processor time in seconds over `seconds`."""
+
+    pairs: int
+    legs: int
+    seconds: float
+    worker: float
+    control: float
+    memory_per_leg: float
+    delays: Delays
+    ticks: TickStatistics
+    others: float
+    """The share of the server's core that went to others."""
+
+    @property
+    def core(self) -> float:
+        """The share of the core that the media worker took."""
+        return self.worker / self.seconds
+
+    @property
+    def lost(self) -> float:
+        """The share of packets that did not come through."""
+        return 1 - self.delays.received / max(1, self.delays.sent)
+
+    @property
+    def good(self) -> bool:
+        """Everything came, in time, and room was left."""
+        delays = self.delays
+        quick = delays.delay_median_ms <= MEDIAN_MS and delays.delay_p99_ms <= P99_MS
+        return quick and self.lost <= LOST and self.core <= CORE
+
+
+async def measure(
+    pairs: int, legs: int, seconds: float, cores: tuple[int, int], transport: str, ports: tuple[int, int]
+) -> Run:
+    """Open and bridge the legs, let the far ends talk, and note what it cost."""
+    far = Pairs(seconds + 2 * SETTLE, pairs, cores[1])
+    await far.start()
+    plane = MediaPlane(port_range=ports, cores=(cores[0],), transport=transport, legs_per_worker=4096)
+    await plane.start()
+    pid = (await settled(plane)).pid
+    idle = memory(pid)
+    opened = await _open(plane, far.port, pairs, legs)
+    exchange = asyncio.create_task(far.run([leg.address[1] for leg in opened]))
+    await asyncio.sleep(SETTLE)
+    begun = cpu(pid), cpu(os.getpid()), busy(cores[0])
+    await asyncio.sleep(seconds)
+    worker, control, all_of_it = cpu(pid) - begun[0], cpu(os.getpid()) - begun[1], busy(cores[0]) - begun[2]
+    ticks = plane.stats().workers[0]
+    used = memory(pid) - idle
+    delays = await exchange
+    await asyncio.gather(*(leg.close() for leg in opened))
+    await plane.stop()
+    return Run(
+        pairs=pairs,
+        legs=legs,
+        seconds=seconds,
+        worker=worker,
+        control=control,
+        memory_per_leg=used / len(opened),
+        delays=delays,
+        ticks=ticks,
+        others=(all_of_it - worker - control) / seconds,
+    )
+
+
+async def _open(plane: MediaPlane, port: int, pairs: int, legs: int) -> list[MediaLeg]:
+    """Bridged legs first, two and two, then those that play."""
+
+    def on_event(_event: MediaEvent) -> None:
+        pass
+
+    audio = prompt(10)
+    events = frozenset({101})
+    opened: list[MediaLeg] = []
+    for number in range(2 * pairs + legs):
+        while not plane.available:  # noqa: ASYNC110 - the plane lends more within a tick
+            await asyncio.sleep(0.005)
+        leg = plane.open_leg(on_event)
+        opened.append(leg)
+        if number >= 2 * pairs:
+            leg.set_remote(RemoteMedia("127.0.0.1", port))
+            leg.play([audio], loop=0, offset_ms=number * 37 % 10000)
+            continue
+        leg.set_remote(RemoteMedia("127.0.0.1", port, send_dtmf_pt=101, receive_dtmf_pts=events))
+        if number % 2:
+            leg.bridge(opened[-2])
+    return opened
+
+
+def show(runs: list[list[Run]], console: Console) -> None:
+    """A table: of each number of pairs the median run, by delay."""
+    table = Table(title=f"Bridged pairs on one core (medians of {len(runs[0])} runs)")
+    for heading in (
+        "pairs",
+        "legs",
+        "delay, ms: median",
+        "p99",
+        "max",
+        "lost",
+        "of the core",
+        "µs a packet",
+        "tick p99/max ms",
+        "overruns",
+        "KB/leg",
+    ):
+        table.add_column(heading, justify="right")
+
+    for same in runs:
+
+        def middle(what: str, same: list[Run] = same) -> float:
+            return statistics.median(float(getattr(run.delays, what)) for run in same)
+
+        first = same[0]
+        core = statistics.median(run.core for run in same)
+        packets = (2 * first.pairs + first.legs) * 50
+        table.add_row(
+            str(first.pairs),
+            str(first.legs),
+            f"{middle('delay_median_ms'):.2f}",
+            f"{middle('delay_p99_ms'):.2f}",
+            f"{middle('delay_max_ms'):.1f}",
+            f"{statistics.median(run.lost for run in same):.3%}",
+            f"{core:.0%}",
+            f"{core / packets * 1e6:.1f}",
+            f"{statistics.median(run.ticks.tick_p99_ms for run in same):.2f}"
+            f"/{max(run.ticks.tick_max_ms for run in same):.1f}",
+            str(max(run.ticks.overruns for run in same)),
+            f"{statistics.median(run.memory_per_leg for run in same) / 1024:.0f}",
+        )
+    console.print(table)
+    every = [run for same in runs for run in same]
+    console.print(f"transport {every[0].ticks.transport}; {quietness(max(run.others for run in every))}")
+
+
+def main() -> None:
+    """Read the command line and measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", default="100,400,700", help="numbers of pairs, with commas between")
+    parser.add_argument("--legs", type=int, default=0, help="IVR legs beside them")
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--transport", choices=("auto", "io_uring", "sockets"), default="auto")
+    parser.add_argument("--ports", default="20000-29999")
+    cores = default_cores()
+    parser.add_argument("--server-core", type=int, default=cores[0])
+    parser.add_argument("--load-core", type=int, default=cores[1])
+    options = parser.parse_args()
+    console = Console(width=140, highlight=False)
+    if not compiled():
+        console.print("This bench needs a C compiler (cc, gcc or clang) for its far ends.")
+        sys.exit(2)
+    cores = options.server_core, options.load_core
+    if cores[0] == cores[1]:
+        console.print(ONE_CORE)
+    first, _, last = options.ports.partition("-")
+    runs = []
+    with on_core(cores[0]):
+        for pairs in map(int, options.pairs.split(",")):
+            same = []
+            for _ in range(options.runs):
+                run = measure(
+                    pairs, options.legs, options.seconds, cores, options.transport, (int(first), int(last))
+                )
+                same.append(asyncio.run(run))
+                console.print(
+                    f"{pairs} pairs: {same[-1].delays.delay_median_ms:.2f} ms median, "
+                    f"{same[-1].delays.delay_p99_ms:.2f} ms p99, {same[-1].core:.0%} of the core"
+                )
+            runs.append(same)
+    show(runs, console)
+    sys.exit(0 if all(sum(run.good for run in same) * 2 > len(same) for same in runs) else 1)
+
+
+if __name__ == "__main__":
+    main()
