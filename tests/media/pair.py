@@ -34,7 +34,7 @@ def voice(seed: int, frames: int) -> Audio:
     return audio
 
 
-def packets(audio: Audio, start: int = 0, codec: Codec = "PCMU", ssrc: int = 7) -> list[bytes]:
+def packets(audio: Audio, start: int = 0, codec: Codec = "PCMU", ssrc: int = 0xABCD) -> list[bytes]:
     """The frames as RTP, numbered from `start`."""
     encoder = Encoder()
     numbers = codecs.CODECS
