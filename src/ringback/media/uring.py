@@ -32,6 +32,7 @@ BUFFER_SELECT, SKIP_SUCCESS = 1 << 5, 1 << 6
 RECEIVE_AGAIN = 1 << 1
 """IORING_RECV_MULTISHOT."""
 HAS_BUFFER, MORE = 1 << 0, 1 << 1
+BOTH = HAS_BUFFER | MORE
 
 SLOTS = 1024
 """Packets of a phase that may be waiting or in work; more wait in their sockets."""
@@ -127,8 +128,11 @@ class _Lane:
         self._ring = Ring(entries, 2 * entries + 2 * slots)
         self._slots = np.zeros((slots, SLOT), np.uint8)
         self._payload = self._slots[:, PAYLOAD_AT:]
+        self._heads = self._slots.view(np.int64)[:, : PAYLOAD_AT // 8]
         self.armed = np.zeros(capacity, np.bool_)
         self._serial = np.zeros(capacity, np.int64)
+        self._current = np.full(capacity, -1, np.int64)
+        """What completions of the row's receive carry."""
         self._oldest = np.zeros(capacity, np.int64)
         """The serial number of the row's first receive whose packets are still the row's."""
         self._ended: set[int] = set()
@@ -156,7 +160,8 @@ class _Lane:
         self.armed[row] = True
         self._serial[row] += 1
         self._receives["fd"][row] = self._sends["fd"][row] = rtp.fileno()
-        self._receives["user_data"][row] = row | int(self._serial[row] & SERIAL) << 32
+        self._current[row] = row | int(self._serial[row] & SERIAL) << 32
+        self._receives["user_data"][row] = self._current[row]
         self._ring.submit(self._receives[row : row + 1])
 
     def disarm(self, row: int) -> None:
@@ -164,6 +169,7 @@ class _Lane:
         if not self.armed[row]:
             return
         self.armed[row] = False
+        self._current[row] = -1
         self._ended.discard(row)
         cancel = np.zeros(1, ENTRY)
         cancel["opcode"] = OP_CANCEL
@@ -194,22 +200,30 @@ class _Lane:
     def receive_more(self) -> Batch | None:
         """What has come; its slots stay taken until `release`."""
         self._rearm()
-        done = self._ring.completions()
+        done = self._ring.completions().view(np.int64).reshape(-1, 2)
         if not len(done):
             return None
-        user, flags = done["user_data"].astype(np.int64), done["flags"].astype(np.int64)
+        user, flags = done[:, 0], done[:, 1] >> 32
+        rows = user & 0xFFFFFFFF
+        if user.max() < SENT and (user == self._current[rows]).all() and (flags & BOTH == BOTH).all():
+            # As nearly always: packets, and nothing else.
+            return self._batch(flags >> 16, rows)
+        return self._sort_out(user, flags, done[:, 1] & 0xFFFFFFFF)
+
+    def _sort_out(self, user: Int64, flags: Int64, results: Int64) -> Batch | None:
+        """Completions of all kinds."""
         received = user < SENT
         self.refused += int((user == SENT).sum())
         rows = np.where(received, user & 0xFFFFFFFF, 0)
         serial = user >> 32 & SERIAL
         ours = received & ((serial - self._oldest[rows]) & SERIAL < SERIAL >> 1)
         # They begin again when slots are free.
-        over = received & ((flags & MORE) == 0) & self.armed[rows] & (serial == self._serial[rows] & SERIAL)
+        over = received & ((flags & MORE) == 0) & self.armed[rows] & (user == self._current[rows])
         if over.any():
             self._ended.update(rows[over].tolist())
         filled = (flags & HAS_BUFFER) != 0
         slots = flags >> 16
-        good = ours & filled & (done["res"] >= PAYLOAD_AT)
+        good = ours & filled & (results >= PAYLOAD_AT) & (results < 1 << 31)
         if not good.all():
             self.release(slots[filled & ~good])
         return self._batch(slots[good], rows[good])
@@ -258,12 +272,12 @@ class _Lane:
     def _batch(self, slots: Int64, rows: Int64) -> Batch | None:
         if not len(slots):
             return None
-        head = self._slots[slots, :PAYLOAD_AT]
-        lengths = head.view(np.uint32)[:, 2].astype(np.int64)
-        sources = head.view(np.uint64)[:, NAME_AT // 8 : NAME_AT // 8 + addresses.WORDS]
-        stamp = head.view(np.int64)[:, CONTROL_AT // 8 + 2 : CONTROL_AT // 8 + 4]
-        arrivals = stamp[:, 0] + stamp[:, 1] * 1e-9
-        return Batch(self._payload, slots, rows, lengths, np.ascontiguousarray(sources), arrivals)
+        head = self._heads[slots]
+        lengths = head[:, 1] & 0xFFFFFFFF
+        sources = head[:, NAME_AT // 8 : NAME_AT // 8 + addresses.WORDS].view(np.uint64)
+        stamp = CONTROL_AT // 8 + 2
+        arrivals = head[:, stamp] + head[:, stamp + 1] * 1e-9
+        return Batch(self._payload, slots, rows, lengths, sources, arrivals)
 
     def _rearm(self) -> None:
         """Receives that the kernel gave up, out of slots or by an ICMP error, begin again."""
