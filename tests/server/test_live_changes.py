@@ -20,7 +20,7 @@ from tests.server.neutral import (
 )
 from tests.server.site import NUMBERS, Site
 
-from ringback.calls.application import InDialogRequest, Redirected
+from ringback.calls.application import Document, InDialogRequest, Redirected
 from ringback.calls.call import Call
 from ringback.calls.control import CallIsOver, WrongState
 from ringback.calls.events import Bridged, Unbridged, VerbEnded, VerbStarted
@@ -114,6 +114,37 @@ async def test_both_go_their_own_ways(site: Site, app: Neutral, phones: Phones) 
     assert len(unbridged) == 2
     two.call.hang_up()
     two.called.hang_up()
+
+
+async def test_both_in_one_change_and_the_dial_reports_nothing(
+    site: Site, app: Neutral, phones: Phones
+) -> None:
+    two = await connected(site, app, phones, action=HOOK)
+    app.answer("redirect", Play(clips=(clip(site, 1300.0),), loop=0))
+    own = Document(verbs=(Play(clips=(clip(site, 1700.0),), loop=0),), application=app, at_end=HangUp())
+    await two.calls.redirect_both(two.account, two.parent.record.id, to=own, callee_to=OTHER)
+    await asyncio.gather(hears_tone(two.called, 1300.0), hears_tone(two.call, 1700.0))
+    assert [ask.what for ask, _ in app.asked] == ["new-call", "redirect"]
+    assert not app.outcomes()
+    with pytest.raises(WrongState):
+        await two.calls.redirect_both(two.account, two.parent.record.id, to=OTHER, callee_to=OTHER)
+    two.call.hang_up()
+    two.called.hang_up()
+
+
+async def test_how_a_call_behaves_is_changed_beside_what_it_does(
+    site: Site, app: Neutral, phones: Phones
+) -> None:
+    two = await connected(site, app, phones)
+    await two.calls.configure(two.account, two.parent.record.id, Configure(request_hook=OTHER, gain_db=-6.0))
+    await two.call.session.send_request("MESSAGE", [], b"hello", "text/plain")
+    question = await app.question("request")
+    assert (question.hook, question.body) == (OTHER, "hello")
+    await talk(two.call, two.called)
+    two.call.hang_up()
+    await site.server.settled()
+    with pytest.raises(CallIsOver):
+        await two.calls.configure(two.account, two.parent.record.id, Configure())
 
 
 async def test_both_at_once_wait_for_nobody(site: Site, app: Neutral, phones: Phones) -> None:
