@@ -251,7 +251,7 @@ class Server:
         settings = self.settings
         host, _ = _sip_address(self.sip, settings.server.advertised)
         around = Surroundings(
-            registered=lambda name: self._registrar.lookup(name, utcnow().timestamp()),
+            registered=self._contacts,
             may_reach=lambda uri: self._reach.refusal(uri.host),
             local_hosts=_local_hosts(self.sip, host, bool(settings.server.advertise)),
             gateway_up=self.gateways.up,
@@ -278,6 +278,7 @@ class Server:
             recordings=StoredRecordings(self.store, engine.archive),
             instance=uuid5(NAMESPACE, str(data.resolve())).hex,
             sip_address=join_host_port(host, port),
+            registered=self._contacts,
             on_message=self.time_line.messaged,
         )
         return Laml(services), Jambonz(services), CallApi(services)
@@ -345,6 +346,9 @@ class Server:
             self.limits.on_free()  # there may be room now for calls that wait
         logger.info("the configuration was read again: %s", plan.changes)
         return plan.changes
+
+    def _contacts(self, username: str) -> Sequence[Binding]:
+        return self._registrar.lookup(username, utcnow().timestamp())
 
     def registered(self) -> list[Binding]:
         """The devices that are registered, contact by contact."""

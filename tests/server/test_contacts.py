@@ -114,3 +114,18 @@ async def test_numbers_come_before_devices(site: Site) -> None:
 
 async def _messages(site: Site, sid: str) -> str:
     return " ".join(str(line.data) for line in await lines_of(site.server.store, sid))
+
+
+async def test_rest_shows_who_is_registered(site: Site) -> None:
+    async with site.server.phone() as alice:
+        assert (await site.request("GET", "jambonz", "RegisteredSipUsers"))[1] == []
+        await alice.register()
+        assert (await site.request("GET", "jambonz", "RegisteredSipUsers"))[1] == ["alice@127.0.0.1"]
+        status, shown = await site.request("GET", "jambonz", "RegisteredSipUsers/alice")
+        assert status == 200
+        assert (shown["name"], shown["protocol"], shown["registered_status"]) == ("alice", "udp", "active")
+        assert shown["contact"].startswith("sip:alice@127.0.0.1:")
+        status, shown = await site.request("GET", "jambonz", "RegisteredSipUsers/nobody")
+        assert (status, shown["registered_status"]) == (200, "inactive")
+        status, body = await site.post("jambonz", "RegisteredSipUsers", users="alice")
+        assert status == 400, body

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ringback.calls.timeline import SocketMessage
     from ringback.net.http import HttpPool
     from ringback.routing.directory import Directory
+    from ringback.routing.registrar import Binding
     from ringback.store.store import Store
 
 
@@ -29,5 +30,7 @@ class Services:
     """This server's own id: 32 hex digits, the same after every restart."""
     sip_address: str = ""
     """`host:port` we speak SIP from, as advertised."""
+    registered: Callable[[str], Sequence[Binding]] = lambda username: ()
+    """The live contacts of a device, the preferred one first."""
     on_message: Callable[[SocketMessage], None] | None = None
     """Told of every message over an application's socket, for the call's time line."""

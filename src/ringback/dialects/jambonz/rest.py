@@ -15,6 +15,7 @@ from ringback.dialects.http import BadBody, bearer_token, token_account
 from ringback.dialects.jambonz.callrest import CallResource, Handler
 from ringback.dialects.jambonz.errors import ApiError, response_to
 from ringback.dialects.jambonz.recents import RecentCalls
+from ringback.dialects.jambonz.registered import RegisteredUsers
 from ringback.dialects.jambonz.resources import account_resource, application_resource
 from ringback.dialects.spelling import read_sid
 from ringback.routing.directory import Account, Application
@@ -33,6 +34,7 @@ def routes(services: Services) -> list[BaseRoute]:
     calls = CallResource(services)
     recent = RecentCalls(services)
     platform = Platform(services)
+    registered = RegisteredUsers(services)
     account = "/v1/Accounts/{account_sid}"
     table: dict[str, Methods] = {
         "/v1/Accounts": {"GET": platform.accounts},
@@ -52,6 +54,8 @@ def routes(services: Services) -> list[BaseRoute]:
             "GET": recent.download,
             "DELETE": recent.delete,
         },
+        f"{account}/RegisteredSipUsers": {"GET": registered.list, "POST": registered.some},
+        f"{account}/RegisteredSipUsers/{{client}}": {"GET": registered.one},
         f"{account}/WebhookSecret": {"GET": platform.webhook_secret},
         "/v1/Applications": {"GET": platform.applications},
         "/v1/Applications/{application_sid}": {"GET": platform.application},
