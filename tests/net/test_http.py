@@ -5,6 +5,7 @@ import base64
 import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -130,6 +131,39 @@ async def test_a_request_and_its_reply(pool: HttpPool, server: BaseTestServer) -
     assert '"path": "/echo?a=%2B1"' in reply.text()
     assert '"body": "hello"' in reply.text()
     assert '"user-agent": "ringback"' in reply.text()
+
+
+async def test_a_file_is_sent_as_it_is(pool: HttpPool, tmp_path: Path) -> None:
+    file = tmp_path / "audio.wav"
+    file.write_bytes(b"RIFF" * 100_000)
+    taken: list[tuple[str, str, bytes]] = []
+
+    async def take(request: web.Request) -> web.Response:
+        taken.append((request.method, request.headers["Content-Type"], await request.read()))
+        return web.Response(status=201)
+
+    app = web.Application(client_max_size=2**20)
+    app.router.add_put("/copies", take)
+    async with TestServer(app) as server:
+        url = str(server.make_url("/copies"))
+        assert await pool.upload("put", url, file, content_type="audio/x-wav") == 201
+        assert await pool.upload("POST", url, file, content_type="audio/x-wav") == 405
+    assert taken == [("PUT", "audio/x-wav", file.read_bytes())]
+    with pytest.raises(HttpFailure):
+        await pool.upload("PUT", url, file, content_type="audio/x-wav")
+    with pytest.raises(FileNotFoundError):
+        await pool.upload("PUT", url, tmp_path / "none", content_type="audio/x-wav")
+
+
+async def test_a_file_goes_nowhere_that_is_refused(tmp_path: Path) -> None:
+    guarded = HttpPool(AddressPolicy(allow_private=False))
+    try:
+        for host in ("127.0.0.1", "169.254.169.254", "[::ffff:127.0.0.1]"):
+            with pytest.raises(HttpFailure) as failed:
+                await guarded.upload("PUT", f"http://{host}/", tmp_path / "none", content_type="audio/x-wav")
+            assert failed.value.kind == "refused-address"
+    finally:
+        await guarded.close()
 
 
 async def test_the_charset_of_a_reply(pool: HttpPool, server: BaseTestServer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import time
 from collections.abc import AsyncIterator
@@ -291,6 +292,36 @@ async def test_an_object_store_that_fails_three_times_has_the_recording_in_the_e
             file = await archive(site).file(recording, form="wav", channels=None)
             assert file.path is not None
             assert share_of(said, channels_of(file.path)[0]) >= MOST
+
+
+async def test_what_was_not_stored_when_the_server_stopped_is_stored_by_the_next(
+    tmp_path: Path, app: Neutral
+) -> None:
+    async with object_store() as s3:
+        s3.failures = 10**6
+        stored = RecordingsSection(storage="s3://calls/here", storage_options=s3.options)
+        async with a_site(tmp_path, recordings=stored) as site, site.caller() as phone:
+            app.answer(
+                "new-call", ControlRecording(what="start", answering=Answering.ANSWER), Pause(seconds=60)
+            )
+            call = await phone.call(NUMBER)
+            made = await begun(app)
+            await says(call, babble(13, 0.5))
+            call.hang_up()
+            await s3.refusing.wait()
+        s3.failures = 0
+        async with a_site(tmp_path, recordings=stored) as site:
+            async with asyncio.timeout(20.0):
+                while await site.server.store.unsettled_recordings():
+                    pass
+            row = await site.server.store.recording(str(made.id))
+            assert row is not None
+            assert (row.status, row.location.partition(":")[0]) == ("completed", "s3")
+            [data] = (await s3.objects()).values()
+            assert len(data) == row.size
+            kinds = [event.kind for event in await site.server.store.events(row.call_id)]
+            assert kinds[-1] == "recording.changed"
+            assert not path_of(site, made).exists()
 
 
 async def test_a_full_disk_fails_the_recording_with_its_callback_and_the_call_goes_on(

@@ -61,3 +61,13 @@ async def test_a_damaged_file_is_begun_anew(data: Path) -> None:
     async with await Store.open("sqlite", data) as store:
         store.trace(call_id(), 1.0, "sip", b"INVITE")
         assert len(await store.traces(call_id())) == 1
+
+
+async def test_lines_that_are_too_old_are_forgotten(sqlite_store: Store) -> None:
+    for number in range(1200):
+        sqlite_store.trace(call_id(), float(number), "sip", b"INVITE")
+    assert len(await sqlite_store.traces(call_id())) == 1200
+    sqlite_store.forget_traces(1100.0)
+    while len(found := await sqlite_store.traces(call_id())) > 100:
+        pass
+    assert [line.at for line in found] == [float(number) for number in range(1100, 1200)]

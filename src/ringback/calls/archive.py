@@ -66,6 +66,11 @@ class Archive:
         self._jobs: dict[UUID, asyncio.Task[None]] = {}
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
+    @property
+    def waiting(self) -> int:
+        """How many recordings are being stored, or sent to their applications."""
+        return len(self._jobs)
+
     async def close(self) -> None:
         """Leave what is not done to the next life."""
         for job in list(self._jobs.values()):
