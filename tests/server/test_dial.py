@@ -8,11 +8,12 @@ import pytest
 from tests.server.neutral import HANG_UP, HOOK, Neutral, Phones, callee, hears_tone, phone_events, talk, tone
 from tests.server.site import NUMBERS, Site
 
-from ringback.calls.application import Action
+from ringback.calls.application import Action, Document
+from ringback.calls.control import CallRequest
 from ringback.calls.events import Bridged, CallRinging, DigitReceived, KeysMatched, Noted, Unbridged
 from ringback.calls.outcome import EndOfVerb
 from ringback.calls.status import CallStatus, Direction
-from ringback.calls.verbs import Callee, Clip, Dial, KeyPatterns, Play, Target
+from ringback.calls.verbs import Answering, Callee, Clip, Dial, KeyPatterns, Play, Target
 from ringback.testing.softphone import CallFailed, PhoneCall
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -291,3 +292,49 @@ async def test_a_ring_time_that_passes(site: Site, app: Neutral, phones: Phones)
     await site.server.settled()
     outcome = app.outcome()
     assert (outcome.end, outcome.callee_status, outcome.bridged) == (EndOfVerb.FAILED, "no-answer", False)
+
+
+async def test_prompt_bridge_prompt_is_one_stream(site: Site, app: Neutral, phones: Phones) -> None:
+    caller, bob, _ = phones
+    before, after = (
+        Play(clips=(Clip(site.tone(f"/{hertz}.wav", 1.0, hertz)),), answering=Answering.ANSWER)
+        for hertz in (1200.0, 1500.0)
+    )
+    app.answer("new-call", before, Dial(callees=(callee(bob),)), after, HANG_UP)
+    call = await caller.call(NUMBER)
+    await hears_tone(call, 1200.0)
+    called = await bob.incoming(5)
+    called.answer()
+    await talk(call, called)
+    called.hang_up()
+    await hears_tone(call, 1500.0)
+    await call.ended(5)
+    assert len(call.audio.streams_heard) == 1
+
+
+async def test_a_call_placed_from_outside_dials(site: Site, app: Neutral, phones: Phones) -> None:
+    """Click to call: one is called, and connected with another when it answers."""
+    _, bob, carol = phones
+    document = Document(verbs=(Dial(callees=(callee(carol),)), HANG_UP), application=app, at_end=None)
+    request = CallRequest(
+        account=site.account,
+        application=app,
+        to=callee(bob).target,
+        to_shown="bob",
+        from_="+14155550100",
+        document=document,
+        max_forwards=20,
+    )
+    await site.server.switchboard.create(request)
+    at_bob = await bob.incoming(5)
+    assert at_bob.session.request.max_forwards == 20
+    at_bob.answer()
+    at_carol = await carol.incoming(5)
+    seen = at_carol.session.request
+    assert (seen.max_forwards, seen.from_.uri.user) == (19, "+14155550100")
+    at_carol.answer()
+    await talk(at_bob, at_carol)
+    at_carol.hang_up()
+    assert await at_bob.ended(5) == "remote"
+    await site.server.settled()
+    assert app.ends()["carol"].parent_id == app.ends()["bob"].id

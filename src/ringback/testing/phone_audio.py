@@ -61,6 +61,8 @@ class PhoneAudio(asyncio.DatagramProtocol):
     def __init__(self) -> None:
         self.port = 0
         self.packets_heard = 0
+        self.streams_heard: set[int] = set()
+        """The SSRCs: more than one means that the far end began anew."""
         self.events_heard: list[str] = []
         """Keys that the far end sent by RFC 4733."""
         self._pieces: list[tuple[int, Samples]] = []
@@ -246,6 +248,7 @@ class PhoneAudio(asyncio.DatagramProtocol):
 
     def _hear(self, samples: Samples, timestamp: int, ssrc: int) -> None:
         self.packets_heard += 1
+        self.streams_heard.add(ssrc)
         if self._base is None or self._base[0] != ssrc:
             self._base = (ssrc, timestamp - self._end)
         position = (timestamp - self._base[1]) & 0xFFFFFFFF
