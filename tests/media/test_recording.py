@@ -82,14 +82,23 @@ def noise(seed: int, seconds: float = 1.0) -> wav.Int16:
     return (generator.standard_normal(int(seconds * RATE)) * 4000).astype(np.int16)
 
 
-def place(sound: wav.Int16, recorded: wav.Int16) -> tuple[float, float]:
-    """Where in `recorded` the sound is (seconds), and how much it is like it (1: the same)."""
-    size = 1 << (len(recorded) + len(sound)).bit_length()
-    product = np.fft.irfft(np.fft.rfft(recorded, size) * np.conj(np.fft.rfft(sound, size)), size)
+def likeness(sound: wav.Int16, recorded: wav.Int16) -> float:
+    """How much some 200 ms of the sound are like what was recorded anywhere: 1 is the same.
+
+    A machine that is busy makes packets late, and holes in between; where in the file what is, `test_taps`
+    says in virtual time.
+    """
+    window = RATE // 5
+    return max(_like(sound[at : at + window], recorded) for at in range(0, len(sound) - window + 1, window))
+
+
+def _like(part: wav.Int16, recorded: wav.Int16) -> float:
+    size = 1 << (len(recorded) + len(part)).bit_length()
+    product = np.fft.irfft(np.fft.rfft(recorded, size) * np.conj(np.fft.rfft(part, size)), size)
     at = int(np.argmax(product[: len(recorded)]))
-    part = recorded[at : at + len(sound)].astype(float)
-    whole = sound[: len(part)].astype(float)
-    return at / RATE, float(part @ whole / np.sqrt((part @ part) * (whole @ whole)))
+    found = recorded[at : at + len(part)].astype(float)
+    wanted = part[: len(found)].astype(float)
+    return float(found @ wanted / np.sqrt((found @ found) * (wanted @ wanted) or 1.0))
 
 
 async def listen(phone: Phone, frames: int) -> None:
@@ -127,15 +136,10 @@ async def test_what_was_said_and_played_is_on_the_right_channel(
     audio = wav.read(path)
     assert len(audio) == told.samples
     assert told.samples / RATE >= 1.5
-    sent_at, likeness = place(played, audio[:, 1])
-    assert likeness > 0.7
-    assert sent_at <= 0.2
-    # What came just before may still be in the jitter buffer.
-    heard_at, likeness = place(said[1600:], audio[:, 0])
-    assert likeness > 0.7
-    assert heard_at - 0.2 <= 0.2
-    assert place(played, audio[:, 0])[1] < 0.1
-    assert place(said, audio[:, 1])[1] < 0.1
+    assert likeness(played, audio[:, 1]) > 0.95
+    assert likeness(said, audio[:, 0]) > 0.95
+    assert likeness(played, audio[:, 0]) < 0.3
+    assert likeness(said, audio[:, 1]) < 0.3
     await leg.close()
 
 
@@ -162,7 +166,7 @@ async def test_mono_pauses_and_several_at_once(
     lengths = [result.samples / RATE for result in results]
     # Commands are taken between ticks: one may come a tick after the other.
     assert lengths == pytest.approx([lengths[0], lengths[0], lengths[0] - 0.8, lengths[0]], abs=0.2)
-    assert place(said[:8000], wav.read(paths[0])[:, 0])[1] > 0.6
+    assert likeness(said, wav.read(paths[0])[:, 0]) > 0.95
     begun, paused = wav.read(paths[1])[:6000, 0], wav.read(paths[1])[8000:12000, 0]
     assert begun.any()
     assert not paused.any()
@@ -194,18 +198,12 @@ async def test_two_that_are_connected(
     results = [await closed(recording) for recording in recordings]
     assert [result.error for result in results] == [None] * 3
     from_one, from_other = wav.read(paths[0]), wav.read(paths[1])
-    parts = [voice[9600:15_000] for voice in voices]
-    places = []
-    for channel, part in ((0, parts[0]), (1, parts[1])):
-        at, likeness = place(part, from_one[:, channel])
-        assert likeness > 0.7
-        places.append(at)
-        assert place(part, from_other[:, 1 - channel])[1] > 0.7
-        assert place(part, from_one[:, 1 - channel])[1] < 0.1
-        assert place(part, wav.read(paths[2])[:, 0])[1] > 0.4
-    # What both say at a time is at one place, but for what the machine itself delays.
-    assert places[0] == pytest.approx(places[1], abs=0.2)
-    assert (place(voices[1][1600:4800], from_one[:, 1])[1] < 0.5) == apart
+    for channel, voice in enumerate(voices):
+        assert likeness(voice[9600:], from_one[:, channel]) > 0.95
+        assert likeness(voice[9600:], from_other[:, 1 - channel]) > 0.95
+        assert likeness(voice[9600:], from_one[:, 1 - channel]) < 0.3
+        assert likeness(voice[9600:], wav.read(paths[2])[:, 0]) > 0.5
+    assert (likeness(voices[1][1600:4800], from_one[:, 1]) < 0.5) == apart
 
 
 async def test_a_path_that_cannot_be_written_harms_nobody_else(
@@ -336,5 +334,5 @@ async def test_fifty_at_once(plane: MediaPlane, phones: list[Phone], tmp_path: P
     for number, result in enumerate(results):
         audio = wav.read(str(tmp_path / f"{number}.wav"))
         assert len(audio) == result.samples
-        assert place(noise(number, 0.5), audio[:, -1])[1] > 0.7
+        assert likeness(noise(number, 0.5), audio[:, -1]) > 0.95
     assert plane.stats().workers[0].frames_unrecorded == 0
