@@ -161,6 +161,10 @@ def test_rates_and_defaults() -> None:
         (["ivr", "--legs", "3"], ("ivr", ("--legs", "3", "--seconds", "20.0", "--runs", "1"))),
         (["recorded", "--legs", "3"], ("recorded", ("--legs", "3", "--seconds", "20.0"))),
         (
+            ["pairs", "--pairs", "5"],
+            ("pairs", ("--pairs", "5", "--legs", "0", "--seconds", "10.0", "--runs", "1")),
+        ),
+        (
             ["cps", "--rates", "5", "--parts"],
             ("cps", ("--rates", "5", "--seconds", "10.0", "--dialect", "laml", "--parts")),
         ),
@@ -280,6 +284,12 @@ async def test_far_ends_talk_and_measure(monkeypatch: pytest.MonkeyPatch, compil
             "recorded",
             ["--legs", "3", "--seconds", "1"],
             ["Recorded legs", "3 of 3"],
+            marks=pytest.mark.skipif(not load.compiled(), reason="no C compiler"),
+        ),
+        pytest.param(
+            "pairs",
+            ["--pairs", "2", "--legs", "1", "--seconds", "1"],
+            ["2 pairs", "Bridged pairs on one core"],
             marks=pytest.mark.skipif(not load.compiled(), reason="no C compiler"),
         ),
     ],

@@ -187,6 +187,20 @@ def bench_recorded(
     raise typer.Exit(work("recorded", ("--legs", str(legs), "--seconds", str(seconds))))
 
 
+@bench.command("pairs")
+def bench_pairs(
+    pairs: Annotated[str, typer.Option(help="How many pairs are bridged at once, with commas.")] = "100,400",
+    legs: Annotated[int, typer.Option(min=0, help="How many legs with prompts beside them.")] = 0,
+    seconds: Annotated[float, typer.Option(min=1.0, help="How long they are measured.")] = 10.0,
+    runs: Annotated[int, typer.Option(min=1, help="How often; the medians are shown.")] = 1,
+) -> None:
+    """Bridge pairs of legs: how long a packet is kept, median and 99th percentile, and processor time."""
+    from ringback.cli.bench import bench as work
+
+    wanted = ("--pairs", pairs, "--legs", str(legs), "--seconds", str(seconds), "--runs", str(runs))
+    raise typer.Exit(work("pairs", wanted))
+
+
 @bench.command("cps")
 def bench_cps(
     rates: Annotated[str, typer.Option(help="Calls a second, with commas.")] = "20,50,100,150,200",

@@ -306,6 +306,7 @@ class Desk:
         if taken is not None:
             self.phases[number].take(*taken, now)
             self._transport.release(taken[0].slots)
+            self.relay()  # the tick that follows takes as long again
 
     def _bridge(self, command: protocol.Bridge) -> None:
         if command.peer_row < 0:
