@@ -38,5 +38,8 @@ class DialRecording:
             self._call.recorder.stop_soon(self._begun.id)
 
     async def made(self) -> Recording | None:
-        """What was recorded, finished; after the block."""
-        return None if self._begun is None else await self._call.recorder.finished(self._begun.id)
+        """What was recorded, finished, if there is a file of it; after the block."""
+        if self._begun is None:
+            return None
+        made = await self._call.recorder.finished(self._begun.id)
+        return made if made.location else None
