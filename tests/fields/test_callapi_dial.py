@@ -6,8 +6,10 @@ import asyncio
 import io
 import wave
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import pytest
 from lxml import etree
 from tests.fields.table import COUNT, HEX, Field, check, column, same
@@ -15,6 +17,7 @@ from tests.fields.test_callapi import CALLBACK, VOICE
 from tests.server.neutral import hears_tone, talk, tone
 from tests.world import WAIT, World, uri_of
 
+from ringback.config import Settings
 from ringback.testing.kit import Asked, Reply
 from ringback.testing.softphone import PhoneCall, Softphone
 
@@ -311,6 +314,45 @@ async def test_a_muted_party_is_not_heard(world: World) -> None:
                 await hears_tone(called, 600.0)
         call.hang_up()
         await world.server.settled()
+
+
+async def test_a_transfer_is_decided_by_the_application(tmp_path: Path) -> None:
+    """Bob sends the caller to carol; the script at refer_url says how."""
+
+    def with_refer(settings: Settings) -> Settings:
+        applications = tuple(
+            msgspec.structs.replace(table, refer_url=table.voice_url.replace("/voice/", "/refer/"))
+            if table.dialect == "callapi"
+            else table
+            for table in settings.application
+        )
+        return msgspec.structs.replace(settings, application=applications)
+
+    async with World.running(tmp_path / "data", with_refer) as world, AsyncExitStack() as stack:
+        case = Case(world, "transferred")
+        phone, bob, carol = await phones(stack, world, "bob", "carol")
+        world.app.reply("/refer/callapi", f"<Response><Dial><Sip>{uri_of(carol)}</Sip></Dial></Response>")
+        call = await phone.call(world.number("callapi", case.dial(bob)))
+        called = await bob.incoming(10.0)
+        called.answer()
+        await talk(call, called)
+        response = await called.session.send_request("REFER", [("Refer-To", f"<{uri_of(carol)}>")])
+        assert response.status == 202
+        third = await carol.incoming(10.0)
+        third.answer()
+        await talk(call, third)
+        assert await called.ended(10.0) == "remote"
+        call.hang_up()
+        await third.ended(10.0)
+        await world.server.settled()
+        (asked,) = world.requests("/refer/callapi")
+        transfer = (
+            Field("ReferTarget", "carol"),
+            Field("Transferor", "bob"),
+            Field("Transferee", "alice"),
+        )
+        check(asked, (*DOCUMENT, *transfer), ("inbound", "device"))
+        assert asked.fields["CallSid"] == case.told(bob).leg[0].fields["ParentCallSid"]
 
 
 # -- recordings

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.server.neutral import talk
+from tests.server.test_detection import syllables
 from tests.world import HANG_UP, WAIT, World, uri_of
 
 from ringback.config import Settings
@@ -47,8 +48,8 @@ OUTBOUND: dict[str, tuple[str, str]] = {
     "CallStatus": (STATUS, "in-progress"),
     "Direction": (r"outbound-api", "outbound-api"),
     "CallTimestamp": (INCOMING["CallTimestamp"][0], "2020-05-26T17:29:55.125Z"),
+    "VoicemailDetector": (r"voicemail|person_found", "voicemail"),
 }
-"""VoicemailDetector, the last of the page, comes with answering-machine detection, which is not there yet."""
 
 SAMPLE = """<?xml version="1.0" encoding="UTF-8"?>
 <Response>
@@ -91,17 +92,22 @@ async def test_a_new_incoming_call(world: World) -> None:
         assert callback.fields["CallTimestamp"] == asked.fields["CallTimestamp"]
 
 
-async def test_a_status_update_from_an_outbound_call(world: World) -> None:
+@pytest.mark.parametrize(("seconds", "word"), [(0.6, "person_found"), (4.0, "voicemail")])
+async def test_a_status_update_from_an_outbound_call(world: World, seconds: float, word: str) -> None:
+    """Who says hello is a person; who goes on talking is a machine."""
     world.app.reply("/update", HANG_UP["callapi"])
     async with Softphone("callee", server=world.server.sip_address) as phone:
-        sid = await world.rest("callapi").place(uri_of(phone), f"{world.app.url}/update")
+        sid = await world.rest("callapi").place(
+            uri_of(phone), f"{world.app.url}/update", DetectVoicemail="yes"
+        )
         call = await phone.incoming()
         call.answer()
+        call.audio.say(syllables(seconds))
         await call.ended()
         await world.server.settled()
-    (asked,) = world.requests("/update")
+    (asked,) = world.requests("/update", CallSid=sid)
     check(asked, OUTBOUND)
-    assert asked.fields["CallSid"] == sid
+    assert asked.fields["VoicemailDetector"] == word
     assert asked.fields["CallStatus"] == "in-progress"
 
 
