@@ -108,9 +108,6 @@ def one_of_each_event() -> list[events.CallEvent]:
         ),
         events.CallRequested(direction=Direction.OUTBOUND_API, from_="100", to="200", caller_name=None),
         events.CallInitiated(sip_call_id="abc", target="sip:200@192.0.2.1"),
-        events.CallRerouted(
-            target="sip:200@192.0.2.2", trunk="backup", sip_status=503, sip_reason="No", cause="rejected"
-        ),
         events.CallRinging(sip_status=183, sip_reason="Session Progress", early_media=True),
         events.CallAnswered(dialog={"call_id": "abc"}),
         events.CallEnded(
@@ -141,6 +138,9 @@ def one_of_each_event() -> list[events.CallEvent]:
         events.ReferReceived(refer_to="sip:carol@192.0.2.9", sip_status=202),
         events.RecordingChanged(recording=RECORDING),
         events.TranscriptionFailed(id=CALL, recording=RECORDING, hook=HOOK),
+        events.CallRerouted(
+            target="sip:200@192.0.2.2", trunk="backup", sip_status=503, sip_reason="No", cause="rejected"
+        ),
     ]
 
 

@@ -9,10 +9,11 @@ from uuid import UUID
 import pytest
 from tests.routing.conftest import DEMO
 
-from ringback.routing.identity import caller_over, plain_caller, shown_caller
+from ringback.routing.identity import caller_over, calling_user, plain_caller, shown_caller
 from ringback.routing.trunk import Gateway, Trunk, in_order
 from ringback.sip.message import Request
 from ringback.sip.parse import parse_message
+from ringback.sip.uri import Uri
 
 
 def trunk(**fields: Any) -> Trunk:
@@ -199,6 +200,19 @@ def test_who_an_application_sees(
 ) -> None:
     caller = shown_caller(invite(from_, *lines), trunk(trust_identity=trusted))
     assert (caller.uri.user, caller.display_name) == (user, name)
+
+
+@pytest.mark.parametrize(
+    ("uri", "user"),
+    [
+        ("sip:+14155550142;phone-context=x@h;user=phone", "+14155550142"),
+        ("tel:+1-415-555-0142", "+14155550142"),
+        ("sip:alice;day=tuesday@h", "alice;day=tuesday"),
+        ("sip:h", ""),
+    ],
+)
+def test_a_number_that_calls_is_told_plainly(uri: str, user: str) -> None:
+    assert calling_user(Uri.parse(uri)) == user
 
 
 def test_a_device_asserts_nothing() -> None:

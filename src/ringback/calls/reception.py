@@ -22,7 +22,7 @@ from ringback.calls.transfer import replaced_call, take_place
 from ringback.calls.verbs import Target
 from ringback.net.clock import utcnow
 from ringback.routing.directory import Account, Directory
-from ringback.routing.identity import shown_caller
+from ringback.routing.identity import calling_user, shown_caller
 from ringback.routing.inbound import (
     Answering,
     Called,
@@ -262,7 +262,7 @@ def _received(session: InboundCall, answering: Answering | Connecting) -> CallRe
     trunk = None if isinstance(answering, Connecting) else answering.trunk
     caller = shown_caller(request, trunk)
     return CallReceived(
-        from_=dialled_user(caller.uri) or caller.uri.host,
+        from_=calling_user(caller.uri) or caller.uri.host,
         to=answering.called,
         caller_name=caller.display_name or None,
         forwarded_from=_diverted_from(request),

@@ -46,6 +46,14 @@ def shown_caller(request: Request, trunk: Trunk | None) -> NameAddr:
     return caller
 
 
+def calling_user(uri: Uri) -> str:
+    """The user part of a caller: a number without the parameters and separators of :rfc:`3966`, a name as it
+    is."""
+    user = uri.user or ""
+    number = user.partition(";")[0]
+    return dialled(number) if is_telephone_number(number) else user
+
+
 def _wants_privacy(request: Request) -> bool:
     wanted = {word.strip().lower() for word in (request.headers.get("Privacy") or "").split(";")}
     return bool(wanted & {"id", "user", "header"})
