@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 from ringback.testing.phone_audio import Samples
 
@@ -32,6 +33,7 @@ rtp_ports 10000-19999
 snd_path {directory}
 module_path {modules}
 module g711.so
+module g722.so
 module aufile.so
 module sndfile.so
 module_tmp account.so
@@ -73,12 +75,12 @@ class Baresip:
             self._writer.close()
             await self._writer.wait_closed()
 
-    async def register(self, server: str, username: str, password: str) -> None:
+    async def register(self, server: str, username: str, password: str, codecs: str = "PCMU") -> None:
         """Have an account that answers calls by itself, and register it. Raises TimeoutError."""
         await self.do(
             "uanew",
             f"<sip:{username}@{server}>;auth_user={username};auth_pass={password}"
-            ";regint=600;answermode=auto;audio_codecs=PCMU",
+            f";regint=600;answermode=auto;audio_codecs={codecs}",
         )
         await self.until("REGISTER_OK")
 
@@ -100,11 +102,10 @@ class Baresip:
                     return event
 
     def heard(self) -> Samples:
-        """What came out of the receiver of the only call."""
-        (path,) = self.directory.glob("*-dec.wav")
+        """What came out of the receiver of the latest call, at 8 kHz."""
+        path = max(self.directory.glob("*-dec.wav"), key=lambda each: each.stat().st_mtime_ns)
         samples, rate = soundfile.read(path, dtype="int16")
-        assert rate == 8000
-        return np.asarray(samples)
+        return np.asarray(samples if rate == 8000 else soxr.resample(samples, rate, 8000))
 
     async def _listen(self) -> None:
         while True:
@@ -119,10 +120,10 @@ class Baresip:
 
 
 @asynccontextmanager
-async def running_baresip(directory: Path, port: int) -> AsyncIterator[Baresip]:
-    """baresip without an account, its control at this TCP port."""
+async def running_baresip(directory: Path, port: int, says: Samples | None = None) -> AsyncIterator[Baresip]:
+    """baresip without an account, its control at this TCP port. It says this again and again, or nothing."""
     assert BARESIP is not None
-    _furnish(directory, port)
+    _furnish(directory, port, np.zeros(8000, np.int16) if says is None else says)
     process = await asyncio.create_subprocess_exec(
         BARESIP,
         *("-4", "-s", "-f", str(directory)),
@@ -140,11 +141,11 @@ async def running_baresip(directory: Path, port: int) -> AsyncIterator[Baresip]:
         await process.wait()
 
 
-def _furnish(directory: Path, port: int) -> None:
-    """The configuration, and a minute of silence to speak."""
+def _furnish(directory: Path, port: int, says: Samples) -> None:
+    """The configuration, and a minute to speak."""
     directory.mkdir(parents=True)
     config = _CONFIG.format(host="127.0.0.1", directory=directory, modules=_MODULES, port=port)
     (directory / "config").write_text(config)
     (directory / "accounts").write_text("")
     (directory / "contacts").write_text("")
-    soundfile.write(directory / "mouth.wav", np.zeros(60 * 8000, np.int16), 8000)
+    soundfile.write(directory / "mouth.wav", np.resize(says, 60 * 8000), 8000)

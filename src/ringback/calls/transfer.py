@@ -46,6 +46,28 @@ def transfer(call: Call, incoming: IncomingRequest) -> None:
         incoming.reply(error.status, error.reason)
         return
     asked = _Asked(call, incoming, referral)
+    if call.bridge is None and call.lease is not None:
+        call.beside(_once_connected(asked))
+    else:
+        _decide(asked)
+
+
+async def _once_connected(asked: _Asked) -> None:
+    """A leg that has just answered is about to be connected: a telephone may be quicker than that."""
+    connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def happened(event: CallEvent) -> None:
+        if isinstance(event, Bridged) and not connected.done():
+            connected.set_result(None)
+
+    with asked.referrer.watching(happened):
+        await first_of(connected, timeout=_GRACE)
+    _decide(asked)
+
+
+def _decide(asked: _Asked) -> None:
+    """Who decides, and what is to be done."""
+    call, referral = asked.referrer, asked.referral
     bridge = call.bridge
     remains = call if bridge is None else bridge.other(call)
     hook = call.settings.refer_hook
