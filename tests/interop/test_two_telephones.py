@@ -103,7 +103,7 @@ async def test_they_call_each_other_by_name(server: RunningServer, exchange: Exc
 
 
 async def test_one_holds_the_other(app: WebApp, server: RunningServer, exchange: Exchange) -> None:
-    """baresip keeps nothing of what it heard after a hold: that something was sent, the call's record tells."""
+    """baresip keeps nothing of what it heard after a hold: that it was sent some, the call's record tells."""
     app.reply("/voice", '<Response><Dial timeLimit="6"><Client>bob</Client></Dial></Response>')
     alice, bob = await exchange.telephone("alice"), await exchange.telephone("bob")
     await alice.do("dial", exchange.at(NUMBER))
