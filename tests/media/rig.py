@@ -139,6 +139,7 @@ class Rig:
 
     def step(self, *datagrams: Datagram) -> dict[int, Sent]:
         """20 ms: these packets are there, the tick runs. Returns what was sent, by row."""
+        self.phase.begin(self.now)
         self.relay(*(datagram for datagram in datagrams if datagram[0] in self.bridges))
         slow = [datagram for datagram in datagrams if datagram[0] not in self.bridges]
         if slow:

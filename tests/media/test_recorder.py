@@ -85,7 +85,7 @@ class Desk:
     def talk(self, first: int, last: int, row: int = 3) -> None:
         """Blocks of the ticks `first` to `last`: the tick is heard, and its negative sent."""
         for tick in range(first, last):
-            self.recorder.take(Block(tick, np.array([row]), frame(tick)[None]))
+            self.recorder.take(Block(tick, np.array([row]), frame(tick)[None], np.zeros((1, 2), np.int64)))
 
 
 def frame(tick: int) -> Int16:
@@ -110,7 +110,7 @@ def test_what_is_heard_and_sent_is_on_its_channel() -> None:
     assert desk.ended == {1: None}
 
 
-def test_at_most_half_a_second_waits() -> None:
+def test_little_waits() -> None:
     desk = Desk()
     desk.start()
     for tick in range(200):
@@ -174,7 +174,7 @@ def test_a_full_disk_is_one_recordings_trouble() -> None:
     desk.start(2, row=4)
     desk.start(3, path="/nowhere/x")
     for tick in range(100):
-        block = Block(tick, np.array([3, 4]), np.stack([frame(tick)] * 2))
+        block = Block(tick, np.array([3, 4]), np.stack([frame(tick)] * 2), np.zeros((2, 2), np.int64))
         desk.recorder.take(block)
     desk.recorder.obey(Stop(4, 100, 2))
     assert desk.ended == {
@@ -220,7 +220,7 @@ def test_mixed_without_overflow_and_one_side_alone() -> None:
 
 def test_the_line_takes_any_pieces_and_nothing_foreign() -> None:
     orders: list[Order] = [Hello(1, 8), Start(1, 2, 3, "/x", 1, "both"), Stop(1, 9, 3)]
-    block = Block(7, np.array([1, 5]), np.stack([frame(1), frame(2)]))
+    block = Block(7, np.array([1, 5]), np.stack([frame(1), frame(2)]), np.array([[1, 0], [52, 3]]))
     stream = b"".join([*map(encode_order, orders[:2]), *encode_block(block), encode_order(orders[2])])
     for size in (1, 13, 700, len(stream)):
         reader = Reader()
@@ -231,6 +231,7 @@ def test_the_line_takes_any_pieces_and_nothing_foreign() -> None:
         assert heard.tick == 7
         assert heard.rows.tolist() == [1, 5]
         assert (heard.frames == block.frames).all()
+        assert (heard.lags == block.lags).all()
     with pytest.raises(ValueError, match="octets"):
         list(Reader().feed(b"\xff" * 16))
     with pytest.raises(ValueError, match="Expected `array`"):

@@ -25,6 +25,8 @@ class Exchange:
         self.phases = phases
         self._rows = capacity * phases
         self.audio = np.zeros((2 * self._rows, SAMPLES), np.int16)
+        self.lags = np.zeros(2 * self._rows, np.int64)
+        """How many blocks before the tick that left it the audio had come."""
         self.streams = Streams(capacity, phases)
 
     def elsewhere(self, row: int) -> int:
@@ -42,6 +44,7 @@ class Corner:
         self._rows: Int64 = np.zeros(0, np.int64)
         self._partners: Int64 = np.zeros(0, np.int64)
         self._places: Int64 = np.zeros(0, np.int64)
+        self._behind: Int64 = np.zeros(0, np.int64)
 
     @property
     def number(self) -> int:
@@ -66,15 +69,22 @@ class Corner:
         self._rows = np.array(sorted(self._sources), np.int64)
         self._partners = np.array([self._sources[row] for row in sorted(self._sources)], np.int64)
         self._places = self._rows * self._exchange.phases + self._number
+        # A partner's latest tick was so many steps ago, each of which is a block long.
+        self._behind = (self._number - self._partners) % self._exchange.phases
 
-    def leave(self, frames: Int16) -> None:
-        """Put what the rows said where their partners find it."""
+    def leave(self, frames: Int16, lags: Int64) -> None:
+        """Put what the rows said, and how long ago that came, where their partners find it."""
         if len(self._rows):
             self._exchange.audio[self._places] = frames[self._rows]
+            self._exchange.lags[self._places] = lags[self._rows]
 
     def take(self) -> tuple[Int64, Int16]:
         """The rows that hear somebody, and what they hear, [row, sample]."""
         return self._rows, self._exchange.audio[self._partners]
+
+    def lags(self) -> tuple[Int64, Int64]:
+        """The rows that hear somebody, and how many blocks ago it came."""
+        return self._rows, self._exchange.lags[self._partners] + self._behind
 
     def _place(self, row: int) -> int:
         return row * self._exchange.phases + self._number

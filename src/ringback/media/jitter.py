@@ -77,8 +77,11 @@ class JitterBuffers(Rows):
         self._samples = self.ring.reshape(-1)
         self._flags = self.filled.reshape(-1)
 
-    def place(self, rows: Int64, timestamps: Int64, pcm: Int16) -> None:
-        """Put decoded packets of one length, [packet, sample], at most one per row, in their places."""
+    def place(self, rows: Int64, timestamps: Int64, pcm: Int16) -> Int64:
+        """Put decoded packets of one length, [packet, sample], at most one per row, in their places.
+
+        Returns their ends, as positions in samples.
+        """
         count = -(-pcm.shape[1] // BLOCK)
         position = self._unwrap(rows, timestamps)
         block = (position + BLOCK // 2) // BLOCK
@@ -97,6 +100,8 @@ class JitterBuffers(Rows):
             self._place_samples(rows, position, pcm)
         else:
             self._place_blocks(rows, block, count, pcm, bool(late.any()))
+        ends: Int64 = block * BLOCK + pcm.shape[1]
+        return ends
 
     def read(self, count: int) -> Int16:
         """The next frame of rows 0 to `count`, [row, sample]; valid until the next read."""
@@ -126,6 +131,13 @@ class JitterBuffers(Rows):
     def expect_nothing(self, rows: Int64) -> None:
         """The peer stopped sending audio on purpose, until the next audio packet."""
         self.quiet[rows] = True
+
+    def waiting(self, row: int) -> Int16:
+        """The frames that would be read next, as far as there are any, [frame, sample]."""
+        frames = -(-max(0, min(int(self.top[row] - self.play[row]), RING)) // FRAME)
+        index = (int(self.play[row]) + np.arange(frames * FRAME)) & (RING - 1)
+        blocks = np.where(self.filled[row, index, None], self.ring[row, index], 0)
+        return blocks.astype(np.int16).reshape(frames, FRAME * BLOCK)
 
     def delay(self, row: int) -> int:
         """How much audio is waiting, in ms."""

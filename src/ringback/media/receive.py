@@ -10,7 +10,8 @@ from ringback.media.dtmf import EventReceivers
 from ringback.media.g722 import Decoders
 from ringback.media.jitter import JitterBuffers
 from ringback.media.model import RemoteMedia
-from ringback.media.quality import Reception
+from ringback.media.moments import Moments
+from ringback.media.quality import CLOCK, Reception
 from ringback.media.rows import Rows
 from ringback.media.rtp import Batch, Headers
 
@@ -31,6 +32,9 @@ class Intake(Rows):
     def __init__(self, capacity: int) -> None:
         super().__init__(capacity)
         self.jitter = JitterBuffers(capacity)
+        self.moments = Moments(capacity)
+        self.epoch = 0.0
+        """When the frame 0 of the time line of recordings was, on the clock of packets' arrivals."""
         self.reception = Reception(capacity)
         self._events = EventReceivers(capacity)
         self._wideband = Decoders()
@@ -44,12 +48,12 @@ class Intake(Rows):
     def reset(self, row: int) -> None:
         super().reset(row)
         self._wideband.drop(row)
-        for part in (self.jitter, self.reception, self._events):
+        for part in (self.jitter, self.moments, self.reception, self._events):
             part.reset(row)
 
     def warm(self, first: int, last: int) -> None:
         super().warm(first, last)
-        for part in (self.jitter, self.reception, self._events):
+        for part in (self.jitter, self.moments, self.reception, self._events):
             part.warm(first, last)
 
     def configure(self, row: int, remote: RemoteMedia) -> None:
@@ -126,7 +130,9 @@ class Intake(Rows):
         self.reception.audio_samples[rows] += size
         wide = codec == codecs.G722
         pcm = self._wideband.decode(rows, payload) if wide else codecs.decode(payload, codec)
-        self.jitter.place(rows, headers.timestamp[part], pcm)
+        ends = self.jitter.place(rows, headers.timestamp[part], pcm)
+        places = ((batch.arrivals[part] - self.epoch) * CLOCK).astype(np.int64)
+        self.moments.observe(rows, ends, places)
 
     def _take_events(self, batch: Batch, headers: Headers, part: Int64, now: float) -> list[tuple[int, int]]:
         rows = batch.rows[part]

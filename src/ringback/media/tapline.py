@@ -2,7 +2,8 @@
 that has tapped rows.
 
 Each message is a head of 16 octets (little-endian: what follows in octets, rows, tick) and a body: an order
-in msgpack where the head says no rows, else row numbers (32 bit) and frames [row, heard and sent, sample].
+in msgpack where the head says no rows, else row numbers (32 bit), lags [row, heard and sent] (16 bit) and
+frames [row, heard and sent, sample].
 A tick is a count of its phase's frames that goes on whether frames are made, skipped or lost: it is what
 keeps a recording in time. Orders and blocks come in the order in which they happened.
 """
@@ -28,8 +29,12 @@ Int16 = npt.NDArray[np.int16]
 Int64 = npt.NDArray[np.int64]
 
 SAMPLES = 160
+BLOCKS = 4
+"""In a frame, of 5 ms: what lags are told in."""
+LOOKBACK = 13
+"""Frames by which audio may lag: a full jitter buffer, and the way into it."""
 HEAD = struct.Struct("<IIQ")
-ROW_OCTETS = 4 + 2 * SAMPLES * 2
+ROW_OCTETS = 4 + 2 * 2 + 2 * SAMPLES * 2
 LARGEST = 16 << 20
 WAITING = 32 << 20
 """Octets that wait for a gateway that is slow, or only just starting; beyond that blocks are lost."""
@@ -76,11 +81,15 @@ Order = Hello | Start | Pause | Stop
 
 
 class Block(NamedTuple):
-    """What the tapped rows of a phase heard and sent in a tick: frames [row, heard and sent, sample]."""
+    """What the tapped rows of a phase heard and sent in a tick: frames [row, heard and sent, sample].
+
+    Each had come, or left, so many blocks of 5 ms before the tick as its lag [row, heard and sent] says.
+    """
 
     tick: int
     rows: Int64
     frames: Int16
+    lags: Int64
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -94,9 +103,9 @@ def encode_order(order: Order) -> bytes:
 
 
 def encode_block(block: Block) -> tuple[bytes, bytes, memoryview]:
-    """A block as it goes over the line: head, rows, frames."""
+    """A block as it goes over the line: head, rows with lags, frames."""
     count = len(block.rows)
-    rows = block.rows.astype("<i4").tobytes()
+    rows = block.rows.astype("<i4").tobytes() + block.lags.astype("<i2").tobytes()
     return HEAD.pack(count * ROW_OCTETS, count, block.tick), rows, block.frames.data.cast("B")
 
 
@@ -127,7 +136,8 @@ def _message(body: memoryview, count: int, tick: int) -> Order | Block:
     if not count:
         return _decoder.decode(body)  # msgspec's errors are ValueErrors
     rows = np.frombuffer(body[: 4 * count], "<i4").astype(np.int64)
-    return Block(tick, rows, np.frombuffer(body[4 * count :], "<i2").reshape(count, 2, SAMPLES))
+    lags = np.frombuffer(body[4 * count : 8 * count], "<i2").astype(np.int64).reshape(count, 2)
+    return Block(tick, rows, np.frombuffer(body[8 * count :], "<i2").reshape(count, 2, SAMPLES), lags)
 
 
 class TapLine:

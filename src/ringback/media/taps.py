@@ -51,13 +51,18 @@ class Taps(Rows):
         self._ids.clear()
         self._list()
 
-    def take(self, tick: int, heard: Int16, frames: Int16, audible: Bool) -> Block:
-        """A tick's block; of rows that are not `audible`, silence was sent. Valid until the next."""
+    def take(
+        self, tick: int, heard: Int16, frames: Int16, audible: Bool, heard_lags: Int64, sent_lags: Int64
+    ) -> Block:
+        """A tick's block; of rows that are not `audible`, silence was sent. Valid until the next.
+
+        What was heard and sent had come and left so many blocks before the tick.
+        """
         rows = self._rows
         taken = self._frames[: len(rows)]
         taken[:, 0] = heard[rows]
         taken[:, 1] = np.where(audible[rows, None], frames[rows], 0)
-        return Block(tick, rows, taken)
+        return Block(tick, rows, taken, np.stack([heard_lags[rows], sent_lags[rows]], axis=1))
 
     def _list(self) -> None:
         self._rows = np.array(sorted(self._ids), np.int64)

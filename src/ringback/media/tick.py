@@ -39,11 +39,12 @@ from ringback.media.model import (
 )
 from ringback.media.playout import SAMPLES, Arena, Players
 from ringback.media.protocol import Play
+from ringback.media.quality import CLOCK
 from ringback.media.receive import Intake
 from ringback.media.rows import BANK, Rows
 from ringback.media.rtp import Batch
 from ringback.media.send import Outgoing, Senders
-from ringback.media.tapline import Block
+from ringback.media.tapline import BLOCKS, Block
 from ringback.media.taps import Taps
 from ringback.media.voices import Voices, mix
 from ringback.media.watch import Watch
@@ -54,6 +55,8 @@ Int64 = npt.NDArray[np.int64]
 
 KEY_MS = {"rfc4733": 20, "inband": 40}
 """What has been heard of a key when it is reported."""
+SECONDS = SAMPLES / CLOCK
+"""Of a frame."""
 PASSED, PASSED_MS, PASSED_GAP_MS = -1, 100, 60
 """The id of keys passed on from a partner, of which nobody is told when they are done; their lengths."""
 ECHO = 0.3
@@ -233,21 +236,38 @@ class Phase:
             return NOTHING
         self._burst[:count] = 0
         audio = self.intake.jitter.read(count)
+        self.intake.moments.pass_frame(count)
+        lags = self.intake.moments.lags(count, self.frame, self.intake.jitter.play[:count] - BLOCKS)
         self._hear(count, audio, now)
         self.voices.shape(audio)
-        self.corner.leave(audio)
+        self.corner.leave(audio, lags)
         frames = self._frames[:count]
         held = self.senders.held(count, self._carried(count))
         audible = self._compose(count, frames, ~held)
         if self._keying:
             self._press_own(frames, audible, held)
-        self.tapped = self.taps.take(self.frame, audio, frames, audible) if self.taps else None
+        self.tapped = None
+        if self.taps:
+            self.tapped = self.taps.take(self.frame, audio, frames, audible, lags, self._sent_lags(count))
         self.frame += 1
         outgoing = self.senders.build(count, frames, audible, held)
         np.copyto(self.watch.comfort[:count], self.intake.comfort[:count])
         for row in self.watch.check(count, now):
             self._miss(row, now)
         return outgoing
+
+    def begin(self, due: float) -> None:
+        """A tick comes that was due then, on the clock of packets' arrivals."""
+        self.intake.epoch = due - self.frame * SECONDS
+
+    def unread(self, row: int) -> list[Block]:
+        """What has come of a row and its next ticks would hear, as blocks of a recording that ends here."""
+        intake, count = self.intake, row + 1
+        heard = self.voices.shaped(row, intake.jitter.waiting(row))
+        lag = intake.moments.lags(count, self.frame, intake.jitter.play[:count])[row]
+        frames = np.stack([heard, np.zeros_like(heard)], axis=1)
+        rows, lags = np.array([row]), np.array([[lag, 0]])
+        return [Block(self.frame + n, rows, frames[n : n + 1], lags) for n in range(len(heard))]
 
     def skip(self, frames: int) -> None:
         """Ticks were missed: what they would have done is left out, so that nothing drifts."""
@@ -345,6 +365,13 @@ class Phase:
         if self._keying:
             carried[list(self._keying)] = False
         return carried
+
+    def _sent_lags(self, count: int) -> Int64:
+        """How many blocks ago what is sent to the rows has left: as soon as it came, where it was relayed."""
+        lags = np.zeros(count, np.int64)
+        rows, behind = self.corner.lags()
+        lags[rows] = behind
+        return np.where(self.senders.carried[:count], lags, 0)
 
     def _compose(self, count: int, frames: Int16, free: Bool) -> Bool:
         """Lay out what is sent to those of rows 0 to `count` that are `free`.

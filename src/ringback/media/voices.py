@@ -43,9 +43,16 @@ class Voices(Rows):
         """Change frames of rows 0 to len(frames) [row, sample] in place. What gets too loud is clipped."""
         for row in self._changed:
             if row < len(frames):
-                frames[row] = (
-                    0 if self.muted[row] else np.clip(frames[row] * self.gain[row], -LOUDEST, LOUDEST)
-                )
+                frames[row] = self.shaped(row, frames[row])
+
+    def shaped(self, row: int, audio: Int16) -> Int16:
+        """Audio of one row."""
+        if self.plain(row):
+            return audio
+        if self.muted[row]:
+            return np.zeros_like(audio)
+        amplified: Int16 = np.clip(audio * self.gain[row], -LOUDEST, LOUDEST).astype(np.int16)
+        return amplified
 
     def _note(self, row: int) -> None:
         if self.muted[row] or self.gain[row] != 1.0:

@@ -112,7 +112,7 @@ class Worker:
         missed = clock.begin(begun)
         if missed:
             self._desk.skip(missed)
-        self._desk.tick(clock.phase, begun)
+        self._desk.tick(clock.phase, begun, clock.due)
         now = time.monotonic()
         clock.end(now - begun)
         if now >= self._pulse:
