@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid5
 
@@ -21,6 +22,7 @@ from ringback.calls.direct import Direct
 from ringback.calls.doorkeeper import Doorkeeper
 from ringback.calls.engine import Engine
 from ringback.calls.enrolment import Enrolment
+from ringback.calls.meter import Meter
 from ringback.calls.placing import Placing
 from ringback.calls.reception import Reception
 from ringback.calls.recording_copy import CopySender
@@ -33,9 +35,10 @@ from ringback.calls.retention import Retention
 from ringback.calls.roster import Roster
 from ringback.calls.services import Services
 from ringback.calls.switchboard import Switchboard
-from ringback.calls.timeline import TimeLine
+from ringback.calls.timeline import SocketMessage, TimeLine
 from ringback.config import ConfigError, Settings
 from ringback.config.tables import DevicesSection, SpeechSection
+from ringback.console.metrics import Metrics
 from ringback.console.page import console_routes
 from ringback.dialects.callapi import CallApi
 from ringback.dialects.jambonz import Jambonz
@@ -70,9 +73,11 @@ from ringback.speech.speaker import Speaker
 from ringback.store.errors import StoreError
 from ringback.store.ids import NAMESPACE
 from ringback.store.store import Store
+from ringback.webhooks.ask import Asker
 from ringback.webhooks.deliver import Deliverer
 from ringback.webhooks.delivery import Delivery
 from ringback.webhooks.outbox import StoreOutbox
+from ringback.webhooks.retry import Outcome
 
 _EXPIRE_SECONDS = 30.0
 _PRUNE_SECONDS = 600.0
@@ -93,6 +98,8 @@ class Server:
         self._registrar = _registrar(settings.devices)
         self.limits = Limits(time.monotonic)
         self.gateways = Gateways(time.monotonic)
+        self.meter = Meter()
+        self.metrics = Metrics(self)
         self._policy = settings.address_policy()
         self._reach = Reach(self._policy, self.directory, self._registrar)
         self._reception: Reception | None = None
@@ -153,6 +160,8 @@ class Server:
         self._stack.callback(self.carriers.close)
         self.carriers.apply(self.directory.all(Trunk))
         self.endpoint.refuse_new(None)
+        self.metrics.start()
+        self._stack.callback(self.metrics.close)
         routes = [route for dialect in dialects for route in dialect.routes()]
         await self.web.serve(Starlette(routes=[*console_routes(self), *routes]))
         self.running = Running(http=self.http_url, sip=tuple(self.sip), source=settings.source)
@@ -184,7 +193,7 @@ class Server:
 
     def _open_delivery(self, http: HttpPool) -> None:
         self.deliverer = Deliverer(
-            http, StoreOutbox(self.store), keys=self._signing_key, on_result=self.time_line.delivered
+            http, StoreOutbox(self.store), keys=self._signing_key, on_result=self._delivered
         )
         self._stack.push_async_callback(self.deliverer.stop)
 
@@ -227,6 +236,7 @@ class Server:
             placing=self._placing(),
             archive=self._archive(http, data),
             limits=self.limits,
+            meter=self.meter,
             advertise=self.settings.server.advertised[0],
             max_call_seconds=self.settings.calls.max_call_seconds,
         )
@@ -279,7 +289,8 @@ class Server:
             instance=uuid5(NAMESPACE, str(data.resolve())).hex,
             sip_address=join_host_port(host, port),
             registered=self._contacts,
-            on_message=self.time_line.messaged,
+            on_message=self._messaged,
+            on_asked=self.meter.asked,
         )
         return Laml(services), Jambonz(services), CallApi(services)
 
@@ -301,7 +312,7 @@ class Server:
         return Doorkeeper(
             self.directory,
             Failures(time.monotonic, burst=devices.failures, per_minute=devices.failures_per_minute),
-            JambonzAuthenticator(http),
+            JambonzAuthenticator(Asker(http, on_asked=partial(self.meter.asked, Jambonz.name))),
             algorithms=self.settings.server.digest_algorithms,
         )
 
@@ -354,6 +365,16 @@ class Server:
         """The devices that are registered, contact by contact."""
         return self._enrolment.registered() if self._enrolment is not None else []
 
+    @property
+    def registrations(self) -> tuple[int, int]:
+        """How many devices are registered, with how many contacts."""
+        return self._registrar.size
+
+    @property
+    def accepts_calls(self) -> bool:
+        """Whether new calls are taken."""
+        return self.store.healthy and not self.switchboard.closing
+
     def _repeat(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         """Do something every so often, until the server stops."""
 
@@ -377,6 +398,14 @@ class Server:
     def _registering(self, request: IncomingRequest) -> None:
         if self._enrolment is not None:
             self._enrolment.register(request)
+
+    def _delivered(self, delivery: Delivery, outcome: Outcome) -> None:
+        self.time_line.delivered(delivery, outcome)
+        self.meter.delivered(outcome)
+
+    def _messaged(self, message: SocketMessage) -> None:
+        self.time_line.messaged(message)
+        self.meter.messaged(message)
 
     def _signing_key(self, delivery: Delivery) -> str:
         account = self.directory.account(UUID(delivery.account_id))

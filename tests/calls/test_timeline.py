@@ -145,14 +145,14 @@ async def test_messages_over_a_socket_are_webhooks_and_callbacks(watched: Watche
     with watched.time_line.listening(watched.lines.append):
         watched.time_line.messaged(
             SocketMessage(
-                call_id="the call", url=url, kind="webhook", name="verb:hook /menu",
+                call_id="the call", dialect="jambonz", url=url, kind="webhook", name="verb:hook /menu",
                 data={"digits": "1"}, result="ack",
                 elapsed_ms=12.3, answer=[{"verb": "play", "url": "x" * 9000, "actionHook": hook}],
             )
         )  # fmt: skip
         watched.time_line.messaged(
             SocketMessage(
-                call_id="the call", url=url, kind="callback", name="call:status",
+                call_id="the call", dialect="jambonz", url=url, kind="callback", name="call:status",
                 data={"call_status": "ringing", "hook": hook}, result="sent",
             )
         )  # fmt: skip

@@ -70,14 +70,11 @@ class Sipp:
         host: str = "127.0.0.1",
         replace: tuple[str, str] = ("", ""),
         transport: str = "udp",
-        scene: str = "",
-        port: int = 0,
     ) -> None:
-        """`replace`: a text of the scenario, and what stands there this time. `scene`: the scenario itself,
-        where it is no file."""
-        self.port = port or free_port(host)
+        """`replace`: a text of the scenario, and what stands there this time."""
+        self.port = _free_port(host)
         self._transport = transport
-        self._scenario = scene or (SCENARIOS / f"{scenario}.xml").read_text().replace(*replace)
+        self._scenario = (SCENARIOS / f"{scenario}.xml").read_text().replace(*replace)
         self._host = host
         self._directory = directory / f"{scenario}-{self.port}"
         self._process: asyncio.subprocess.Process | None = None
@@ -86,16 +83,6 @@ class Sipp:
     def uri(self) -> str:
         """Where it is called."""
         return f"sip:callee@{self._host}:{self.port};transport={self._transport}"
-
-    @property
-    def seen(self) -> tuple[Seen, ...]:
-        """What it has sent and received so far."""
-        return tuple(_read(self._directory / "messages"))
-
-    @property
-    def running(self) -> bool:
-        """Whether its scenario goes on."""
-        return self._process is not None and self._process.returncode is None
 
     async def start(self, *arguments: str) -> None:
         """Start it."""
@@ -106,7 +93,7 @@ class Sipp:
         self._process = await asyncio.create_subprocess_exec(
             SIPP,
             *("-sf", "scenario.xml", "-nostdin", "-m", "1"),
-            *("-i", self._host, "-mi", self._host, "-p", str(self.port), "-mp", str(free_port(self._host))),
+            *("-i", self._host, "-mi", self._host, "-p", str(self.port), "-mp", str(_free_port(self._host))),
             *("-trace_msg", "-message_file", "messages", "-trace_err", "-error_file", "errors"),
             *("-timeout", f"{_TIMEOUT}s", "-timeout_error"),
             *("-t", "t1" if self._transport == "tcp" else "u1", *arguments),
@@ -119,7 +106,7 @@ class Sipp:
         """Wait for the end of the scenario."""
         assert self._process is not None
         output, _ = await asyncio.wait_for(self._process.communicate(), _TIMEOUT + 5)
-        seen = self.seen
+        seen = tuple(_read(self._directory / "messages"))
         if self._process.returncode == 0:
             return Finished("", seen)
         said = self._directory / "errors"
@@ -161,16 +148,10 @@ async def call_with_sipp(
 
 @asynccontextmanager
 async def answering_sipp(
-    scenario: str,
-    directory: Path,
-    replace: tuple[str, str] = ("", ""),
-    transport: str = "udp",
-    *,
-    scene: str = "",
-    port: int = 0,
+    scenario: str, directory: Path, replace: tuple[str, str] = ("", ""), transport: str = "udp"
 ) -> AsyncIterator[Sipp]:
     """SIPp that waits for a call, ready to take it."""
-    sipp = Sipp(scenario, directory, replace=replace, transport=transport, scene=scene, port=port)
+    sipp = Sipp(scenario, directory, replace=replace, transport=transport)
     try:
         await sipp.start()
         await sipp.listening()
@@ -179,7 +160,7 @@ async def answering_sipp(
         await sipp.stop()
 
 
-def free_port(host: str) -> int:
+def _free_port(host: str) -> int:
     """An even UDP port that nobody holds."""
     while True:
         with _socket("udp", host) as probe:

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from ringback.calls.amd import TOLD_LATE_MS, Detector, Finding
 from ringback.calls.events import AnswererDetected
-from ringback.calls.status import EndedBy
-from ringback.calls.verbs import HangUp
 from ringback.calls.waiting import first_of
 from ringback.media.model import SpeechDetection, SpeechStarted, SpeechStopped, ToneEnded, ToneStarted
 
@@ -58,10 +56,8 @@ async def at_answer(call: Call, wanted: MachineDetection | None) -> None:
         return
     if wanted.asynchronous:
         detect_beside(call, wanted)
-        return
-    await detect(call, wanted)
-    if wanted.people_only and call.record.answered_by not in (None, "human", "unknown"):
-        call.drop(HangUp(cause="a machine answered"), EndedBy.SERVER)
+    else:
+        await detect(call, wanted)
 
 
 async def _next(call: Call, sounds: asyncio.Queue[Sound], patience: float) -> Sound | None:

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ringback.calls.meter import Meter
 from ringback.routing.limits import Limits
 
 if TYPE_CHECKING:
@@ -39,5 +40,7 @@ class Engine:
     max_call_seconds: float = 14400.0
     limits: Limits = field(default_factory=lambda: Limits(time.monotonic))
     """How many calls accounts and trunks have."""
+    meter: Meter = field(default_factory=Meter)
+    """Counts what happens."""
     dialects: dict[str, Dialect] = field(default_factory=dict)
     """By name; filled once they are there, as they are made with what calls need."""

@@ -80,6 +80,7 @@ class CallLog:
             StoreError: `new_call` and the store takes no new calls.
         """
         at = at or utcnow()
+        self._engine.meter.happened(self.record, event, at)
         self.record = apply(self.record, event, at)
         due = self._due(event, application)
         self._sequence += 1

@@ -41,6 +41,10 @@ class CallQueue:
         self._timer: asyncio.TimerHandle | None = None
         limits.on_free = self._look
 
+    def __len__(self) -> int:
+        """How many calls wait."""
+        return sum(map(len, self._queues.values()))
+
     def waiting(self, account_id: UUID) -> int:
         """How many calls of an account wait."""
         return len(self._queues.get(account_id, ()))

@@ -234,6 +234,7 @@ class Reception:
         """Say why, where people look; the caller learns the code only."""
         logger.warning("call %s from %s is refused: %s", session.call_id, session.source, refused.reason)
         self._engine.time_line.refused(str(session.source), refused.status, refused.reason)
+        self._engine.meter.refused(refused.status)
         session.reject(refused.status, refused.words or None, headers)
 
 

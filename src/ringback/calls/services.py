@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
+
+from ringback.webhooks.ask import Asker
 
 if TYPE_CHECKING:
     from ringback.calls.control import Calls, Recordings
@@ -34,3 +37,9 @@ class Services:
     """The live contacts of a device, the preferred one first."""
     on_message: Callable[[SocketMessage], None] | None = None
     """Told of every message over an application's socket, for the call's time line."""
+    on_asked: Callable[[str, bool, float], None] = lambda dialect, ok, seconds: None
+    """Told how each question to an application went; see `ringback.webhooks.ask.OnAsked`."""
+
+    def asker(self, dialect: str) -> Asker:
+        """What a dialect asks applications with."""
+        return Asker(self.http, on_asked=partial(self.on_asked, dialect))

@@ -52,15 +52,18 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 class SocketMessage(msgspec.Struct, frozen=True, kw_only=True):
     """A message between us and an application over its WebSocket, and what came of it.
 
-    `webhook` is what the application answers or orders, `callback` what it is only told.
+    `webhook` is what the application answers or orders, `callback` what it is only told. `ok`: it was
+    answered, or sent.
     """
 
     call_id: str
+    dialect: str
     kind: Literal["webhook", "callback"]
     name: str
     url: str
     data: Any
     result: str = ""
+    ok: bool = True
     elapsed_ms: float | None = None
     answer: Any = None
 

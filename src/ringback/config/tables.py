@@ -32,6 +32,7 @@ class ServerSection(msgspec.Struct, frozen=True, kw_only=True):
     data: str = "ringback-data"
     database: str = "sqlite"
     media_workers: int = 1
+    metrics_token: str = ""  # lets in whoever asks for /metrics from elsewhere, as a bearer token
 
     @property
     def http_address(self) -> tuple[str, int]:

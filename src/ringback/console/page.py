@@ -1,8 +1,9 @@
-"""`/` and `/health`: accounts, numbers, the last calls and their time lines, as plain HTML.
+"""`/`, `/health` and `/metrics`: accounts, numbers, the last calls and their time lines, as plain HTML.
 
 Served to everyone on this machine while HTTP and HTTPS are bound to loopback (and asked for under a loopback
 name, so that no web page elsewhere can read it through a name of its own); otherwise an account's SID and
-token are asked for, and only that account is shown.
+token are asked for, and only that account is shown. `/health` answers everybody; `/metrics`, which tells of
+all accounts, whoever would see all of them on the page, or has `server.metrics_token`.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 def console_routes(server: Server) -> list[Route]:
-    """The page, a call's time line, and the health check."""
+    """The page, a call's time line, the health check, and the metrics."""
     console = Console(server)
     return [
         Route("/", console.guarded(console.overview)),
@@ -46,6 +47,7 @@ def console_routes(server: Server) -> list[Route]:
         Route("/console/devices", console.steering(console.devices)),
         Route("/console/gateways", console.steering(console.gateways)),
         Route("/health", console.health),
+        Route("/metrics", console.metrics),
     ]
 
 
@@ -58,9 +60,10 @@ class Console:
     async def health(self, request: Request) -> Response:
         """200 while calls can be taken, else 503."""
         server = self._server
-        ok = server.store.healthy and not server.switchboard.closing
+        ok = server.accepts_calls
         ticks = [
             {
+                "transport": worker.transport,
                 "legs": worker.legs,
                 "tick_p99_ms": worker.tick_p99_ms,
                 "tick_max_ms": worker.tick_max_ms,
@@ -71,12 +74,30 @@ class Console:
         body = {
             "status": "ok" if ok else "unavailable",
             "calls": server.switchboard.live,
+            "calls_queued": server.switchboard.queued,
             "store": "ok" if server.store.healthy else "failing",
             "callbacks_queued": server.deliverer.queued,
+            "recordings_waiting": server.switchboard.engine.archive.waiting,
             "gateways_down": sum(not gateway["up"] for gateway in self._gateways()),
             "media": ticks,
         }
         return JSONResponse(body, status_code=200 if ok else 503)
+
+    async def metrics(self, request: Request) -> Response:
+        """The metrics, in the format that the Accept header asks for."""
+        if not self._may_measure(request):
+            text = "server.metrics_token as a bearer token, or the only account's SID and token, please.\n"
+            return Response(text, 401, headers={"WWW-Authenticate": 'Basic realm="Ringback"'})
+        body, media_type = await self._server.metrics.exposed(request.headers.get("accept", ""))
+        return Response(body, headers={"Content-Type": media_type})
+
+    def _may_measure(self, request: Request) -> bool:
+        token = self._server.settings.server.metrics_token
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        if token and scheme.lower() == "bearer" and same_secret(given.strip(), token):
+            return True
+        visible = self._visible(request)
+        return visible is not None and len(visible) == len(self._server.directory.all(Account))
 
     def steering(self, work: Callable[[Request], Awaitable[Response]]) -> Handler:
         """For the commands on this machine: they show the key that lies in the data directory."""

@@ -139,6 +139,11 @@ class Registrar:
         live = [b for b in self._bindings.get(username, ()) if b.expires_at > now]
         return tuple(sorted(live, key=lambda b: (-b.q, -b.registered_at)))
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """How many clients and how many contacts are kept; those that ran out, until `expire`."""
+        return len(self._bindings), sum(map(len, self._bindings.values()))
+
     def usernames(self, now: float) -> list[str]:
         """The clients that are registered now."""
         return [name for name in self._bindings if self.lookup(name, now)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import msgspec
 
@@ -73,11 +74,18 @@ class WebhookFailure(Exception):
         self.reply = reply
 
 
+OnAsked = Callable[[bool, float], None]
+"""Told of each question: whether an accepted reply came, and the seconds since its first attempt."""
+
+
 class Asker:
     """Asks over a pool. Holds no state of its own: cookies belong to the call and are passed in."""
 
-    def __init__(self, http: HttpPool, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, http: HttpPool, *, clock: Clock | None = None, on_asked: OnAsked | None = None
+    ) -> None:
         self._http = http
+        self._on_asked = on_asked
         self._clock = clock if clock is not None else SystemClock()
 
     async def ask(self, request: WebhookRequest, cookies: Cookies | None = None) -> WebhookReply:
@@ -94,7 +102,17 @@ class Asker:
             query_to_body=request.query_to_body,
             hash_body=request.hash_body,
         )
-        return await self._attempts(request, rendered, policy, cookies)
+        try:
+            reply = await self._attempts(request, rendered, policy, cookies)
+        except WebhookFailure as failure:
+            self._asked(False, failure.elapsed_ms)
+            raise
+        self._asked(True, reply.elapsed_ms)
+        return reply
+
+    def _asked(self, ok: bool, milliseconds: float) -> None:
+        if self._on_asked is not None:
+            self._on_asked(ok, milliseconds / 1000)
 
     async def _attempts(
         self, request: WebhookRequest, rendered: Rendered, policy: FetchPolicy, cookies: Cookies | None

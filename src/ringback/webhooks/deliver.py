@@ -14,6 +14,8 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
+import msgspec
+
 from ringback.net.clock import Clock, SystemClock
 from ringback.net.http import HttpPool
 from ringback.webhooks.ask import effective_policy
@@ -30,7 +32,8 @@ class Deliverer:
     """Sends deliveries until each is delivered or given up.
 
     `on_result` is called after every attempt: `outcome.attempts` counts them, `outcome.delivered` tells
-    success. `keys` gives the signing key of a delivery at the moment of sending.
+    success, `outcome.given_up` that it was the last. `keys` gives the signing key of a delivery at the
+    moment of sending.
     """
 
     def __init__(
@@ -170,6 +173,7 @@ class Deliverer:
                 delay = None
                 await self._outbox.mark_delivered(delivery.id, attempts=attempt, http_status=outcome.status)
             elif delay is None:
+                outcome = msgspec.structs.replace(outcome, given_up=True)
                 await self._outbox.mark_failed(
                     delivery.id, outcome.message, attempts=attempt, http_status=outcome.status
                 )

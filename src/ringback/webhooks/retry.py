@@ -19,6 +19,8 @@ class Outcome(msgspec.Struct, frozen=True):
     attempts: int = 1
     elapsed_ms: float = 0.0
     delivered: bool = False
+    given_up: bool = False
+    """No attempt follows."""
 
 
 def category(kind: FailureKind | None, status: int | None) -> RetryOn | None:

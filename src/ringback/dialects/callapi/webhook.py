@@ -44,7 +44,7 @@ from ringback.dialects.callapi.sids import own_headers
 from ringback.dialects.callapi.words import event_word
 from ringback.net.cookies import Cookies
 from ringback.routing.directory import Account
-from ringback.webhooks.ask import Asker, WebhookFailure, WebhookRequest
+from ringback.webhooks.ask import WebhookFailure, WebhookRequest
 from ringback.webhooks.delivery import CALLBACK_POLICY, Delivery
 from ringback.webhooks.policy import FetchPolicy, RetryPolicy
 
@@ -81,7 +81,7 @@ class CallApiApplication:
         self._services = services
         self._here = Here(services.instance, services.public_url)
         self._account = account
-        self._asker = Asker(services.http)
+        self._asker = services.asker(DIALECT)
         self._cookies = Cookies()
         self._fallback = settings.fallback
         self._first = new

@@ -14,7 +14,6 @@ from ringback.dialects.jambonz.asking import HttpConversation
 from ringback.dialects.jambonz.errors import HookFailed
 from ringback.dialects.jambonz.payload import Payload
 from ringback.dialects.jambonz.session import is_absolute
-from ringback.net.http import HttpPool
 from ringback.routing.directory import Account
 from ringback.webhooks.ask import Asker
 
@@ -24,8 +23,8 @@ _DAY = 86_400.0
 class JambonzAuthenticator:
     """`ringback.calls.doorkeeper.DeviceAuthenticator` over HTTP."""
 
-    def __init__(self, http: HttpPool) -> None:
-        self._asker = Asker(http)
+    def __init__(self, asker: Asker) -> None:
+        self._asker = asker
 
     async def judge(self, account: Account, attempt: Attempt) -> Admitted | Denied:
         """Ask; what is no plain yes is a no."""

@@ -181,7 +181,7 @@ class Line:
         except HookFailed as failure:
             log.info("call %s: no status socket: %s", self._call_sid, failure.message)
             while self._waiting:
-                self._report_told(self._waiting.popleft(), failure.message)
+                self._report_told(self._waiting.popleft(), failure.message, ok=False)
             self._idle.set()
             return
         await self._serve(socket)
@@ -321,22 +321,22 @@ class Line:
             answer = await asking
         except HookFailed as failure:
             elapsed = (time.monotonic() - began) * 1000
-            self._report("webhook", name, data, result=failure.message, elapsed_ms=elapsed)
+            self._report("webhook", name, data, result=failure.message, ok=False, elapsed_ms=elapsed)
             raise
         elapsed = (time.monotonic() - began) * 1000
         self._report("webhook", name, data, result="ack", elapsed_ms=elapsed, answer=answer)
         return answer
 
-    def _report_told(self, message: _Waiting, result: str) -> None:
+    def _report_told(self, message: _Waiting, result: str, *, ok: bool = True) -> None:
         if message.told is not None:
             name, data = message.told
-            self._report("callback", name, data, result=result)
+            self._report("callback", name, data, result=result, ok=ok)
 
     def _report(self, kind: Literal["webhook", "callback"], name: str, data: Any, **result: Any) -> None:
         if self._on_message is not None:
             url = self.hook.url
             message = SocketMessage(
-                call_id=self._call_sid, kind=kind, name=name, url=url, data=data, **result
+                call_id=self._call_sid, dialect="jambonz", kind=kind, name=name, url=url, data=data, **result
             )
             self._on_message(message)
 

@@ -22,7 +22,6 @@ _NAMES = {
     "SendDigits": "dtmf",
     "SendRequest": "sip:request",
     "Tag": "tag",
-    "Transfer": "transfer",
 }
 
 

@@ -43,7 +43,6 @@ from ringback.dialects.jambonz.setup import Setup
 from ringback.dialects.jambonz.sids import spell
 from ringback.dialects.jambonz.telling import Teller
 from ringback.net.guard import same_origin
-from ringback.webhooks.ask import Asker
 
 if TYPE_CHECKING:
     from ringback.calls.services import Services
@@ -85,7 +84,7 @@ class JambonzApplication:
         self._confirming = False
         self._bridged = False
         self._inquiries: Inquiries | None = None
-        http = HttpConversation(Asker(services.http), account.webhook_secret)
+        http = HttpConversation(services.asker(self.dialect), account.webhook_secret)
         shared = parent._lines if parent is not None else None
         self._lines: Lines = Lines(services, self, http, setup.call_hook, timing=timing, parent=shared)
         self._teller = Teller(account, self._lines, services.public_url)

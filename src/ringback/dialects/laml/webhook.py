@@ -25,7 +25,7 @@ from ringback.dialects.laml.settings import Settings, credentials
 from ringback.net.cookies import Cookies
 from ringback.net.url import BadUrl, target
 from ringback.routing.directory import Account
-from ringback.webhooks.ask import Asker, WebhookFailure, WebhookReply, WebhookRequest
+from ringback.webhooks.ask import WebhookFailure, WebhookReply, WebhookRequest
 from ringback.webhooks.delivery import Delivery
 from ringback.webhooks.render import append_query
 
@@ -42,7 +42,7 @@ class LamlApplication:
         self._services = services
         self._profile = profile_named(settings.profile)
         self._account = account
-        self._asker = Asker(services.http)
+        self._asker = services.asker("laml")
         self._cookies = Cookies()
         self._remarks = tuple(remarks)  # told with the first document
         self._callbacks = Callbacks(self._profile, services.public_url)

@@ -1,0 +1,36 @@
+"""How long the event loop lets what is due wait: the sign of a machine that is too small or too busy."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+EVERY = 0.05
+"""Seconds between two samples."""
+
+
+class LoopLag:
+    """Asks the running loop to come back, again and again, and tells how many seconds late it did."""
+
+    def __init__(self, observe: Callable[[float], None], *, every: float = EVERY) -> None:
+        self._observe = observe
+        self._every = every
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Sample from now on."""
+        # Not the loop's own clock: some loops read it once a turn, which hides what the turn took.
+        self._due = time.monotonic() + self._every
+        self._timer = asyncio.get_running_loop().call_later(self._every, self._sample)
+
+    def close(self) -> None:
+        """Sample no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _sample(self) -> None:
+        self._observe(max(0.0, time.monotonic() - self._due))
+        self.start()

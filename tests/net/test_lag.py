@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import asyncio
+import time
+
+from ringback.net.lag import LoopLag
+
+
+async def test_a_loop_that_is_held_up_is_seen() -> None:
+    seen: asyncio.Queue[float] = asyncio.Queue()
+    lag = LoopLag(seen.put_nowait, every=0.001)
+    lag.start()
+    time.sleep(0.1)  # noqa: ASYNC251 - to hold up the loop is what this is about
+    assert await seen.get() >= 0.09
+    await seen.get()
+    lag.close()
+
+
+async def test_closed_it_leaves_no_timer() -> None:
+    seen: list[float] = []
+    lag = LoopLag(seen.append, every=0.001)
+    lag.close()
+    lag.start()
+    lag.close()
+    await asyncio.sleep(0.01)
+    assert seen == []
