@@ -48,7 +48,7 @@ from ringback.media.plane import MediaPlane
 from ringback.net.clock import utcnow
 from ringback.net.http import HttpPool
 from ringback.net.own import own_address
-from ringback.reloading import RELOADED, Changes, planned
+from ringback.reloading import RELOADED, Changes, Plan, planned
 from ringback.routing.bindings import StoredBindings
 from ringback.routing.carriers import Carriers
 from ringback.routing.directory import Directory, Trunk
@@ -93,6 +93,7 @@ class Server:
         """`reread` reads the configuration once more, for `reload`; it raises ConfigError."""
         self.settings = settings
         self._reread = reread
+        self._reloading = asyncio.Lock()
         self.directory: Directory = settings.directory()
         self._stack = contextlib.AsyncExitStack()
         self._registrar = _registrar(settings.devices)
@@ -344,7 +345,11 @@ class Server:
         """Take over the configuration as it is now; raises ConfigError, and then nothing changes."""
         if self._reread is None:
             raise ConfigError(["this server has no configuration to read again"])
-        plan = planned(self.directory, self.settings, await asyncio.to_thread(self._reread))
+        async with self._reloading:  # what the one before made of it is what the next one changes
+            read = await asyncio.to_thread(self._reread)
+            return self._take_over(planned(self.directory, self.settings, read))
+
+    def _take_over(self, plan: Plan) -> Changes:
         for username in plan.signed_off:
             if self._enrolment is not None:
                 self._enrolment.forget(username)

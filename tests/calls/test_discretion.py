@@ -47,6 +47,9 @@ def test_lines_with_credentials_are_emptied(line: str, shown: str) -> None:
         ),
         (r'{"url":"http:\/\/bob:s3cret@a\/b"}', r'{"url":"http:\/\/a\/b"}'),
         ("calling sip:bob@host, mail a@b", "calling sip:bob@host, mail a@b"),
+        ("<Sip>sip:bob:s3cret@host;a=b</Sip>", "<Sip>sip:bob@host;a=b</Sip>"),
+        ("To: <sips:bob:s3cret@host>", "To: <sips:bob@host>"),
+        ("sip:host:5060 and a@b", "sip:host:5060 and a@b"),
         ("'http://app.example' and bob@b", "'http://app.example' and bob@b"),
     ],
 )
@@ -57,6 +60,8 @@ def test_urls_are_shown_without_credentials(text: str, seen: str) -> None:
 def test_passwords_in_a_document_are_not_shown() -> None:
     document = r'[{"url": "/x", "username": "bob", "password" : "s3\"cret", "text": "password"}]'
     assert document_shown(document) == document.replace(r"s3\"cret", "(removed)")
+    markup = """<Sip username="bob" password='s3 "cret'>sip:a@b</Sip>"""
+    assert document_shown(markup) == '<Sip username="bob" password="(removed)">sip:a@b</Sip>'
 
 
 HOOK = verbs.Hook(url="http://bob:s3cret@app.example/a", username="bob", password="s3cret")
@@ -69,6 +74,18 @@ HOOK = verbs.Hook(url="http://bob:s3cret@app.example/a", username="bob", passwor
         events.VerbStarted(verb=verbs.Redirect(hook=HOOK, status_hook=HOOK)),
         events.VerbStarted(
             verb=verbs.Gather(prompts=(verbs.Play(clips=(verbs.Clip(HOOK.url),)),), action=HOOK)
+        ),
+        events.VerbStarted(
+            verb=verbs.Dial(
+                callees=(
+                    verbs.Callee(
+                        target=verbs.Target(
+                            kind="sip", address="sip:a:s3cret@app.example", username="bob", password="s3cret"
+                        ),
+                        shown="sip:a:s3cret@app.example",
+                    ),
+                )
+            )
         ),
         events.VerbEnded(verb="Play", outcome=Outcome(error=f"{HOOK.url} answered with status 404")),
         events.CallControlled(what="redirect", detail={"url": HOOK.url}),

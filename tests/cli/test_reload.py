@@ -14,8 +14,8 @@ from tests.cli.conftest import Command
 
 from ringback.cli.devices import devices
 from ringback.cli.reload import reload
-from ringback.config import load
-from ringback.routing.directory import Trunk
+from ringback.config import Settings, load
+from ringback.routing.directory import Number, Trunk
 from ringback.running import running_server
 from ringback.testing.kit import NUMBER, RunningServer, WebApp
 from ringback.testing.softphone import CallFailed
@@ -90,6 +90,20 @@ async def test_a_bad_file_changes_nothing_and_says_why(
         assert reply.status == 422
         assert any(said in problem for problem in (await reply.json())["problems"])
     assert server.directory.everything() == before
+
+
+async def test_two_at_once_come_one_after_the_other(config: Path) -> None:
+    """What the first one added and the second one's file lacks is gone again."""
+    original = await asyncio.to_thread(config.read_text)
+    files = ["+14155550171", "+14155550172"]
+
+    def reread() -> Settings:
+        config.write_text(original.replace(NUMBER, files.pop(0)))
+        return load(config)
+
+    async with RunningServer(load(config), reread) as server:
+        await asyncio.gather(server.reload(), server.reload())
+        assert [number.number for number in server.directory.all(Number)] == ["+14155550172"]
 
 
 async def test_only_those_who_may_read_the_data_steer_the_server(server: RunningServer) -> None:

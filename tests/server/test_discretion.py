@@ -1,15 +1,19 @@
-"""Credentials in an application's URLs reach the application only: not the log, the trace, the page."""
+"""Credentials in an application's URLs, and those of SIP targets, reach only whom they are for: not the log, the
+trace, the page."""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import aiohttp
 import msgspec
+import pytest
 
 from ringback.calls.timeline import Line, lines_of
 from ringback.store.records import CallFilter
 from ringback.testing.kit import NUMBER, RunningServer, WebApp
+from ringback.testing.softphone import Softphone
 
 
 async def test_credentials_in_urls_stay_between_us_and_the_application(data: Path) -> None:
@@ -40,3 +44,41 @@ async def test_credentials_in_urls_stay_between_us_and_the_application(data: Pat
     for seen in (shown, msgspec.json.encode(lines).decode(), msgspec.json.encode(heard).decode()):
         assert "s3cret" not in seen
         assert "bob" not in seen
+
+
+def files_with(data: Path, text: bytes) -> list[str]:
+    """The files of a data directory that hold this."""
+    files = [path for path in data.rglob("*") if path.is_file()]
+    return [path.name for path in files if text in path.read_bytes()]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "document"),
+    [
+        ("laml", "<Response><Dial><Sip username='bob' password='s3cret'>{}</Sip></Dial></Response>"),
+        ("callapi", "<Response><Dial><Sip username='bob' password='s3cret'>{}</Sip></Dial></Response>"),
+        (
+            "jambonz",
+            '[{{"verb": "dial", "target": [{{"type": "sip", "sipUri": "{}",'
+            ' "auth": {{"username": "bob", "password": "s3cret"}}}}]}}]',
+        ),
+    ],
+)
+async def test_passwords_of_sip_targets_are_kept_nowhere(data: Path, dialect: str, document: str) -> None:
+    """Neither what stands beside the URI nor what stands in it."""
+    async with WebApp() as app, Softphone("bob", server="127.0.0.1:9") as bob:
+        uri = f"sip:bob:s3cret@{bob.listening.partition(':')[2]}"
+        text = document.format(uri)
+        app.reply("/voice", msgspec.json.decode(text) if dialect == "jambonz" else text)
+        async with RunningServer(app.settings(dialect, data)) as server:
+            async with server.phone("+14155559999", "") as phone:
+                call = await phone.call(NUMBER)
+                invited = await bob.incoming(10)
+                assert "s3cret" not in str(invited.session.request.uri)
+                invited.reject(486)
+                await call.ended(10)
+            await server.settled()
+            told = [asked.body for asked in app.asked]
+    assert not any(b"s3cret" in body for body in told)
+    assert await asyncio.to_thread(files_with, data, NUMBER.encode())
+    assert not await asyncio.to_thread(files_with, data, b"s3cret")

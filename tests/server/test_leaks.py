@@ -22,8 +22,8 @@ from ringback.testing.kit import RunningServer, WebApp
 from ringback.testing.softphone import CallFailed, Softphone
 
 CALLS, AT_ONCE = 200, 40
-POOL = CALLS // 10
-"""Kept connections may differ by so many; what every tenth call leaves behind would show."""
+POOL = CALLS // 4
+"""Kept connections may differ by so many; what every fourth call leaves behind would show."""
 
 
 def descriptors() -> int:

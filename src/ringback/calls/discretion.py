@@ -28,7 +28,9 @@ from ringback.calls.events import (
 _CREDENTIALS = frozenset({"authorization", "proxy-authorization"})
 _LINES = re.compile(r"(?im)^((?:proxy-)?authorization[ \t]*:)[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*")
 _USERINFO = re.compile(r"""(://|:\\/\\/)[^\s/?#"'<>]*@""")  # JSON may write its slashes as \/
-_PASSWORD = re.compile(r'("password"\s*:\s*")(?:[^"\\]|\\.)*"')
+_SIP_PASSWORD = re.compile(r"""(?i)\b(sips?:[^\s:@;?<>"'&]+):[^\s@<>"'&]*@""")
+_JSON_PASSWORD = re.compile(r'("password"\s*:\s*")(?:[^"\\]|\\.)*"')
+_XML_PASSWORD = re.compile(r"""(?i)(\bpassword\s*=\s*)(?:"[^"]*"|'[^']*')""")
 _HIDDEN_KEYS = frozenset({"username", "password"})
 
 _OF_APPLICATIONS = (
@@ -57,21 +59,25 @@ def redacted(message: str) -> str:
 
 
 def without_userinfo(text: str) -> str:
-    """A URL, or a text with URLs in it, without their `user:password@` (RFC 3986 section 3.2.1)."""
-    return _USERINFO.sub(r"\1", text)
+    """A URL, or a text with URLs in it, without their `user:password@` (RFC 3986 section 3.2.1).
+
+    Of SIP URIs only the password goes: who is called is no secret.
+    """
+    return _SIP_PASSWORD.sub(r"\1@", _USERINFO.sub(r"\1", text))
 
 
 def document_shown(text: str) -> str:
-    """A document as people see it: no credentials in its URLs, no passwords in its JSON."""
-    return _PASSWORD.sub(r'\1(removed)"', without_userinfo(text))
+    """A document as people see it: no credentials in its URLs, no passwords in its JSON or XML."""
+    text = _JSON_PASSWORD.sub(r'\1(removed)"', without_userinfo(text))
+    return _XML_PASSWORD.sub(r'\1"(removed)"', text)
 
 
 def shown(value: Any) -> Any:
-    """JSON-like data as people see it: no credentials in URLs, nor those that a hook has beside its URL."""
+    """JSON-like data as people see it: no credentials in URLs, nor those that a hook or a target has."""
     if isinstance(value, str):
         return without_userinfo(value)
     if isinstance(value, dict):
-        hides = "url" in value
+        hides = "url" in value or "password" in value
         return {key: None if hides and key in _HIDDEN_KEYS else shown(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [shown(item) for item in value]

@@ -12,6 +12,7 @@ import msgspec
 from ringback.calls.application import Application
 from ringback.calls.branches import Branches, Way
 from ringback.calls.control import CallerNotOwned, Overloaded, Unroutable
+from ringback.calls.discretion import without_userinfo
 from ringback.calls.ending import Ending
 from ringback.calls.events import CallInitiated, CallRequested, CallRerouted
 from ringback.calls.leg import HeaderList
@@ -27,6 +28,7 @@ from ringback.routing.inbound import Answering, Called, Connecting, Device, Refu
 from ringback.routing.limits import Limits, Over, Share
 from ringback.routing.outbound import Destination, Route, Routed, Surroundings, is_local, route_call
 from ringback.routing.outbound import Unroutable as NoRoute
+from ringback.sip.errors import SipParseError
 from ringback.sip.events import Failed, SessionEvent
 from ringback.sip.outbound import OutboundCall
 from ringback.sip.uri import NameAddr, Uri
@@ -92,6 +94,7 @@ class Placing:
 
         Raises Unroutable.
         """
+        target = _without_password(target)
         wanted = Destination(
             to=f"client:{target.address}" if target.kind == "client" else target.address,
             caller_id=caller_id,
@@ -126,7 +129,7 @@ class Placing:
             created_at=now,
             updated_at=now,
             application_state=dict(application.state()),
-            **known,
+            **{**known, "to": without_userinfo(known["to"])},
         )
 
     def share(self, account_id: UUID, routed: Routed) -> Share | Over:
@@ -233,6 +236,25 @@ def _merged(ours: HeaderList, wanted: HeaderList) -> list[tuple[str, str]]:
     """The header fields of an INVITE; what the application wants said wins."""
     said = {name.lower() for name, _ in wanted}
     return [*(field for field in ours if field[0].lower() not in said), *wanted]
+
+
+def _without_password(target: Target) -> Target:
+    """A password in a SIP URI answers a challenge; on the way there it would be read by everybody."""
+    text = target.address
+    if target.kind != "sip" or ":" not in text.partition("@")[0].partition(":")[2]:
+        return target
+    try:
+        uri = Uri.parse(text)
+    except SipParseError:
+        return target
+    if uri.password is None:
+        return target
+    return msgspec.structs.replace(
+        target,
+        address=str(uri.with_(password=None)),
+        username=target.username or uri.user,
+        password=target.password or uri.password,
+    )
 
 
 def begin(call: Call) -> None:

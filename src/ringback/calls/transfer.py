@@ -15,7 +15,7 @@ import msgspec
 
 from ringback.calls.application import Application, Document, NewCall, Referred
 from ringback.calls.bridge import Bridge
-from ringback.calls.discretion import without_credentials
+from ringback.calls.discretion import without_credentials, without_userinfo
 from ringback.calls.events import Bridged, CallEvent, ReferReceived, VerbEnded
 from ringback.calls.lease import Lease
 from ringback.calls.status import EndedBy
@@ -120,7 +120,7 @@ class _Asked:
 
     def _answer(self, status: int) -> None:
         self._incoming.reply(status)
-        target = str(self.referral.target)
+        target = without_userinfo(str(self.referral.target))
         self.referrer.append(ReferReceived(refer_to=target, sip_status=status))
 
     def report(self, status: int, reason: str = "") -> None:

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import shutil
 import tempfile
@@ -141,10 +142,12 @@ class MediaPlane:
         self._links: list[WorkerLink | None] = [None] * workers
         self._restarts: set[asyncio.Task[None]] = set()
         self._running = False
+        self._stopping = asyncio.Event()
 
     async def start(self) -> None:
         """Start the workers and wait until each has lent its first ports. Raises MediaUnavailable."""
         self._running = True
+        self._stopping.clear()
         try:
             self._gateway.listen()
             for settings in self._settings:
@@ -156,8 +159,8 @@ class MediaPlane:
     async def stop(self) -> None:
         """End all workers; legs that are still open get `LegLost`."""
         self._running = False
-        for task in self._restarts:
-            task.cancel()
+        self._stopping.set()
+        # One that is just being started is ended as soon as it can be spoken to: cancelled, it would stay.
         await asyncio.gather(*self._restarts, return_exceptions=True)
         await asyncio.gather(*(link.stop() for link in self._links if link is not None))
         self._links = [None] * len(self._links)
@@ -213,8 +216,11 @@ class MediaPlane:
             self._on_worker_lost(number, cause)
 
     async def _relaunch(self, settings: Settings) -> None:
-        while self._running:
-            await asyncio.sleep(RESTART_AFTER)
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), RESTART_AFTER)
+            if not self._running:
+                return
             try:
                 self._links[settings.worker] = await self._launch(settings)
             except MediaUnavailable as error:

@@ -37,11 +37,11 @@ class Here(NamedTuple):
 
 
 def user_part(address: str) -> str:
-    """The user of a SIP address, or the number, without a leading +."""
+    """The user of a SIP address, without a password, or the number, without a leading +."""
     bare = address.strip()
     for scheme in ("sip:", "sips:", "client:"):
         bare = bare.removeprefix(scheme)
-    return bare.partition("@")[0].removeprefix("+")
+    return bare.partition("@")[0].partition(":")[0].removeprefix("+")
 
 
 def voice_fields(
