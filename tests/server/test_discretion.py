@@ -1,5 +1,5 @@
-"""Credentials in an application's URLs, and those of SIP targets, reach only whom they are for: not the log, the
-trace, the page."""
+"""Credentials in an application's URLs, and those of SIP targets, reach only whom they are for: not the log,
+the trace, the page."""
 
 from __future__ import annotations
 
