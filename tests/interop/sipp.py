@@ -70,11 +70,16 @@ class Sipp:
         host: str = "127.0.0.1",
         replace: tuple[str, str] = ("", ""),
         transport: str = "udp",
+        scene: str = "",
+        port: int = 0,
+        calls: int = 1,
     ) -> None:
-        """`replace`: a text of the scenario, and what stands there this time."""
-        self.port = _free_port(host)
+        """`replace`: a text of the scenario, and what stands there this time. `scene`: the scenario itself,
+        where it is no file. `calls`: how often it is gone through."""
+        self.port = port or free_port(host)
         self._transport = transport
-        self._scenario = (SCENARIOS / f"{scenario}.xml").read_text().replace(*replace)
+        self._scenario = scene or (SCENARIOS / f"{scenario}.xml").read_text().replace(*replace)
+        self._calls = calls
         self._host = host
         self._directory = directory / f"{scenario}-{self.port}"
         self._process: asyncio.subprocess.Process | None = None
@@ -84,6 +89,16 @@ class Sipp:
         """Where it is called."""
         return f"sip:callee@{self._host}:{self.port};transport={self._transport}"
 
+    @property
+    def seen(self) -> tuple[Seen, ...]:
+        """What it has sent and received so far."""
+        return tuple(_read(self._directory / "messages"))
+
+    @property
+    def running(self) -> bool:
+        """Whether its scenario goes on."""
+        return self._process is not None and self._process.returncode is None
+
     async def start(self, *arguments: str) -> None:
         """Start it."""
         assert SIPP is not None
@@ -92,8 +107,8 @@ class Sipp:
         (self._directory / "sound.ulaw").write_bytes(_sound())
         self._process = await asyncio.create_subprocess_exec(
             SIPP,
-            *("-sf", "scenario.xml", "-nostdin", "-m", "1"),
-            *("-i", self._host, "-mi", self._host, "-p", str(self.port), "-mp", str(_free_port(self._host))),
+            *("-sf", "scenario.xml", "-nostdin", "-m", str(self._calls)),
+            *("-i", self._host, "-mi", self._host, "-p", str(self.port), "-mp", str(free_port(self._host))),
             *("-trace_msg", "-message_file", "messages", "-trace_err", "-error_file", "errors"),
             *("-timeout", f"{_TIMEOUT}s", "-timeout_error"),
             *("-t", "t1" if self._transport == "tcp" else "u1", *arguments),
@@ -106,7 +121,7 @@ class Sipp:
         """Wait for the end of the scenario."""
         assert self._process is not None
         output, _ = await asyncio.wait_for(self._process.communicate(), _TIMEOUT + 5)
-        seen = tuple(_read(self._directory / "messages"))
+        seen = self.seen
         if self._process.returncode == 0:
             return Finished("", seen)
         said = self._directory / "errors"
@@ -148,10 +163,19 @@ async def call_with_sipp(
 
 @asynccontextmanager
 async def answering_sipp(
-    scenario: str, directory: Path, replace: tuple[str, str] = ("", ""), transport: str = "udp"
+    scenario: str,
+    directory: Path,
+    replace: tuple[str, str] = ("", ""),
+    transport: str = "udp",
+    *,
+    scene: str = "",
+    port: int = 0,
+    calls: int = 1,
 ) -> AsyncIterator[Sipp]:
     """SIPp that waits for a call, ready to take it."""
-    sipp = Sipp(scenario, directory, replace=replace, transport=transport)
+    sipp = Sipp(
+        scenario, directory, replace=replace, transport=transport, scene=scene, port=port, calls=calls
+    )
     try:
         await sipp.start()
         await sipp.listening()
@@ -160,7 +184,7 @@ async def answering_sipp(
         await sipp.stop()
 
 
-def _free_port(host: str) -> int:
+def free_port(host: str) -> int:
     """An even UDP port that nobody holds."""
     while True:
         with _socket("udp", host) as probe:

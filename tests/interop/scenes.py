@@ -1,0 +1,200 @@
+"""Scenarios for SIPp, put together of steps: the far end of a trunk, and callers that say odd things.
+
+A step is a piece of SIPp's XML. A scene that waits at `cue()` goes on when the test says so (`Carrier.cue`),
+so that nothing depends on how long anything takes.
+"""
+
+from __future__ import annotations
+
+from textwrap import dedent, indent
+
+_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE scenario SYSTEM "sipp.dtd">\n'
+_CONTACT = "Contact: <sip:[local_ip]:[local_port];transport=[transport]>"
+_VIA = "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch];rport"
+_TAG = "[pid]s[call_number]"
+CHALLENGE = 'Digest realm="carrier", nonce="f84f1cec41e6cbe5aea9c8e88d359", qop="auth", algorithm=MD5'
+
+
+def scene(*steps: str) -> str:
+    """The scenario of these steps."""
+    text = "".join(steps)
+    if 'assign_to="caller"' in text:
+        text += '<Reference variables="caller,callee,way"/>\n'
+    return f'{_HEAD}<scenario name="scene">\n{text}</scenario>\n'
+
+
+def sdp(port: int, *, codec: str = "0 PCMU", direction: str = "sendrecv", version: int = 1) -> str:
+    """A description of audio at this port; `codec`: payload type and name."""
+    kind, name = codec.split()
+    return dedent(
+        f"""\
+        v=0
+        o=sipp 1 {version} IN IP4 127.0.0.1
+        s=-
+        c=IN IP4 127.0.0.1
+        t=0 0
+        m=audio {port} RTP/AVP {kind} 101
+        a=rtpmap:{kind} {name}/8000
+        a=rtpmap:101 telephone-event/8000
+        a=fmtp:101 0-15
+        a={direction}
+        """
+    )
+
+
+# -- one who is called
+
+
+def invited() -> str:
+    """Wait for the INVITE, and keep what later responses and requests of our own are made of."""
+    return """
+      <recv request="INVITE" rrs="true"><action>
+        <ereg regexp=".*" search_in="hdr" header="From:" check_it="true" assign_to="caller"/>
+        <ereg regexp=".*" search_in="hdr" header="To:" check_it="true" assign_to="callee"/>
+        <ereg regexp=".*" search_in="hdr" header="Via:" check_it="true" assign_to="way"/>
+      </action></recv>
+    """
+
+
+def takes(method: str, *, optional: bool = False) -> str:
+    """Wait for a request; `optional`: one that may come before what follows."""
+    return f'<recv request="{method}"{_optional(optional)}/>\n'
+
+
+def gets(status: int, *, optional: bool = False) -> str:
+    """Wait for a response to a request of our own."""
+    return f'<recv response="{status}"{_optional(optional)}/>\n'
+
+
+def cue() -> str:
+    """Wait until the test says that it goes on."""
+    return takes("MESSAGE")
+
+
+def pause(milliseconds: int) -> str:
+    """Let time pass."""
+    return f'<pause milliseconds="{milliseconds}"/>\n'
+
+
+def says(
+    line: str,
+    *headers: str,
+    body: str = "",
+    tag: str = "",
+    invite: int = 0,
+    known: bool = False,
+    again: bool = False,
+) -> str:
+    """Answer the request that came last, or, with `invite`, the INVITE with that number.
+
+    `tag`: of another fork; `known`: the request had the tag already; `again`: until it is acknowledged.
+    """
+    tagged = "" if known else f";tag={_TAG}{tag}"
+    if invite:
+        about = ["Via:[$way]", "From:[$caller]", f"To:[$callee]{tagged}", f"CSeq: {invite} INVITE"]
+    else:
+        about = ["[last_Via:]", "[last_From:]", f"[last_To:]{tagged}", "[last_CSeq:]"]
+    lines = [f"SIP/2.0 {line}", *about, "Call-ID: [call_id]", _CONTACT, *headers]
+    return _send(lines, body, again=again)
+
+
+def rings(*, body: str = "") -> str:
+    """180, or 183 with a description."""
+    return says("183 Session Progress", body=body) if body else says("180 Ringing")
+
+
+def answers(port: int, *, tag: str = "", invite: int = 0) -> str:
+    """200 with a description, and the ACK for it."""
+    return says("200 OK", body=sdp(port), tag=tag, invite=invite, again=True) + takes("ACK")
+
+
+def is_hung_up_on() -> str:
+    """BYE comes."""
+    return takes("BYE") + says("200 OK", known=True)
+
+
+def is_cancelled(invite: int = 1) -> str:
+    """CANCEL comes, and the INVITE ends with it."""
+    return (
+        takes("CANCEL")
+        + says("200 OK")
+        + says("487 Request Terminated", invite=invite, again=True)
+        + takes("ACK")
+    )
+
+
+def sends(method: str, cseq: int, *headers: str, body: str = "", ack: bool = False) -> str:
+    """A request of our own within the dialog."""
+    lines = [
+        f"{method} [next_url] SIP/2.0",
+        _VIA,
+        "Max-Forwards: 70",
+        f"From:[$callee];tag={_TAG}",
+        "To:[$caller]",
+        "Call-ID: [call_id]",
+        f"CSeq: {cseq} {method}",
+        _CONTACT,
+        *headers,
+    ]
+    return _send(lines, body, again=method != "ACK")
+
+
+def offers(cseq: int, description: str) -> str:
+    """A re-INVITE that is accepted."""
+    return sends("INVITE", cseq, body=description) + gets(100, optional=True) + gets(200) + sends("ACK", cseq)
+
+
+def hangs_up(cseq: int) -> str:
+    """BYE, and its answer."""
+    return sends("BYE", cseq) + gets(200)
+
+
+# -- one who calls
+
+
+def calls(uri: str, *, from_: str, to: str = "", headers: tuple[str, ...] = ()) -> str:
+    """The INVITE that begins a call; `to` is the URI where nothing else is said."""
+    lines = [
+        f"INVITE {uri} SIP/2.0",
+        _VIA,
+        f"From: {from_};tag={_TAG}",
+        f"To: {to or f'<{uri}>'}",
+        "Call-ID: [call_id]",
+        "CSeq: 1 INVITE",
+        _CONTACT,
+        *headers,
+    ]
+    return _send(lines, sdp(9), again=True)
+
+
+def _acknowledges(uri: str) -> str:
+    lines = [f"ACK {uri} SIP/2.0", _VIA, "[last_From:]", "[last_To:]", "Call-ID: [call_id]", "CSeq: 1 ACK"]
+    return _send(lines, "")
+
+
+def is_answered() -> str:
+    """The call is answered."""
+    return _provisional() + '<recv response="200" rrs="true"/>\n' + _acknowledges("[next_url]")
+
+
+def is_refused(status: int) -> str:
+    """The call ends in this."""
+    # SIPp puts the branch of the INVITE where it sees an ACK for such a response.
+    return _provisional() + gets(status) + _acknowledges("sip:refused@[remote_ip]")
+
+
+def _provisional() -> str:
+    return "".join(gets(status, optional=True) for status in (100, 180, 183))
+
+
+def _optional(optional: bool) -> str:
+    return ' optional="true"' if optional else ""
+
+
+def _send(lines: list[str], body: str, *, again: bool = False) -> str:
+    described = body.startswith("v=0")
+    if described:
+        lines = [*lines, "Content-Type: application/sdp"]
+    text = "\n".join([*lines, "Content-Length: [len]", "", body])
+    retrans = ' retrans="500"' if again else ""
+    return f"<send{retrans}><![CDATA[\n\n{indent(text, '      ')}\n]]></send>\n"
