@@ -87,6 +87,7 @@ def one_of_each_verb() -> list[verbs.Verb]:
         verbs.Record(recording=verbs.RecordingPlan(source="record-verb"), action=HOOK),
         verbs.ControlRecording(what="start"),
         verbs.Refer(refer_to="sip:bob@192.0.2.9", action=HOOK),
+        verbs.Transfer(by=verbs.Refer(refer_to="sip:bob@192.0.2.9"), action=HOOK),
         verbs.SendRequest(method="INFO", content_type="text/plain", body="hello"),
         verbs.Configure(hold_music=verbs.Clip("http://app.example/music.wav")),
         verbs.Unbuilt(name="Conference", note=note),

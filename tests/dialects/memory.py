@@ -10,7 +10,7 @@ from uuid import UUID
 from ringback.calls.control import NoSuchRecording, RecordingFile, RecordingFilter, RecordingIsLive
 from ringback.calls.record import CallRecord
 from ringback.calls.recording import Recording, RecordingStatus
-from ringback.calls.verbs import Configure, RecordingPlan, Refer
+from ringback.calls.verbs import Configure, RecordingPlan, Refer, Transfer
 
 _TYPES = {"wav": "audio/x-wav", "mp3": "audio/mpeg"}
 
@@ -66,8 +66,8 @@ class LiveChanges:
         call: CallRecord = await self._done("limit_time", account_id, call_id, seconds)
         return call
 
-    async def refer(self, account_id: UUID, call_id: UUID, verb: Refer) -> CallRecord:
-        call: CallRecord = await self._done("refer", account_id, call_id, verb)
+    async def transfer(self, account_id: UUID, call_id: UUID, verb: Refer | Transfer) -> CallRecord:
+        call: CallRecord = await self._done("transfer", account_id, call_id, verb)
         return call
 
     async def _done(self, what: str, account_id: UUID, call_id: UUID, *details: Any) -> Any:

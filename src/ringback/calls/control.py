@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Refer,
         Say,
         Target,
+        Transfer,
         Verb,
     )
     from ringback.routing.directory import Account
@@ -417,8 +418,10 @@ class Calls(Protocol):
         """
         ...
 
-    async def refer(self, account_id: UUID, call_id: UUID, verb: Refer) -> CallRecord:
-        """Ask the far end to call somebody else, in place of what the call does now.
+    async def transfer(self, account_id: UUID, call_id: UUID, verb: Refer | Transfer) -> CallRecord:
+        """Hand the call over to somebody else, in place of the verb that it runs now.
+
+        Where it is still there afterwards, it goes on with the next one.
 
         Raises:
             NoSuchCall, CallIsOver, WrongState (not answered)

@@ -95,6 +95,8 @@ def _verb(verb: verbs.Verb) -> str:
             return "Dial " + ", ".join(callee.shown for callee in verb.callees)
         case verbs.Refer():
             return f"Refer to {verb.refer_to}"
+        case verbs.Transfer():
+            return f"Transfer by {_verb(verb.by)}"
         case verbs.ControlRecording():
             return f"ControlRecording {verb.what}"
         case verbs.Reject():

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from ringback.calls.amd import TOLD_LATE_MS, Detector, Finding
 from ringback.calls.events import AnswererDetected
+from ringback.calls.status import EndedBy
+from ringback.calls.verbs import HangUp
 from ringback.calls.waiting import first_of
 from ringback.media.model import SpeechDetection, SpeechStarted, SpeechStopped, ToneEnded, ToneStarted
 
@@ -56,8 +58,10 @@ async def at_answer(call: Call, wanted: MachineDetection | None) -> None:
         return
     if wanted.asynchronous:
         detect_beside(call, wanted)
-    else:
-        await detect(call, wanted)
+        return
+    await detect(call, wanted)
+    if wanted.people_only and call.record.answered_by not in (None, "human", "unknown"):
+        call.drop(HangUp(cause="a machine answered"), EndedBy.SERVER)
 
 
 async def _next(call: Call, sounds: asyncio.Queue[Sound], patience: float) -> Sound | None:

@@ -88,6 +88,9 @@ async def _together(call: Call, verb: Dial, leg: Call) -> Call:
 
     bridge = Bridge(call, leg, hold_hook=verb.hold_hook, refer_hook=verb.refer_hook)
     with bridge, call.hearing(pressed), _matching(call, leg, verb.keys):
+        if verb.announcement:
+            call.whisper(verb.announcement)
+            leg.whisper(verb.announcement)
         await first_of(bridge.over, key_pressed, timeout=verb.time_limit)
         timed_out = not (bridge.over.done() or key_pressed.done())
     if timed_out and verb.hang_up_after_limit:

@@ -15,7 +15,7 @@ from ringback.calls.placing import Placement, begin
 from ringback.calls.pressing import send_digits
 from ringback.calls.record import CallRecord
 from ringback.calls.ringing import Ringing
-from ringback.calls.screening import screened
+from ringback.calls.screening import briefed, screened
 from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.calls.timeline import current_call
 from ringback.calls.verbs import Callee, Dial, SendDigits, Target
@@ -102,10 +102,10 @@ class Attempt:
         if callee.send_digits:
             await send_digits(leg, SendDigits(digits=callee.send_digits))
         await at_answer(leg, callee.detection or self._verb.detection)
-        if callee.screening is not None and self._lease.holds(leg):
+        if (callee.briefing or callee.screening is not None) and self._lease.holds(leg) and not leg.over:
             self._ringing.hush(leg)
             self._ringing.ring()
-            return await screened(leg, callee.screening, callee.screening_timeout)
+            return await briefed(leg, callee.briefing) and await screened(leg, callee)
         return not leg.over and self._lease.holds(leg)
 
     async def _begun(self) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ringback.calls.collector import DigitCollector
 from ringback.calls.outcome import EndOfVerb, Outcome
 from ringback.calls.prompt import play, say
-from ringback.calls.verbs import Gather, Pause, Play, Say
+from ringback.calls.verbs import Gather, HangUp, Pause, Play, Say
 from ringback.calls.waiting import first_of
 from ringback.media import model as media
 
@@ -35,10 +35,12 @@ async def gather(call: Call, verb: Gather) -> Outcome:
                     prompting.cancel()
                 if prompting.done() and not prompting.cancelled():
                     prompting.result()  # a fault of ours ends the verb, not just its prompts
-            return collector.outcome
         finally:
             prompting.cancel()
             await asyncio.wait({prompting})
+    if verb.expected is not None and collector.outcome.digits != verb.expected:
+        await call.hang_up(HangUp(cause=f"it did not press {verb.expected}"))
+    return collector.outcome
 
 
 async def _step(call: Call, collector: DigitCollector, inbox: asyncio.Queue[str]) -> str:

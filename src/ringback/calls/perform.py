@@ -33,6 +33,7 @@ from ringback.calls.verbs import (
     SendDigits,
     SendRequest,
     Tag,
+    Transfer,
     Unbuilt,
     Verb,
 )
@@ -85,6 +86,8 @@ async def perform(call: Call, verb: Verb) -> Outcome:
             return await refer(call, verb)
         case SendRequest():
             return await send_request(call, verb)
+        case Transfer():
+            return await perform(call, verb.by)
         case Redirect():
             pass  # the script asks for the other document
         case Unbuilt():

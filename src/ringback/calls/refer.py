@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ringback.calls.call import Call
     from ringback.sip.incoming import IncomingRequest
     from ringback.sip.message import Response
+    from ringback.sip.pending import Pending
     from ringback.sip.session import Session
 
 
@@ -32,11 +33,17 @@ async def refer(call: Call, verb: Refer) -> Outcome:
         return Outcome(end=EndOfVerb.FAILED, error=f"{verb.refer_to!r} cannot be called: {error}")
     reports = _Reports(call, verb)
     with call.requests.handling("NOTIFY", reports.take):
-        response: Response = await session.send_request("REFER", headers)
+        response = await call.while_up(_final(session.send_request("REFER", headers)))
+        if response is None:
+            return Outcome(end=EndOfVerb.HUNG_UP)
         if not 200 <= response.status < 300:
             return _outcome(call, response, reports, EndOfVerb.FAILED)
         await first_of(reports.final, call.over_future, timeout=verb.timeout)
     return _outcome(call, response, reports, EndOfVerb.DONE if reports.final.done() else EndOfVerb.TIMEOUT)
+
+
+async def _final(pending: Pending[Response]) -> Response:
+    return await pending
 
 
 class _Reports:

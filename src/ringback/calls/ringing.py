@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from ringback.audio.errors import AudioError
 from ringback.calls.events import CallEvent, CallRinging
+from ringback.calls.hold import entertain
 from ringback.calls.verbs import Clip, Dial
 from ringback.media.tones import ringing_tone
 
@@ -20,20 +21,24 @@ class Ringing:
     """For the length of a block: what the legs that it follows do, told to the caller.
 
     A caller that is answered, or hears early media already, hears a tone where one that is not gets 180.
-    Early media of a leg are passed on, as 183. Music is there from the beginning, in place of all that.
+    Early media of a leg are passed on, as 183. Music, or what a party on hold hears, is there from the
+    beginning, in place of all that.
     """
 
     def __init__(self, caller: Call, verb: Dial) -> None:
         self._caller = caller
         self._verb = verb
-        self._music = verb.music
+        self._entertained = verb.music is not None or verb.parks
         self._heard: Call | None = None
         self._sounding = False
         self._watching = ExitStack()
 
     def __enter__(self) -> Self:
-        if self._music is not None:
-            self._watching.callback(self._caller.beside(self._play(self._music)).cancel)
+        caller, verb = self._caller, self._verb
+        if verb.music is not None:
+            self._watching.callback(caller.beside(self._play(verb.music)).cancel)
+        elif verb.parks:
+            self._watching.callback(caller.beside(entertain(caller, caller, caller, verb.hold_hook)).cancel)
         return self
 
     def __exit__(
@@ -53,7 +58,7 @@ class Ringing:
 
     def ring(self) -> None:
         """Somebody's telephone rings."""
-        if self._heard is not None or self._music is not None or self._sounding:
+        if self._heard is not None or self._entertained or self._sounding:
             return
         if self._caller.leg.has_media:
             self._sounding = True
@@ -70,7 +75,7 @@ class Ringing:
 
     def _happened(self, leg: Call, event: CallEvent) -> None:
         if isinstance(event, CallRinging):
-            if event.early_media and self._verb.passes_early_media and self._music is None:
+            if event.early_media and self._verb.passes_early_media and not self._entertained:
                 self._listen_to(leg)
             else:
                 self.ring()
@@ -96,7 +101,7 @@ class Ringing:
             source = await caller.engine.audio.url(music.url, account=str(caller.record.account_id))
         except AudioError as error:
             caller.note("warning", "dial-music", f"the music cannot be had: {error}", urls=[music.url])
-            self._music = None
+            self._entertained = False
             self.ring()
             return
         caller.early_media()

@@ -52,6 +52,19 @@ class Runner:
             call.leg.stop_playback()
             self.run(first)
 
+    async def interject(self, verb: Verb) -> None:
+        """Stop the verb that runs and do this one instead; what the call has still to do comes after that.
+
+        A leg of a Dial goes its own way with it, and is hung up when there is nothing more to do.
+        """
+        call = self._call
+        dialled = call.lease is not None
+        call.go_alone()
+        await self._stop()
+        if not call.over:
+            call.leg.stop_playback()
+            self._begin(self._script.resume(verb, at_end=HangUp() if dialled else None))
+
     async def leave(self) -> None:
         """Stop what the call does; somebody else has a use for it."""
         await self._stop()

@@ -13,6 +13,7 @@ from ringback.calls.outcome import EndOfVerb, Outcome
 from ringback.calls.perform import perform
 from ringback.calls.runaway import DOCUMENTS, SECONDS, Runaway
 from ringback.calls.status import CallStatus
+from ringback.calls.transferred import what_follows
 from ringback.calls.verbs import (
     Dial,
     Gather,
@@ -23,6 +24,7 @@ from ringback.calls.verbs import (
     Redirect,
     Refer,
     SendRequest,
+    Transfer,
     Unbuilt,
     Verb,
 )
@@ -35,7 +37,8 @@ class Script:
     """The documents of one call, run one verb after the other.
 
     Hanging up is a value, not a cancellation: a verb on a call that ends returns `HUNG_UP`, and no further
-    verb runs. What a Dial or a Record came to is reported even then; what is answered to that comes too late.
+    verb runs. What came of a Dial, a Record, a Refer or a Transfer is reported even then; what is answered to
+    that comes too late.
     Only control from outside cancels `run`, and it never touches the leg.
     """
 
@@ -48,8 +51,17 @@ class Script:
 
     async def run(self, first: Ask | Document) -> None:
         """Ask (or take the given document), then do what it says until the call is over."""
-        call = self._call
         await self._open(first)
+        await self._go_on()
+
+    async def resume(self, verb: Verb, *, at_end: Verb | None = None) -> None:
+        """Go on after an interruption: this verb first. `at_end` is due at the end in place of what was."""
+        self._verbs.appendleft(verb)
+        self._at_end = at_end or self._at_end
+        await self._go_on()
+
+    async def _go_on(self) -> None:
+        call = self._call
         while not call.over:
             verb = self._next()
             if verb is None:
@@ -114,13 +126,15 @@ class Script:
         call.append(VerbEnded(verb=type(verb).__name__, outcome=outcome))
         if isinstance(verb, Redirect):
             return await call.ask(Redirected(hook=verb.hook, status_hook=verb.status_hook))
+        if isinstance(verb, Transfer):
+            self._verbs.extendleft(reversed(what_follows(verb, outcome)))
         action = _action_of(verb, outcome)
         if action is None:
             return None
         ask = Action(verb=verb, hook=action, outcome=outcome)
         if not call.over:
             return await call.ask(ask)
-        if isinstance(verb, Dial | Record):
+        if isinstance(verb, Dial | Record | Refer | Transfer):
             await call.report(ask)
         return None
 
@@ -135,7 +149,7 @@ class Script:
 
 def _action_of(verb: Verb, outcome: Outcome) -> Hook | None:
     """Where the outcome is reported, if it is."""
-    if isinstance(verb, Dial):
+    if isinstance(verb, Dial | Refer | Transfer):
         return verb.action
     if isinstance(verb, Record):
         return verb.action if outcome.recording or verb.report_empty else None
@@ -143,6 +157,6 @@ def _action_of(verb: Verb, outcome: Outcome) -> Hook | None:
         return None
     if isinstance(verb, Gather):
         return verb.action if outcome.digits or verb.report_empty else None
-    if isinstance(verb, Play | Refer | SendRequest):
+    if isinstance(verb, Play | SendRequest):
         return verb.action
     return None

@@ -29,20 +29,22 @@ from ringback.calls.recording import Recording
 from ringback.calls.rows import from_row
 from ringback.calls.sending import submit
 from ringback.calls.status import CallStatus, Direction, EndedBy
-from ringback.calls.verbs import Configure, HangUp, Hook, Play, RecordingPlan, Say, SendRequest, Verb
+from ringback.calls.verbs import (
+    Configure,
+    HangUp,
+    Hook,
+    Play,
+    RecordingPlan,
+    Refer,
+    Say,
+    SendRequest,
+    Transfer,
+    Verb,
+)
 from ringback.net.slices import gradually
 
 
-class Unfinished:
-    """What is being built: refused until it is."""
-
-    async def _refuse(self, *_: object, **__: object) -> Any:
-        raise WrongState("not built yet")
-
-    refer = _refuse
-
-
-class Switchboard(Unfinished):
+class Switchboard:
     """`ringback.calls.control.Calls`, on the calls that are up and those in the store."""
 
     def __init__(self, engine: Engine) -> None:
@@ -327,6 +329,15 @@ class Switchboard(Unfinished):
         async with self._changing(account_id, call_id) as call:
             call.time_limit.set(seconds)
             await call.append(CallControlled(what="limit time", detail={"seconds": seconds}))
+            return call.record
+
+    async def transfer(self, account_id: UUID, call_id: UUID, verb: Refer | Transfer) -> CallRecord:
+        """Hand the call over. See `Calls.transfer`."""
+        async with self._changing(account_id, call_id) as call:
+            if not call.is_answered:
+                raise WrongState(f"call {call_id} is {call.record.status}")
+            await call.append(CallControlled(what="transfer"))
+            await call.runner.interject(verb)
             return call.record
 
     async def set_application(self, account_id: UUID, call_id: UUID, application: Application) -> CallRecord:

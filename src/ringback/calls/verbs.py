@@ -85,6 +85,8 @@ class MachineDetection(msgspec.Struct, frozen=True, kw_only=True):
     """How long a machine is listened to for its beep."""
     partial_results: bool = False
     """With `wait_for_end`: that it is a machine is told at once, too."""
+    people_only: bool = False
+    """Of a callee, and not asynchronous: a machine is hung up."""
     follow: bool = False
     """Without `wait_for_end`: a machine is listened to further, and when it stops speaking and its tone are
     told, too."""
@@ -121,6 +123,8 @@ class Callee(msgspec.Struct, frozen=True, kw_only=True):
     caller_id: str | None = None
     caller_name: str | None = None
     from_host: str | None = None
+    briefing: tuple[Say | Play | Gather, ...] = ()
+    """Run on the callee at its answer, who goes on only if still there at their end."""
     screening: Hook | None = None
     """Asked when the callee answers; its verbs run on the callee, who is connected if still there at their
     end."""
@@ -223,6 +227,8 @@ class Gather(_Verb, frozen=True):
     max_digits: int | None = None
     barge_in: bool = True
     """A key stops the prompts; if False, keys count but the prompts run to their end."""
+    expected: str | None = None
+    """Whoever enters anything else, or nothing, is hung up."""
     accepts_digits: bool = True
     accepts_speech: bool = False
     """Recorded for the outcome and the notes; nothing recognises speech yet."""
@@ -292,6 +298,10 @@ class Dial(_Verb, frozen=True):
     """The country whose ringing tone the caller hears, in the words of `ringback.media.tones`."""
     music: Clip | None = None
     """Played to the caller while it rings, in place of the ringing tone."""
+    parks: bool = False
+    """The caller is on hold while it rings: it hears what `hold_hook` or else the music on hold gives."""
+    announcement: tuple[Say | Play, ...] = ()
+    """Spoken to both once they are connected, over what they say to each other."""
     hang_up_keys: frozenset[str] = frozenset()
     """A key of the caller's that ends the connection."""
     recording: RecordingPlan | None = None
@@ -346,6 +356,25 @@ class Refer(_Verb, frozen=True):
     progress: Hook | None = None
     """Told of each NOTIFY."""
     timeout: float = 15.0
+
+
+class Fallbacks(msgspec.Struct, frozen=True, kw_only=True):
+    """What follows a transfer that came to nothing; nothing: the next verb."""
+
+    no_answer: tuple[Dial | HangUp | Redirect, ...] = ()
+    busy: tuple[Dial | HangUp | Redirect, ...] = ()
+    declined: tuple[Dial | HangUp | Redirect, ...] = ()
+    failed: tuple[Dial | HangUp | Redirect, ...] = ()
+
+
+class Transfer(_Verb, frozen=True):
+    """Hand the caller over to somebody else, by calling them or by asking the far end to do that."""
+
+    by: Dial | Refer
+    """Its own action is not asked."""
+    fallbacks: Fallbacks = Fallbacks()
+    action: Hook | None = None
+    """Asked when it is decided; verbs that it answers take the place of the fallback."""
 
 
 class SendRequest(_Verb, frozen=True):
@@ -412,6 +441,7 @@ Verb = (
     | Record
     | ControlRecording
     | Refer
+    | Transfer
     | SendRequest
     | Configure
     | Unbuilt

@@ -22,6 +22,7 @@ _NAMES = {
     "SendDigits": "dtmf",
     "SendRequest": "sip:request",
     "Tag": "tag",
+    "Transfer": "transfer",
 }
 
 
