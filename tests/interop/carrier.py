@@ -109,20 +109,17 @@ class Exchange:
         self._scenes = 0
 
     @asynccontextmanager
-    async def carrier(
-        self, *steps: Any, gateway: int | None = 0, audio: PhoneAudio | None = None, calls: int = 1
-    ) -> AsyncIterator[Carrier]:
+    async def carrier(self, *steps: scenes.Step, gateway: int | None = 0) -> AsyncIterator[Carrier]:
         """A scene at a gateway, or, with None, at an address of its own.
 
         Steps that are functions get the port of its audio.
         """
         self._scenes += 1
-        mouth = audio or PhoneAudio()
-        if audio is None:
-            await mouth.open("127.0.0.1")
+        mouth = PhoneAudio()
+        await mouth.open("127.0.0.1")
         text = scenes.scene(*(step(mouth.port) if callable(step) else step for step in steps))
         port = self.gateways[gateway] if gateway is not None else 0
-        sipp = Sipp(f"scene{self._scenes}", self._directory, scene=text, port=port, calls=calls)
+        sipp = Sipp(f"scene{self._scenes}", self._directory, scene=text, port=port)
         try:
             await sipp.start()
             await sipp.listening()
@@ -264,21 +261,15 @@ def _reports(where: str = "leg") -> str:
     return f"statusCallback='/status/{where}' statusCallbackEvent='{_EVENTS}'"
 
 
-async def hears(ear: PhoneAudio, wanted: Samples, *, since: int = 0, timeout: float = 10.0) -> None:
-    """Wait until this has been heard, in one piece, after the first `since` samples. Raises TimeoutError."""
-    async with asyncio.timeout(timeout):
-        while find(ear.heard[since:], wanted).likeness < 0.9:
-            await ear.arrival()
-
-
 async def says(mouth: PhoneAudio, words: Samples, ear: PhoneAudio, timeout: float = 10.0) -> None:
     """Say something again and again until it has been heard: nobody knows just when two are connected."""
-    since = len(ear.heard)
-    heard = asyncio.create_task(hears(ear, words, since=since, timeout=timeout))
-    while not heard.done():
-        mouth.say(words)
-        await asyncio.wait({heard, asyncio.create_task(mouth.said())}, return_when=asyncio.FIRST_COMPLETED)
-    await heard
+    since = due = len(ear.heard)
+    async with asyncio.timeout(timeout):
+        while find(ear.heard[since:], words).likeness < 0.9:
+            if len(ear.heard) >= due:
+                due = len(ear.heard) + len(words)
+                mouth.say(words)
+            await ear.arrival()
 
 
 async def talk(one: PhoneAudio, other: PhoneAudio) -> None:

@@ -6,8 +6,12 @@ so that nothing depends on how long anything takes.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from textwrap import dedent, indent
 
+Step = str | Callable[[int], str]
+"""What is done, or what is done with the port of the audio."""
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE scenario SYSTEM "sipp.dtd">\n'
 _CONTACT = "Contact: <sip:[local_ip]:[local_port];transport=[transport]>"
 _VIA = "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch];rport"
@@ -18,8 +22,9 @@ CHALLENGE = 'Digest realm="carrier", nonce="f84f1cec41e6cbe5aea9c8e88d359", qop=
 def scene(*steps: str) -> str:
     """The scenario of these steps."""
     text = "".join(steps)
-    if 'assign_to="caller"' in text:
-        text += '<Reference variables="caller,callee,way"/>\n'
+    kept = sorted(set(re.findall(r'assign_to="(\w+)"', text)))
+    if kept:
+        text += f'<Reference variables="{",".join(kept)}"/>\n'
     return f'{_HEAD}<scenario name="scene">\n{text}</scenario>\n'
 
 
@@ -47,13 +52,25 @@ def sdp(port: int, *, codec: str = "0 PCMU", direction: str = "sendrecv", versio
 
 def invited() -> str:
     """Wait for the INVITE, and keep what later responses and requests of our own are made of."""
-    return """
-      <recv request="INVITE" rrs="true"><action>
-        <ereg regexp=".*" search_in="hdr" header="From:" check_it="true" assign_to="caller"/>
-        <ereg regexp=".*" search_in="hdr" header="To:" check_it="true" assign_to="callee"/>
-        <ereg regexp=".*" search_in="hdr" header="Via:" check_it="true" assign_to="way"/>
-      </action></recv>
-    """
+    return keeps("INVITE", "call")
+
+
+def keeps(method: str, name: str) -> str:
+    """Wait for a request that is answered later (`answers_later`)."""
+    kept = "".join(
+        f'<ereg regexp=".*" search_in="hdr" header="{field}:" check_it="true" assign_to="{name}_{field}"/>'
+        for field in ("Via", "From", "To", "CSeq")
+    )
+    contact = ' rrs="true"' if method == "INVITE" else ""
+    return f'<recv request="{method}"{contact}><action>{kept}</action></recv>\n'
+
+
+def answers_later(name: str, line: str, *, body: str = "", tag: str = "", again: bool = False) -> str:
+    """Answer a request that was kept. `tag`: where it had none; `again`: until it is acknowledged."""
+    tagged = f";tag={tag}" if tag else ""
+    about = [f"Via:[${name}_Via]", f"From:[${name}_From]", f"To:[${name}_To]{tagged}"]
+    lines = [f"SIP/2.0 {line}", *about, "Call-ID: [call_id]", f"CSeq:[${name}_CSeq]", _CONTACT]
+    return _send(lines, body, again=again)
 
 
 def takes(method: str, *, optional: bool = False) -> str:
@@ -76,26 +93,19 @@ def pause(milliseconds: int) -> str:
     return f'<pause milliseconds="{milliseconds}"/>\n'
 
 
-def says(
-    line: str,
-    *headers: str,
-    body: str = "",
-    tag: str = "",
-    invite: int = 0,
-    known: bool = False,
-    again: bool = False,
-) -> str:
-    """Answer the request that came last, or, with `invite`, the INVITE with that number.
-
-    `tag`: of another fork; `known`: the request had the tag already; `again`: until it is acknowledged.
-    """
-    tagged = "" if known else f";tag={_TAG}{tag}"
-    if invite:
-        about = ["Via:[$way]", "From:[$caller]", f"To:[$callee]{tagged}", f"CSeq: {invite} INVITE"]
-    else:
-        about = ["[last_Via:]", "[last_From:]", f"[last_To:]{tagged}", "[last_CSeq:]"]
-    lines = [f"SIP/2.0 {line}", *about, "Call-ID: [call_id]", _CONTACT, *headers]
-    return _send(lines, body, again=again)
+def says(line: str, *headers: str, body: str = "", known: bool = False) -> str:
+    """Answer the request that came last; `known`: it was sent within the dialog."""
+    to = "[last_To:]" if known else f"[last_To:];tag={_TAG}"
+    lines = [
+        f"SIP/2.0 {line}",
+        "[last_Via:]",
+        "[last_From:]",
+        to,
+        "[last_Call-ID:]",
+        "[last_CSeq:]",
+        _CONTACT,
+    ]
+    return _send([*lines, *headers], body)
 
 
 def rings(*, body: str = "") -> str:
@@ -103,9 +113,9 @@ def rings(*, body: str = "") -> str:
     return says("183 Session Progress", body=body) if body else says("180 Ringing")
 
 
-def answers(port: int, *, tag: str = "", invite: int = 0) -> str:
-    """200 with a description, and the ACK for it."""
-    return says("200 OK", body=sdp(port), tag=tag, invite=invite, again=True) + takes("ACK")
+def answers(port: int, *, tag: str = "") -> str:
+    """Answer the call: 200 with a description, and the ACK for it. `tag`: of another fork."""
+    return answers_later("call", "200 OK", body=sdp(port), tag=f"{_TAG}{tag}", again=True) + takes("ACK")
 
 
 def is_hung_up_on() -> str:
@@ -113,24 +123,20 @@ def is_hung_up_on() -> str:
     return takes("BYE") + says("200 OK", known=True)
 
 
-def is_cancelled(invite: int = 1) -> str:
+def is_cancelled() -> str:
     """CANCEL comes, and the INVITE ends with it."""
-    return (
-        takes("CANCEL")
-        + says("200 OK")
-        + says("487 Request Terminated", invite=invite, again=True)
-        + takes("ACK")
-    )
+    ended = answers_later("call", "487 Request Terminated", tag=_TAG, again=True)
+    return takes("CANCEL") + says("200 OK") + ended + takes("ACK")
 
 
-def sends(method: str, cseq: int, *headers: str, body: str = "", ack: bool = False) -> str:
+def sends(method: str, cseq: int, *headers: str, body: str = "", via: str = _VIA) -> str:
     """A request of our own within the dialog."""
     lines = [
         f"{method} [next_url] SIP/2.0",
-        _VIA,
+        via,
         "Max-Forwards: 70",
-        f"From:[$callee];tag={_TAG}",
-        "To:[$caller]",
+        f"From:[$call_To];tag={_TAG}",
+        "To:[$call_From]",
         "Call-ID: [call_id]",
         f"CSeq: {cseq} {method}",
         _CONTACT,
@@ -142,6 +148,19 @@ def sends(method: str, cseq: int, *headers: str, body: str = "", ack: bool = Fal
 def offers(cseq: int, description: str) -> str:
     """A re-INVITE that is accepted."""
     return sends("INVITE", cseq, body=description) + gets(100, optional=True) + gets(200) + sends("ACK", cseq)
+
+
+def is_refused_offer(cseq: int, status: int, description: str) -> str:
+    """A re-INVITE that is refused."""
+    tried = sends("INVITE", cseq, body=description) + gets(100, optional=True) + gets(status)
+    return tried + sends("ACK", cseq, via=_via_of(3))
+
+
+def notifies(cseq: int, line: str, *, last: bool = False) -> str:
+    """Tell how far the call has come that a REFER asked for."""
+    state = "terminated;reason=noresource" if last else "active;expires=60"
+    headers = ("Event: refer", f"Subscription-State: {state}", "Content-Type: message/sipfrag;version=2.0")
+    return sends("NOTIFY", cseq, *headers, body=f"SIP/2.0 {line}\n") + gets(200)
 
 
 def hangs_up(cseq: int) -> str:
@@ -167,8 +186,13 @@ def calls(uri: str, *, from_: str, to: str = "", headers: tuple[str, ...] = ()) 
     return _send(lines, sdp(9), again=True)
 
 
-def _acknowledges(uri: str) -> str:
-    lines = [f"ACK {uri} SIP/2.0", _VIA, "[last_From:]", "[last_To:]", "Call-ID: [call_id]", "CSeq: 1 ACK"]
+def _via_of(steps: int) -> str:
+    """The Via of the message so many steps before: the ACK for a refusal has that of its INVITE."""
+    return _VIA.replace("[branch]", f"[branch-{steps}]")
+
+
+def _acknowledges(uri: str, via: str = _VIA) -> str:
+    lines = [f"ACK {uri} SIP/2.0", via, "[last_From:]", "[last_To:]", "Call-ID: [call_id]", "CSeq: 1 ACK"]
     return _send(lines, "")
 
 
@@ -179,8 +203,7 @@ def is_answered() -> str:
 
 def is_refused(status: int) -> str:
     """The call ends in this."""
-    # SIPp puts the branch of the INVITE where it sees an ACK for such a response.
-    return _provisional() + gets(status) + _acknowledges("sip:refused@[remote_ip]")
+    return _provisional() + gets(status) + _acknowledges("sip:refused@[remote_ip]", _via_of(5))
 
 
 def _provisional() -> str:

@@ -72,14 +72,12 @@ class Sipp:
         transport: str = "udp",
         scene: str = "",
         port: int = 0,
-        calls: int = 1,
     ) -> None:
         """`replace`: a text of the scenario, and what stands there this time. `scene`: the scenario itself,
-        where it is no file. `calls`: how often it is gone through."""
+        where it is no file."""
         self.port = port or free_port(host)
         self._transport = transport
         self._scenario = scene or (SCENARIOS / f"{scenario}.xml").read_text().replace(*replace)
-        self._calls = calls
         self._host = host
         self._directory = directory / f"{scenario}-{self.port}"
         self._process: asyncio.subprocess.Process | None = None
@@ -107,7 +105,7 @@ class Sipp:
         (self._directory / "sound.ulaw").write_bytes(_sound())
         self._process = await asyncio.create_subprocess_exec(
             SIPP,
-            *("-sf", "scenario.xml", "-nostdin", "-m", str(self._calls)),
+            *("-sf", "scenario.xml", "-nostdin", "-m", "1"),
             *("-i", self._host, "-mi", self._host, "-p", str(self.port), "-mp", str(free_port(self._host))),
             *("-trace_msg", "-message_file", "messages", "-trace_err", "-error_file", "errors"),
             *("-timeout", f"{_TIMEOUT}s", "-timeout_error"),
@@ -170,12 +168,9 @@ async def answering_sipp(
     *,
     scene: str = "",
     port: int = 0,
-    calls: int = 1,
 ) -> AsyncIterator[Sipp]:
     """SIPp that waits for a call, ready to take it."""
-    sipp = Sipp(
-        scenario, directory, replace=replace, transport=transport, scene=scene, port=port, calls=calls
-    )
+    sipp = Sipp(scenario, directory, replace=replace, transport=transport, scene=scene, port=port)
     try:
         await sipp.start()
         await sipp.listening()

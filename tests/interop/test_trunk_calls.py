@@ -193,7 +193,7 @@ async def test_what_is_said_before_the_answer_is_heard(exchange: Exchange, attri
             scenes.invited(),
             lambda port: scenes.rings(body=scenes.sdp(port)),
             scenes.cue(),
-            lambda port: scenes.answers(port, invite=1),
+            scenes.answers,
             scenes.is_hung_up_on(),
         ) as carrier,
         exchange.caller() as phone,
@@ -225,10 +225,8 @@ async def test_the_second_of_two_answers_is_acknowledged_and_ended(exchange: Exc
     async with (
         exchange.carrier(
             scenes.invited(),
-            lambda port: scenes.says("200 OK", body=scenes.sdp(port)),
-            lambda port: scenes.says("200 OK", body=scenes.sdp(9), tag="other"),
-            scenes.takes("ACK"),
-            scenes.takes("ACK"),
+            scenes.answers,
+            scenes.answers(9, tag="other"),
             scenes.is_hung_up_on(),
             scenes.is_hung_up_on(),
         ) as carrier,
@@ -258,7 +256,7 @@ async def test_an_answer_crosses_the_cancel_after_another_has_won(exchange: Exch
         scenes.rings(),
         scenes.takes("CANCEL"),
         scenes.says("200 OK"),
-        lambda port: scenes.answers(port, invite=1),
+        scenes.answers,
         scenes.is_hung_up_on(),
     )
     wins = (scenes.invited(), scenes.rings(), scenes.cue())
@@ -266,7 +264,7 @@ async def test_an_answer_crosses_the_cancel_after_another_has_won(exchange: Exch
         exchange.carrier(*crosses, gateway=None) as loser,
         exchange.carrier(
             *wins,
-            lambda port: scenes.answers(port, invite=1),
+            scenes.answers,
             scenes.is_hung_up_on(),
             gateway=None,
         ) as winner,
@@ -300,7 +298,7 @@ async def test_those_who_are_not_first_are_told_that_another_was(exchange: Excha
             scenes.invited(),
             scenes.rings(),
             scenes.cue(),
-            lambda port: scenes.answers(port, invite=1),
+            scenes.answers,
             scenes.is_hung_up_on(),
         ) as carrier,
         exchange.caller() as phone,

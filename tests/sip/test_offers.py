@@ -246,6 +246,31 @@ def test_glare_is_tried_again(
     assert node.kinds()[-1] == "OfferAnswered"
 
 
+def test_the_peer_goes_first_after_a_glare(
+    network: Network, node: Node, peer: Peer, out: OutboundCall
+) -> None:
+    """While we wait to try again nothing of ours is open, and theirs is not refused a second time."""
+    refused = out.reinvite(HOLD)
+    network.run(0.02)
+    (ours,) = peer.requests("INVITE")
+    peer.respond(ours, 491)
+    network.run(0.02)
+    theirs = {"From": str(out.remote), "To": str(out.local), "Call_ID": out.call_id}
+    peer.send(peer.request("INVITE", node, body=SDP, cseq=1, **theirs), node)
+    network.run(0.05)
+    assert node.kinds()[-1] == "Offer"
+    out.reply_offer(SDP)
+    network.run(0.05)
+    peer.send(peer.request("ACK", node, cseq=1, **theirs), node)
+    network.run(4.1)
+    again = peer.requests("INVITE")[-1]
+    assert again.cseq.number > ours.cseq.number
+    peer.respond(again, 200, body=SDP)
+    network.run(0.05)
+    assert refused.done
+    assert node.kinds()[-1] == "OfferAnswered"
+
+
 def test_an_offer_across_ours_is_491(network: Network, node: Node, peer: Peer) -> None:
     up = Inbound(network, node, peer)
     up.call.reinvite(HOLD)

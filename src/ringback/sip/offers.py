@@ -56,6 +56,8 @@ class OfferAnswer:
         self._queue: deque[LocalOffer] = deque()
         self._current: LocalOffer | None = None
         self._acceptance: Acceptance | None = None
+        self._yielding = False
+        """Whether ours crossed the peer's, who is let go first."""
         self.remote: RemoteOffer | None = None
         self.open = False
         """True while an offer of ours that INVITE, a response or PRACK carries waits for its answer."""
@@ -216,7 +218,7 @@ class OfferAnswer:
     def poll(self) -> None:
         """Sends the next offer if nothing is open."""
         busy = self.open or self.remote or self._current or self._acceptance or self.late
-        if busy or not self._queue:
+        if busy or self._yielding or not self._queue:
             return
         job = self._queue[0]
         ready = self._session.settled if job.method == "INVITE" else self._session.dialog is not None
@@ -231,6 +233,8 @@ class OfferAnswer:
             job.pending.resolve(local_response("cancelled"))
             return
         self._current = job
+        if job.refresh:
+            job.sdp = self.local_sdp  # the peer may have made it another one while this waited
 
         def fill(request: Request, flow: Flow) -> None:
             self._core.describe_us(request, flow, session.contact_user)
@@ -264,15 +268,14 @@ class OfferAnswer:
             self.poll()
 
     def _retry(self, job: LocalOffer) -> None:
-        """RFC 3261 section 14.1: the owner of the Call-ID waits longer."""
+        """RFC 3261 section 14.1: the owner of the Call-ID waits longer. Meanwhile the peer may offer."""
         low, high = (210, 400) if self._session.owns_call_id else (0, 200)
+        self._current = None
+        self._queue.appendleft(job)
+        self._yielding = True
 
         def again() -> None:
-            self._current = None
-            if self._session.state == "ended":
-                job.pending.resolve(local_response("cancelled"))
-                return
-            self._queue.appendleft(job)
+            self._yielding = False
             self.poll()
 
         self._core.timers.after(random.randint(low, high) / 100, again)
