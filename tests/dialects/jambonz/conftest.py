@@ -24,7 +24,7 @@ from ringback.calls.outcome import Outcome
 from ringback.calls.record import CallRecord, apply
 from ringback.calls.services import Services
 from ringback.calls.status import CallStatus, Direction, EndedBy
-from ringback.calls.verbs import Callee, Gather, Hook, Target
+from ringback.calls.verbs import Callee, Gather, Hook, Reports, Target
 from ringback.dialects.jambonz import Jambonz
 from ringback.dialects.jambonz.dialler import Timing
 from ringback.dialects.jambonz.setup import setup_of
@@ -369,9 +369,9 @@ class Phone:
         self.application = application
         self.record = call
 
-    def callee(self, **fields: Any) -> Phone:
+    def callee(self, *, reports: Reports | None = None, **fields: Any) -> Phone:
         """A leg that this call's dial calls."""
-        callee = Callee(target=Target(kind="client", address="bob"), shown="bob")
+        callee = Callee(target=Target(kind="client", address="bob"), shown="bob", reports=reports)
         call = record(
             id=CALLEE,
             direction=Direction.OUTBOUND_DIAL,

@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 
 from ringback.calls.services import Services
-from ringback.calls.verbs import Answering, Configure, HangUp, Hook, Pause, RecordingPlan, Say
+from ringback.calls.verbs import (
+    Answering,
+    Configure,
+    HangUp,
+    Hook,
+    Pause,
+    RecordingPlan,
+    Refer,
+    Say,
+    Transfer,
+)
 
 from .conftest import ACCOUNT, APPLICATION, SAY, MemoryCalls, SocketApp, configured, done, record
 
@@ -38,6 +48,15 @@ async def test_commands_reach_the_call(phones: Any, socket_app: SocketApp, calls
 WHISPER = [Say(answering=Answering.ANSWER, texts=("hello",), voice="Anna", language="en-GB", vendor="google")]
 PLAN = RecordingPlan(source="control", channels=2, events=())
 REQUEST = {"method": "INFO", "content_type": "a/b", "content": "x"}
+TRANSFER = {"mode": "blind", "target": [{"type": "phone", "number": "+14155550177"}], "actionHook": "/t"}
+TRANSFERRED = (
+    "transfer",
+    Transfer(
+        answering=Answering.ANSWER,
+        by=Refer(refer_to="+14155550177", timeout=30.0),
+        action=Hook(url="/t"),
+    ),
+)
 SENT = ("send_request", "INFO", {"content_type": "a/b", "body": "x", "headers": ()})
 
 
@@ -57,6 +76,8 @@ SENT = ("send_request", "INFO", {"content_type": "a/b", "body": "x", "headers": 
         ("boostAudioSignal", {"boostAudioSignal": "6 dB"}, ("amplify", 6.0)),
         ("boostAudioSignal", -6, ("amplify", -6.0)),
         ("redirect", {"child_call_hook": "/child"}, ("redirect_callee", {"hook": Hook(url="/child")})),
+        ("transfer", {"transfer": TRANSFER}, TRANSFERRED),
+        ("transfer", TRANSFER, TRANSFERRED),
         (
             "config",
             {"boostAudioSignal": 2},

@@ -403,6 +403,7 @@ BUILT = {
     "sip:refer",
     "sip:request",
     "tag",
+    "transfer",
 }
 
 

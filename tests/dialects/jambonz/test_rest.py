@@ -435,7 +435,12 @@ async def test_a_call_of_another_dialect_comes_over(rest: Ask, calls: MemoryCall
         ({"call_status": "completed", "whisper": {}}, "malformed jambonz payload: missing verb property"),
         ({"boostAudioSignal": "loud"}, "invalid boostAudioSignal"),
         ({"dub": {"action": "addTrack", "track": "a"}}, "dub is not supported"),
-        ({"transfer": {"mode": "blind"}}, "transfer is not supported"),
+        ({"transfer": "carol"}, "invalid transfer"),
+        ({"transfer": {"mode": "blind"}}, "transfer: missing value for target"),
+        (
+            {"transfer": {"mode": "blind", "target": [{"type": "teams", "number": "+1"}]}},
+            "transfer: type teams is not supported",
+        ),
         (
             {"sip_request": {"method": "BYE", "content_type": "a/b", "content": "c"}},
             "sip:request: method BYE is not supported",

@@ -209,6 +209,7 @@ _OPTIONS = {
     "sip:request": ("sip_request", True),
     "boostAudioSignal": ("boostAudioSignal", True),
     "media:path": ("media_path", True),
+    "transfer": ("transfer", True),
     "conf:mute-status": ("conf_mute_status", True),
     "conf:hold-status": ("conf_hold_status", True),
     "conf:participant-action": ("conferenceParticipantAction", True),

@@ -15,7 +15,7 @@ from ringback.dialects.jambonz.targets import NotSupported, read_proxy, read_tar
 
 RING_SECONDS = 60.0
 MOST_TARGETS = 10
-_RINGBACK = "us"
+RINGBACK = "us"
 _KEYS = frozenset("0123456789*#ABCD")
 _MOST_PATTERNS = 100
 _UNBUILT = ("listen", "stream", "transcribe", "dub", "srtpEncryption")
@@ -29,23 +29,23 @@ def dial(data: dict[str, Any], session: Session) -> tuple[list[Dial | Unbuilt], 
     """
     missing = [name for name in _UNBUILT if data.get(name)]
     if missing:
-        return [_unbuilt(f"dial: not supported: {', '.join(missing)}", data, missing)], []
+        return [unbuilt("dial", f"not supported: {', '.join(missing)}", data, missing)], []
     try:
-        callees, notes = _callees(data, session)
+        callees, notes = read_callees("dial", data, session)
     except NotSupported as error:
-        return [_unbuilt(f"dial: target {error.message}", data, ["target"])], []
+        return [unbuilt("dial", f"target {error.message}", data, ["target"])], []
     early = bool(data.get("answerOnBridge"))
     verb = Dial(
         id=data.get("id"),
         answering=Answering.NONE if early else answering({}, session),
         callees=callees,
         action=read_hook(data.get("actionHook"), session, "dial"),
-        caller_id=_line(data, "callerId"),
-        caller_name=_line(data, "callerName"),
-        ring_timeout=_seconds(data.get("timeout")) or RING_SECONDS,
-        time_limit=_seconds(data.get("timeLimit")),
+        caller_id=read_line("dial", data, "callerId"),
+        caller_name=read_line("dial", data, "callerName"),
+        ring_timeout=seconds(data.get("timeout")) or RING_SECONDS,
+        time_limit=seconds(data.get("timeLimit")),
         answer_on_bridge=early,
-        ringback=_RINGBACK,
+        ringback=RINGBACK,
         music=_clip(data.get("dialMusic"), session),
         refer_hook=read_hook(data.get("referHook"), session, "dial"),
         hold_hook=read_hook(data.get("onHoldHook"), session, "dial"),
@@ -57,17 +57,22 @@ def dial(data: dict[str, Any], session: Session) -> tuple[list[Dial | Unbuilt], 
     return [verb], notes
 
 
-def _unbuilt(message: str, data: dict[str, Any], parts: list[str]) -> Unbuilt:
-    detail = {"verb": "dial", "properties": parts}
-    note = Note(level="error", code=NOT_SUPPORTED, message=message, detail=detail)
-    return Unbuilt(id=data.get("id"), name="dial", note=note, failure=False)
+def unbuilt(verb: str, why: str, data: dict[str, Any], parts: list[str]) -> Unbuilt:
+    """A verb that asks for a part that is not built: it is not done, the next one runs."""
+    detail = {"verb": verb, "properties": parts}
+    note = Note(level="error", code=NOT_SUPPORTED, message=f"{verb}: {why}", detail=detail)
+    return Unbuilt(id=data.get("id"), name=verb, note=note, failure=False)
 
 
-def _callees(data: dict[str, Any], session: Session) -> tuple[tuple[Callee, ...], list[Note]]:
-    """The parties to be called, each once: identical targets are one."""
+def read_callees(verb: str, data: dict[str, Any], session: Session) -> tuple[tuple[Callee, ...], list[Note]]:
+    """The parties that a verb's `target` names, each once: identical targets are one.
+
+    Raises:
+        NotSupported, InvalidApplication
+    """
     targets = data["target"]
     if not targets:
-        raise InvalidApplication("dial: missing value for target")
+        raise InvalidApplication(f"{verb}: missing value for target")
     proxy = read_proxy(data)
     callees: list[Callee] = []
     for target in targets[:MOST_TARGETS]:
@@ -76,8 +81,8 @@ def _callees(data: dict[str, Any], session: Session) -> tuple[tuple[Callee, ...]
             callees.append(callee)
     notes = []
     if len(targets) > MOST_TARGETS:
-        message = f"dial: only the first {MOST_TARGETS} of {len(targets)} targets are called"
-        notes = [Note(level="warning", code=NOT_SUPPORTED, message=message, detail={"verb": "dial"})]
+        message = f"{verb}: only the first {MOST_TARGETS} of {len(targets)} targets are called"
+        notes = [Note(level="warning", code=NOT_SUPPORTED, message=message, detail={"verb": verb})]
     return tuple(callees), notes
 
 
@@ -134,12 +139,18 @@ def _clip(url: str | None, session: Session) -> Clip | None:
     return Clip(absolute(url.strip(), session, "dial") if url.startswith("/") else url.strip())
 
 
-def _seconds(value: float | None) -> float | None:
+def seconds(value: float | None) -> float | None:
+    """A limit that is one."""
     return min(float(value), LONGEST) if value is not None and value > 0 else None
 
 
-def _line(data: dict[str, Any], name: str) -> str | None:
+def read_line(verb: str, data: dict[str, Any], name: str) -> str | None:
+    """A text that goes into a SIP header field.
+
+    Raises:
+        InvalidApplication
+    """
     text: str | None = data.get(name)
     if text is not None and not is_one_line(text):
-        raise InvalidApplication(f"dial: property {name} has invalid data type")
+        raise InvalidApplication(f"{verb}: property {name} has invalid data type")
     return text or None

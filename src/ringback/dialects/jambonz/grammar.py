@@ -63,7 +63,8 @@ sip:request method*:s body:s headers:o actionHook:h
 tag data*:o
 transcribe transcriptionHook:h translationHook:h recognizer:#recognizer earlyMedia:b channel:n enable:b
 transfer mode*:{blind,warm} target*:[#target] blindMethod:{refer,dial} callerPresent:b callerId:s \
- onHoldHook:h timeout:n confirm:o amd:#amd disposition:o actionHook:h eventHook:h brief:o
+ onHoldHook:h timeout:n confirm:#transferConfirm amd:#amd disposition:#transferDisposition actionHook:h \
+ eventHook:h brief:#transferBrief
 """
 
 _COMPONENTS = """
@@ -98,6 +99,10 @@ synthesizer vendor*:s label:s language:s voice:s|o fallbackVendor:s fallbackLabe
 target type*:{phone,sip,user,teams} confirmHook:h method:{GET,POST} headers:o from:#dialFrom name:s number:s \
  sipUri:s auth:#auth vmail:b tenant:s trunk:s overrideTo:s proxy:s
 transcribeOptions enable*:b transcriptionHook:h recognizer:#recognizer
+transferBrief text*:s synthesizer:#synthesizer
+transferConfirm prompt*:s digit*:s
+transferDisposition onNoAnswer:{return,voicemail,hangup} onBusy:{return,voicemail,hangup} \
+ onDecline:{return,voicemail,hangup} onFailure:{return,voicemail,hangup} voicemailUrl:s
 ttsStream enable*:b synthesizer:#synthesizer
 turnTaking enable:b vendor:s threshold:n model:s
 vad enable:b voiceMs:n silenceMs:n strategy:s mode:n vendor:{webrtc,silero} threshold:n speechPadMs:n

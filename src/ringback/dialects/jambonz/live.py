@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from ringback.calls.control import CallIsOver, Calls, WrongState
-from ringback.calls.verbs import Play, Say
+from ringback.calls.verbs import Play, Say, Transfer, Unbuilt
 from ringback.dialects.jambonz.detection import gain
 from ringback.dialects.jambonz.errors import InvalidApplication
 from ringback.dialects.jambonz.markup import read_digits, read_duration
@@ -20,6 +20,7 @@ from ringback.dialects.jambonz.prompts import play, say
 from ringback.dialects.jambonz.recordings import WHAT, RecordingChange, read_change
 from ringback.dialects.jambonz.requesting import WrittenRequest, written_request
 from ringback.dialects.jambonz.session import Session
+from ringback.dialects.jambonz.transferring import transfer
 from ringback.dialects.jambonz.validate import Element, read_elements
 
 DTMF_MS = 250  # milliseconds for each key, where nothing else is said
@@ -96,6 +97,20 @@ class Sent(msgspec.Struct, frozen=True):
             body=request.body,
             headers=request.headers,
         )
+
+
+class Transferred(msgspec.Struct, frozen=True):
+    data: dict[str, Any]
+
+    def verb(self, session: Session) -> Transfer:
+        """The transfer, in the call's own voice. Raises InvalidApplication for what is not built."""
+        verb, _ = transfer(self.data, session)
+        if isinstance(verb, Unbuilt):
+            raise InvalidApplication(verb.note.message)
+        return verb
+
+    async def apply(self, calls: Calls, account_id: UUID, call_id: UUID, session: Session) -> None:
+        await calls.transfer(account_id, call_id, self.verb(session))
 
 
 class Amplified(msgspec.Struct, frozen=True):
@@ -202,6 +217,15 @@ def _sip_request(value: Any) -> Change:
     )
 
 
+def _transfer(value: Any) -> Change:
+    if not isinstance(value, dict):
+        raise InvalidApplication("invalid transfer")
+    (element,) = read_elements([{**value, "verb": "transfer"}])
+    transferred = Transferred(element.data)
+    transferred.verb(Session())
+    return transferred
+
+
 def _boost(value: Any) -> Change:
     try:
         decibels = gain(value, "call")
@@ -254,6 +278,7 @@ OPTIONS: dict[str, Callable[[Any], Change]] = {
     "sip_request": _sip_request,
     "boostAudioSignal": _boost,
     "media_path": _media_path,
+    "transfer": _transfer,
     "conferenceParticipantAction": _participant,
     "conf_hold_status": _not_now("conf_hold_status", "hold", "unhold"),
     "conf_mute_status": _not_now("conf_mute_status", "mute", "unmute"),

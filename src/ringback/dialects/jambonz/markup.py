@@ -32,6 +32,7 @@ from ringback.dialects.jambonz.headers import headers_of
 from ringback.dialects.jambonz.prompts import LONGEST, answering, gather, play, say
 from ringback.dialects.jambonz.requesting import refer, send_request
 from ringback.dialects.jambonz.session import Session, read_hook
+from ringback.dialects.jambonz.transferring import transfer
 from ringback.dialects.jambonz.validate import Element, read_elements
 
 Translated = tuple[list[Verb], list[Note]]
@@ -170,6 +171,11 @@ def _tag(data: dict[str, Any], session: Session) -> Translated:
     return [Tag(id=data.get("id"), data=data["data"])], []
 
 
+def _transfer(data: dict[str, Any], session: Session) -> Translated:
+    verb, notes = transfer(data, session)
+    return [verb], notes
+
+
 def read_digits(text: str, where: str) -> str:
     """Keys to be sent: 0-9 * # A-D, `w` for half a second.
 
@@ -209,4 +215,5 @@ _TRANSLATORS: dict[str, Callable[[dict[str, Any], Session], Translated]] = {
     "sip:refer": lambda data, session: ([refer(data, session)], []),
     "sip:request": lambda data, session: ([send_request(data, session)], []),
     "tag": _tag,
+    "transfer": _transfer,
 }

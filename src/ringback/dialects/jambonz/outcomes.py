@@ -5,7 +5,8 @@ from __future__ import annotations
 from ringback.calls.outcome import EndOfVerb, Outcome
 from ringback.calls.record import CallRecord
 from ringback.calls.status import CallStatus, Direction
-from ringback.calls.verbs import Dial, Gather, Play, Refer, SendRequest, Verb
+from ringback.calls.transferred import Handover, handover, what_follows
+from ringback.calls.verbs import Dial, Gather, HangUp, Play, Refer, SendRequest, Transfer, Verb
 from ringback.dialects.jambonz.payload import Payload, call_info, status_name
 from ringback.dialects.jambonz.sids import spell
 
@@ -27,6 +28,8 @@ def action(call: CallRecord, verb: Verb, outcome: Outcome, public_url: str = "")
             payload |= _dialled(outcome)
         case Refer():
             payload |= _referred(outcome)
+        case Transfer():
+            payload |= _transferred(verb, outcome)
         case SendRequest():
             payload |= _answered(outcome)
     return payload
@@ -85,6 +88,39 @@ def _referred(outcome: Outcome) -> Payload:
     if outcome.sip_status == _ACCEPTED and (outcome.notified_status or 0) >= 200:
         payload["final_referred_call_status"] = outcome.notified_status
     return payload
+
+
+def _transferred(verb: Transfer, outcome: Outcome) -> Payload:
+    how = handover(verb, outcome)
+    payload: Payload = {"transfer_result": _result(verb, outcome, how), "transfer_reason": _REASONS[how]}
+    if outcome.callee is not None:
+        payload["dial_call_sid"] = spell(outcome.callee)
+    status = 200 if outcome.bridged else outcome.notified_status or outcome.sip_status
+    if status is None and outcome.callee is not None:
+        status = _sip_status(outcome)
+    if status is not None:
+        payload["sip_status"] = status
+    return payload
+
+
+def _result(verb: Transfer, outcome: Outcome, how: Handover) -> str:
+    """`returned` is a caller who goes on with the next verb, but after a failure, and one who is hung up."""
+    if how is Handover.COMPLETED:
+        return "bridged"
+    fallback = what_follows(verb, outcome)
+    if fallback and not isinstance(fallback[0], HangUp):
+        return "voicemail"
+    return "failed" if fallback or how in (Handover.FAILED, Handover.ABANDONED) else "returned"
+
+
+_REASONS = {
+    Handover.COMPLETED: "completed",
+    Handover.NO_ANSWER: "no-answer",
+    Handover.BUSY: "busy",
+    Handover.DECLINED: "declined",
+    Handover.ABANDONED: "caller-abandoned",
+    Handover.FAILED: "error",
+}
 
 
 def _answered(outcome: Outcome) -> Payload:

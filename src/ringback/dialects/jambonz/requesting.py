@@ -39,8 +39,8 @@ def refer(data: dict[str, Any], session: Session) -> Refer:
     by = _line(data, "referredBy")
     return Refer(
         id=data.get("id"),
-        refer_to=_address(data["referTo"], "referTo"),
-        referred_by=_address(by, "referredBy") if by else None,
+        refer_to=read_address("sip:refer", data["referTo"], "referTo"),
+        referred_by=read_address("sip:refer", by, "referredBy") if by else None,
         referred_by_name=_line(data, "referredByDisplayName"),
         headers=headers_of(data.get("headers")),
         action=read_hook(data.get("actionHook"), session, "sip:refer"),
@@ -48,8 +48,12 @@ def refer(data: dict[str, Any], session: Session) -> Refer:
     )
 
 
-def _address(text: str, name: str) -> str:
-    """A SIP URI, or a user part: of a `tel:` URI, or written alone."""
+def read_address(verb: str, text: str, name: str) -> str:
+    """A SIP URI, or a user part: of a `tel:` URI, or written alone.
+
+    Raises:
+        InvalidApplication
+    """
     text = text.strip()
     if text.lower().startswith("tel:"):
         text = text[4:].partition(";")[0]
@@ -57,7 +61,7 @@ def _address(text: str, name: str) -> str:
         return text
     uri = text if text.lower().startswith(("sip:", "sips:")) else f"sip:{text}"
     if not is_one_line(uri) or not set(uri).isdisjoint('<>" ') or not is_sip_uri(uri):
-        raise InvalidApplication(f"sip:refer: property {name} is not a sip uri")
+        raise InvalidApplication(f"{verb}: property {name} is not a sip uri")
     return uri
 
 

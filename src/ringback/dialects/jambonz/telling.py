@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from ringback.calls.events import (
+    CallAnswered,
+    CallEnded,
     CallEvent,
+    CallRinging,
     KeysMatched,
     Noted,
     ReferProgress,
@@ -32,7 +35,11 @@ if TYPE_CHECKING:
 class Teller:
     """Renders the events of one call, and sends those that go over a socket."""
 
-    def __init__(self, account: Account, lines: Lines, public_url: str) -> None:
+    def __init__(
+        self, account: Account, lines: Lines, public_url: str, *, progress_hook: Hook | None = None
+    ) -> None:
+        self._progress_hook = progress_hook
+        """Told how the call of a transfer goes, as it is told when the far end places that call."""
         self._account = account
         self._lines = lines
         self._public_url = public_url
@@ -46,15 +53,31 @@ class Teller:
         """The callback due for this event, if any; a status that goes over a socket is kept for `tell`."""
         if isinstance(event, KeysMatched | ReferProgress):
             return self._event_hook(event, call, session)
+        progress = self._progress(event, call)
+        told = self._event_hook(progress, call, session) if progress is not None else ()
         payload = self._statuses.due(event, call)
         if payload is None:
-            return ()
+            return told
         if status_hook is not None and is_http_url(status_hook.url):
             hook = self._lines.with_credentials(status_hook)
-            return (delivery(hook, payload, call, self._account, id=status_id(payload, call)),)
+            return (*told, delivery(hook, payload, call, self._account, id=status_id(payload, call)))
         if "error" not in payload:
             self._untold.append(payload)
-        return ()
+        return told
+
+    def _progress(self, event: CallEvent, call: CallRecord) -> ReferProgress | None:
+        """Ringing, and what the call came to: its answer, or the failure in place of one."""
+        hook = self._progress_hook
+        match event:
+            case _ if hook is None:
+                return None
+            case CallRinging(sip_status=status, sip_reason=reason):
+                return ReferProgress(sip_status=status, sip_reason=reason, hook=hook)
+            case CallAnswered():
+                return ReferProgress(sip_status=200, sip_reason="OK", hook=hook)
+            case CallEnded(sip_status=status, sip_reason=reason) if call.answered_at is None:
+                return ReferProgress(sip_status=status, sip_reason=reason, hook=hook)
+        return None
 
     def _event_hook(
         self, event: KeysMatched | ReferProgress, call: CallRecord, session: Session
@@ -80,16 +103,17 @@ class Teller:
         own = self._lines.shared()
         if own is None or not session.socket:
             return
-        match event:
-            case Noted() if event.note.level == "error":
-                own.tell("jambonz:error", _error(event.note))
+        what: CallEvent = self._progress(event, call) or event
+        match what:
+            case Noted() if what.note.level == "error":
+                own.tell("jambonz:error", _error(what.note))
             case VerbStarted() | VerbEnded():
-                report = self._verbs.report(event)
+                report = self._verbs.report(what)
                 if session.notify_events:
                     own.tell("verb:status", report)
-            case KeysMatched() | ReferProgress() if event.hook is not None:
-                if not is_http_url(event.hook.url):
-                    own.tell("verb:hook", self._event_payload(event, call), hook=event.hook.url)
+            case KeysMatched() | ReferProgress() if what.hook is not None:
+                if not is_http_url(what.hook.url):
+                    own.tell("verb:hook", self._event_payload(what, call), hook=what.hook.url)
 
 
 def _error(note: Note) -> Payload:

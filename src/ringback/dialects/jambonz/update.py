@@ -11,7 +11,7 @@ from ringback.dialects.jambonz.live import OPTIONS, Change, read_option
 
 # One of these at a time; `child_call_hook` may go with `call_hook`, `whisper` with any.
 _HOOKS = ("call_hook", "child_call_hook")
-_UNBUILT = ("dub", "noise_isolation_status", "transfer")
+_UNBUILT = ("dub", "noise_isolation_status")
 _ALL = (*_HOOKS, "call_status", *OPTIONS, *_UNBUILT)
 _STATUSES = ("completed", "no-answer")
 

@@ -70,6 +70,7 @@ class JambonzApplication:
         *,
         timing: Timing | None = None,
         parent: JambonzApplication | None = None,
+        progress_hook: Hook | None = None,
     ) -> None:
         self.session = session_for(setup.speech, setup.call_hook.url)
         self._services = services
@@ -87,7 +88,7 @@ class JambonzApplication:
         http = HttpConversation(services.asker(self.dialect), account.webhook_secret)
         shared = parent._lines if parent is not None else None
         self._lines: Lines = Lines(services, self, http, setup.call_hook, timing=timing, parent=shared)
-        self._teller = Teller(account, self._lines, services.public_url)
+        self._teller = Teller(account, self._lines, services.public_url, progress_hook=progress_hook)
 
     # -- asked
 
@@ -250,7 +251,14 @@ class JambonzApplication:
         setup = msgspec.structs.replace(
             self._setup, status_hook=self._status_hook, app_json="", refer_hook=None, request_hook=None
         )
-        made = JambonzApplication(self._services, self._account, setup, timing=self._timing, parent=self)
+        made = JambonzApplication(
+            self._services,
+            self._account,
+            setup,
+            timing=self._timing,
+            parent=self,
+            progress_hook=callee.reports.hook if callee.reports is not None else None,
+        )
         made.session = msgspec.structs.replace(self.session, early_media=False)
         self._callees.append(made)
         return made
