@@ -12,8 +12,8 @@ from tests.server.site import NUMBERS, Site
 
 from ringback.calls.application import NewCall
 from ringback.calls.control import CallRequest
-from ringback.calls.events import AnswererDetected, Bridged
-from ringback.calls.verbs import Callee, Dial, MachineDetection
+from ringback.calls.events import AnswererDetected, Bridged, CallAnswered, VerbStarted
+from ringback.calls.verbs import Callee, Dial, MachineDetection, Pause
 from ringback.testing.phone_audio import RATE, Samples
 from ringback.testing.softphone import Softphone
 
@@ -58,6 +58,27 @@ async def test_the_application_is_asked_once_it_is_known(site: Site, app: Neutra
     assert record.answered_by == "human"
     assert record.detection_ms is not None
     assert record.detection_ms > 1000
+
+
+async def test_a_redirect_ends_what_comes_before_the_first_document(
+    site: Site, app: Neutral, phones: Phones
+) -> None:
+    """Nothing else runs beside what the call was redirected to."""
+    _, bob, _ = phones
+    app.answer("new-call", HANG_UP)
+    app.answer("redirect", Pause(seconds=60))
+    switchboard = site.server.switchboard
+    record = await switchboard.create(request(site, app, bob, QUICK))
+    call = await bob.incoming(5)
+    call.answer()
+    await app.event(CallAnswered)
+    await switchboard.redirect(record.account_id, record.id, hook=HOOK)
+    await app.event(VerbStarted)
+    call.audio.say(syllables(0.6))
+    call.hang_up()
+    await site.server.settled()
+    assert [ask.what for ask, _ in app.asked] == ["redirect"]
+    assert [event.what for event, _ in app.told if isinstance(event, AnswererDetected)] == ["stopped"]
 
 
 async def test_a_machine_with_its_beep(site: Site, app: Neutral, phones: Phones) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import msgspec
 
@@ -107,8 +108,12 @@ async def _place(call: Call, request: CallRequest, placement: Placement) -> None
         call.time_limit.set(request.time_limit)
     if request.recording is not None:
         call.recorder.start(request.recording)
+    # What comes before the first document is replaced with it.
+    call.runner.run(request.document or NewCall(), after=partial(_set_up, call, request))
+
+
+async def _set_up(call: Call, request: CallRequest) -> None:
+    """The keys that are sent at the answer, and who answered, where that is to be known first."""
     if request.send_digits:
         await send_digits(call, SendDigits(digits=request.send_digits))
     await at_answer(call, request.detection)
-    if not call.over:
-        call.runner.run(request.document or NewCall())

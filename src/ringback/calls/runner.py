@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ringback.calls.application import Ask, Document
@@ -26,16 +26,24 @@ class Runner:
         self._call = call
         self._script = Script(call)
         self._task: asyncio.Task[None] | None = None
+        self._steered = False
+        """Whether the call was given something else to do than what it begins with."""
 
-    def run(self, first: Ask | Document) -> None:
-        """Begin: the first document, then whatever follows from it."""
-        self._begin(self._script.run(first))
+    def run(self, first: Ask | Document, *, after: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Begin, with what is to be done before (`after`): the first document, then whatever follows from it.
+
+        A call that was given something else to do already goes on with that.
+        """
+        if not self._steered:
+            self._begin(self._run(first, after))
 
     async def run_out(self, first: Ask | Document) -> bool:
         """Run documents until their verbs are used up; whether that came to pass.
 
         It did not when the call ended, or was given something else to do.
         """
+        if self._busy:
+            return False
         task = self._begin(self._script.run_out(first))
         try:
             await asyncio.wait({task})
@@ -50,7 +58,7 @@ class Runner:
         await self._stop()
         if not call.over:
             call.leg.stop_playback()
-            self.run(first)
+            self._begin(self._script.run(first))
 
     async def interject(self, verb: Verb) -> None:
         """Stop the verb that runs and do this one instead; what the call has still to do comes after that.
@@ -91,7 +99,20 @@ class Runner:
             for task in late:
                 task.cancel()
 
+    @property
+    def _busy(self) -> bool:
+        return self._task is not None and not self._task.done()
+
+    async def _run(self, first: Ask | Document, after: Callable[[], Awaitable[None]] | None) -> None:
+        if after is not None:
+            await after()
+        if not self._call.over:
+            await self._script.run(first)
+
     def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        if self._busy:
+            work.close()
+            raise RuntimeError("the call does something already")
         self._task = asyncio.get_running_loop().create_task(self._guarded(work))
         return self._task
 
@@ -108,7 +129,10 @@ class Runner:
             await call.hang_up(HangUp(sip_status=500, ended_as=CallStatus.FAILED, cause="internal error"))
 
     async def _stop(self) -> None:
-        task, self._task = self._task, None
-        if task is not None and task is not asyncio.current_task():
-            task.cancel()
-            await asyncio.wait({task})
+        """Nothing runs when this returns, whatever was begun while it waited: who came last decides."""
+        self._steered = True
+        while self._task is not None:
+            task, self._task = self._task, None
+            if task is not asyncio.current_task():
+                task.cancel()
+                await asyncio.wait({task})
