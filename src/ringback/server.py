@@ -50,6 +50,7 @@ from ringback.net.http import HttpPool
 from ringback.net.own import own_address
 from ringback.reloading import RELOADED, Changes, Plan, planned
 from ringback.routing.bindings import StoredBindings
+from ringback.routing.carrier_hosts import CarrierHosts
 from ringback.routing.carriers import Carriers
 from ringback.routing.directory import Directory, Trunk
 from ringback.routing.failures import Failures
@@ -81,6 +82,8 @@ from ringback.webhooks.retry import Outcome
 
 _EXPIRE_SECONDS = 30.0
 _PRUNE_SECONDS = 600.0
+_LOOK_UP_SECONDS = 60.0
+"""Between two look-ups of where the carriers are."""
 _DRAIN_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
@@ -102,7 +105,9 @@ class Server:
         self.meter = Meter()
         self.metrics = Metrics(self)
         self._policy = settings.address_policy()
-        self._reach = Reach(self._policy, self.directory, self._registrar)
+        self._carrier_hosts = CarrierHosts(self.directory)
+        self._reach = Reach(self._policy, self.directory, self._registrar, self._carrier_hosts)
+        self._look_up = asyncio.Event()
         self._reception: Reception | None = None
         self._enrolment: Enrolment | None = None
         self.web: WebListeners
@@ -160,6 +165,7 @@ class Server:
         self.carriers = Carriers(self.endpoint, self.gateways)
         self._stack.callback(self.carriers.close)
         self.carriers.apply(self.directory.all(Trunk))
+        self._keep_carriers_known()
         self.endpoint.refuse_new(None)
         self.metrics.start()
         self._stack.callback(self.metrics.close)
@@ -265,6 +271,7 @@ class Server:
             registered=self._contacts,
             may_reach=lambda uri: self._reach.refusal(uri.host),
             local_hosts=_local_hosts(self.sip, host, bool(settings.server.advertise)),
+            carriers_at=self._carrier_hosts.of,
             gateway_up=self.gateways.up,
         )
         return Placing(
@@ -339,6 +346,17 @@ class Server:
         task = asyncio.get_running_loop().create_task(keep_alive.run(devices.keep_alive_seconds))
         self._stack.callback(task.cancel)
 
+    def _keep_carriers_known(self) -> None:
+        async def look_up() -> None:
+            while True:
+                self._look_up.clear()
+                await self._carrier_hosts.refresh(self.endpoint.locate)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._look_up.wait(), _LOOK_UP_SECONDS)
+
+        task = asyncio.get_running_loop().create_task(look_up())
+        self._stack.callback(task.cancel)
+
     # -- while it runs
 
     async def reload(self) -> Changes:
@@ -358,6 +376,7 @@ class Server:
         self.directory.become(plan.directory)
         self._policy.become(self.settings.address_policy())
         self.carriers.apply(self.directory.all(Trunk))
+        self._look_up.set()
         if self.limits.on_free is not None:
             self.limits.on_free()  # there may be room now for calls that wait
         logger.info("the configuration was read again: %s", plan.changes)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 from tests.routing.conftest import DEMO, OTHER
 
-from ringback.routing.directory import Directory
+from ringback.routing.carrier_hosts import CarrierHosts
+from ringback.routing.directory import Directory, Gateway, Trunk
 from ringback.routing.outbound import Destination, Route, Routed, Surroundings, Unroutable, route_call
 from ringback.routing.registrar import Registrar, Registration
 from ringback.sip.flow import Flow
@@ -18,12 +20,13 @@ def _guard(uri: Uri) -> str | None:
     return "private" if uri.host.startswith("10.") else None
 
 
-def around(registrar: Registrar | None = None) -> Surroundings:
+def around(registrar: Registrar | None = None, carriers: CarrierHosts | None = None) -> Surroundings:
     registered = registrar or Registrar()
     return Surroundings(
         registered=lambda username: registered.lookup(username, 0.0),
         may_reach=_guard,
         local_hosts=frozenset({"ringback.example"}),
+        carriers_at=(carriers or CarrierHosts(Directory())).of,
     )
 
 
@@ -159,6 +162,80 @@ def test_sip_uris_are_called_directly(directory: Directory, to: str, target: str
 def test_a_number_at_our_own_domain_goes_over_a_trunk(directory: Directory) -> None:
     first, _ = routes(directory, "sip:+14155550100@ringback.example")
     assert first.trunk is not None
+
+
+CARRIER_URIS = [
+    "sip:+49-30-123@192.0.2.1:5080",
+    "sip:+4930123@192.0.2.1",  # any port of a carrier's
+    "sip:+4930123@192.0.2.1:5062;transport=tcp",
+    "sip:+4930123@[::ffff:192.0.2.1]:5080",
+    "sip:+4930123@harmless.example;maddr=192.0.2.1",
+    "sip:+4930123@192.0.2.1;maddr=harmless.example",
+    "+4930123@192.0.2.1",
+]
+
+
+@pytest.mark.parametrize("to", CARRIER_URIS)
+def test_a_uri_at_a_gateway_goes_over_its_trunk(directory: Directory, to: str) -> None:
+    (route,) = routes(directory, to, around(carriers=CarrierHosts(directory)))
+    assert str(route.target) == "sip:+4930123@192.0.2.1:5080"
+    assert route.trunk is not None
+    assert (route.trunk.name, route.credentials) == ("carrier", ("us", "secret"))
+
+
+@pytest.mark.parametrize("to", [*CARRIER_URIS, "sip:+4930123@SIP.example.com.", "sips:sip.example.com"])
+def test_a_uri_at_a_gateway_of_another_account_is_refused(directory: Directory, to: str) -> None:
+    where = around(carriers=CarrierHosts(directory))
+    found = route_call(directory, where, OTHER, Destination(to=to))
+    assert isinstance(found, Unroutable)
+    assert found.sip_status == 403
+
+
+def test_a_name_at_a_gateway_stays_as_it_is(directory: Directory) -> None:
+    where = around(carriers=CarrierHosts(directory))
+    (route,) = routes(directory, "sip:sales@sip.example.com", where, credentials=("me", "pw"))
+    assert str(route.target) == "sip:sales@sip.example.com;transport=tcp"
+    assert route.trunk is not None
+    assert (route.trunk.name, route.credentials) == ("backup", ("me", "pw"))
+
+
+async def test_the_address_that_a_gateways_name_leads_to_is_the_carriers(directory: Directory) -> None:
+    carriers = CarrierHosts(directory)
+
+    async def locate(uri: Uri) -> list[Flow]:
+        return [Flow("tcp", "198.51.100.7", 5060)] if uri.host == "sip.example.com" else []
+
+    async def lost(uri: Uri) -> list[Flow]:
+        return []
+
+    for look_up in (locate, lost):  # what cannot be found for once is where it was
+        await carriers.refresh(look_up)
+        (route,) = routes(directory, "sip:+4930123@198.51.100.7", around(carriers=carriers))
+        assert str(route.target) == "sip:+4930123@sip.example.com;transport=tcp"
+
+
+def test_on_loopback_each_port_is_somebody_else(directory: Directory) -> None:
+    directory.put(
+        Trunk(id=UUID(int=309), account_id=OTHER, name="l", gateways=(Gateway(host="127.0.0.1:5070"),))
+    )
+    where = around(carriers=CarrierHosts(directory))
+    assert refused(directory, "sip:1@127.0.0.1:5070", where).sip_status == 403
+    assert routes(directory, "sip:1@127.0.0.1:5071", where)[0].trunk is None
+
+
+def test_a_proxy_gets_no_password_of_a_trunk(directory: Directory) -> None:
+    where = around(carriers=CarrierHosts(directory))
+    first, _ = routes(directory, "+4930123", where, proxy="sip:proxy.example")
+    assert first.trunk is not None  # whose limits count, and whose form numbers have
+    assert (first.credentials, first.gateway) == (None, None)
+    own, _ = routes(directory, "+4930123", where, proxy="sip:proxy.example", credentials=("me", "pw"))
+    assert own.credentials == ("me", "pw")
+
+
+@pytest.mark.parametrize("proxy", ["sip:192.0.2.1", "sip:sip.example.com:5090", "sip:x;maddr=192.0.2.1"])
+def test_a_gateway_is_no_proxy(directory: Directory, proxy: str) -> None:
+    where = around(carriers=CarrierHosts(directory))
+    assert refused(directory, "sip:eve@example.org", where, proxy=proxy).sip_status == 403
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from tests.routing.conftest import DEMO
 
 from ringback.net.guard import AddressPolicy
+from ringback.routing.carrier_hosts import CarrierHosts
 from ringback.routing.directory import Directory, Gateway, Trunk
 from ringback.routing.reach import Reach
 from ringback.routing.registrar import Registrar, Registration
@@ -36,7 +37,7 @@ def reach(directory: Directory, *, allow_private: bool = False) -> Reach:
         expires=300,
     )
     registrar.register(device, time.time())
-    return Reach(AddressPolicy(allow_private=allow_private), directory, registrar)
+    return Reach(AddressPolicy(allow_private=allow_private), directory, registrar, CarrierHosts(directory))
 
 
 @pytest.mark.parametrize(
@@ -56,8 +57,27 @@ def reach(directory: Directory, *, allow_private: bool = False) -> Reach:
     ],
 )
 def test_what_may_be_reached(directory: Directory, address: str, name: str, peer: str, allowed: bool) -> None:
-    assert reach(directory).allows(address, name, peer) is allowed
-    assert reach(directory, allow_private=True).allows(address, name, peer)
+    flow = Flow("udp", address, 5060)
+    assert reach(directory).allows(flow, name, peer) is allowed
+    assert reach(directory, allow_private=True).allows(flow, name, peer)
+
+
+def test_a_carrier_is_reached_under_its_own_name_only(directory: Directory) -> None:
+    judge = reach(directory, allow_private=True)
+    carrier = Flow("udp", "10.0.0.1", 5060)
+    assert judge.allows(carrier, "10.0.0.1")
+    assert not judge.allows(carrier, "alias.example")
+    assert judge.allows(carrier, "alias.example", "9.9.9.9")  # what belongs to a call that is up
+
+
+def test_a_device_at_a_carriers_address_is_reached_where_it_registered_from(directory: Directory) -> None:
+    device_and_carrier = Trunk(
+        id=UUID(int=9), account_id=DEMO, name="pbx", gateways=(Gateway(host="10.9.0.1:5080"),)
+    )
+    judge = reach(directory)
+    directory.put(device_and_carrier)
+    assert judge.allows(Flow("udp", "10.9.0.1", 5060), "alias.example")
+    assert not judge.allows(Flow("udp", "10.9.0.1", 5070), "alias.example")
 
 
 def test_why_not(directory: Directory) -> None:

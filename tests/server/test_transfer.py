@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 import pytest_asyncio
 from tests.server.neutral import HANG_UP, HOOK, Neutral, callee, talk
@@ -37,7 +38,8 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Neutral:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def phones(site: Site) -> AsyncIterator[tuple[Softphone, Softphone, Softphone]]:
-    """A caller from outside, a registered device, and somebody to be transferred to."""
+    """A caller from outside, a registered device, and somebody outside to be transferred to."""
+    may_dial_out(site, True)
     async with (
         site.caller() as caller,
         site.server.phone() as alice,
@@ -48,6 +50,11 @@ async def phones(site: Site) -> AsyncIterator[tuple[Softphone, Softphone, Softph
 
 
 Phones = tuple[Softphone, Softphone, Softphone]
+
+
+def may_dial_out(site: Site, may: bool) -> None:
+    """Whether the account's devices reach what is not of the house."""
+    site.server.directory.put(msgspec.structs.replace(site.account, devices_dial_out=may))
 
 
 def at(phone: Softphone) -> Uri:
@@ -153,9 +160,11 @@ async def test_a_device_transfers_to_a_number_of_the_house(site: Site, app: Neut
 async def test_a_device_transfers_nobody_to_where_it_may_not_call(
     site: Site, app: Neutral, phones: Phones
 ) -> None:
-    caller, alice, _ = phones
+    caller, alice, carol = phones
+    may_dial_out(site, False)
     call, called = await connected(app, caller, alice)
     assert await refer(called, Uri.parse(f"sip:+19005550100@{site.server.sip_address}")) == 404
+    assert await refer(called, at(carol)) == 403
     await talk(call, called)
     call.hang_up()
     await called.ended(10)

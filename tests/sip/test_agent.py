@@ -266,7 +266,7 @@ def test_a_caller_at_a_private_address_is_hung_up_on(
     network: Network, peer: Peer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The policy judges where applications want to go, not where a call came from; nor after a restart."""
-    node = network.node("192.0.2.1", allowed=lambda address, name, known: False)
+    node = network.node("192.0.2.1", allowed=lambda flow, name, known: False)
     node.on_call = lambda call: call.answer(SDP)
     peer.send(peer.request("INVITE", node, body=SDP), node)
     network.run(0.05)
@@ -280,7 +280,7 @@ def test_a_caller_at_a_private_address_is_hung_up_on(
     network.run(0.05)
     peer.respond(peer.requests("BYE")[0], 200)
     network.run(0.05)
-    reborn = network.node("192.0.2.1", allowed=lambda address, name, known: False)
+    reborn = network.node("192.0.2.1", allowed=lambda flow, name, known: False)
     reborn.agent.bye_orphan(state)
     network.run(0.05)
     assert len(peer.requests("BYE")) == 2
@@ -291,7 +291,7 @@ def test_a_caller_at_a_private_address_is_hung_up_on(
 
 def test_a_bye_that_leads_nowhere_is_noted(network: Network, caplog: pytest.LogCaptureFixture) -> None:
     """Dialogs stored without the far end's address know the Contact alone."""
-    node = network.node("192.0.2.1", allowed=lambda address, name, known: False)
+    node = network.node("192.0.2.1", allowed=lambda flow, name, known: False)
     state = DialogState("call-9", "<sip:us@a>;tag=1", "<sip:them@b>;tag=2", (), "sip:them@10.0.0.7", 1)
     assert node.agent.bye_orphan(state).value is not None
     network.run(0.05)

@@ -197,20 +197,42 @@ def test_hanging_up_before_the_late_answer(network: Network, node: Node, peer: P
 
 
 def test_redirections_are_followed_best_first(network: Network, node: Node, peer: Peer) -> None:
-    first, second = network.peer("192.0.2.11"), network.peer("192.0.2.12")
     node.call(peer)
-    contacts = "<sip:a@192.0.2.11>;q=0.5, <sip:b@192.0.2.12>;q=0.9, <mailto:x@example.com>"
+    contacts = "<sip:a@192.0.2.2>;q=0.5, <sip:b@192.0.2.2>;q=0.9, <mailto:x@example.com>"
     peer.respond(invite_of(network, peer), 302, Contact=contacts)
-    invite = invite_of(network, second)
-    assert str(invite.uri) == "sip:b@192.0.2.12"
+    network.run(0.05)
+    invite = peer.requests("INVITE")[-1]
+    assert str(invite.uri) == "sip:b@192.0.2.2"
     assert invite.to.tag is None
     assert invite.cseq.number == 2
-    second.respond(invite, 404)
-    invite = invite_of(network, first, 0.05)
-    first.respond(invite, 200, body=SDP)
+    peer.respond(invite, 404)
+    network.run(0.05)
+    invite = peer.requests("INVITE")[-1]
+    assert str(invite.uri) == "sip:a@192.0.2.2"
+    peer.respond(invite, 200, body=SDP)
     network.run()
     assert node.kinds() == ["Answered"]
-    assert first.requests("ACK")
+
+
+@pytest.mark.parametrize(
+    "contact",
+    [
+        "sip:bob@192.0.2.66",
+        "sip:bob@192.0.2.2:5070",
+        "sip:bob@192.0.2.2;maddr=192.0.2.66",
+        "sip:bob@192.0.2.66;maddr=192.0.2.2",
+        "sips:bob@192.0.2.2",
+        "tel:+19005550100",
+    ],
+)
+def test_a_redirection_elsewhere_is_the_end(network: Network, node: Node, peer: Peer, contact: str) -> None:
+    elsewhere = network.peer("192.0.2.66")
+    node.call(peer)
+    peer.respond(invite_of(network, peer), 302, Contact=f"<{contact}>")
+    network.run(0.1)
+    assert node.event(Failed).status == 302
+    assert elsewhere.inbox == []
+    assert len(peer.requests("INVITE")) == 1
 
 
 def test_redirections_end(network: Network, node: Node, peer: Peer) -> None:
@@ -248,7 +270,7 @@ def test_a_name_that_leads_nowhere(network: Network, node: Node, peer: Peer) -> 
 
 
 def test_addresses_may_be_forbidden(network: Network, peer: Peer) -> None:
-    node = network.node("192.0.2.1", allowed=lambda address, name, known: address != peer.host)
+    node = network.node("192.0.2.1", allowed=lambda flow, name, known: flow.host != peer.host)
     node.call(peer)
     network.run()
     assert (node.event(Failed).cause, node.event(Failed).status) == ("refused", 403)
@@ -258,8 +280,8 @@ def test_addresses_may_be_forbidden(network: Network, peer: Peer) -> None:
 def test_addresses_are_judged_with_the_name_that_led_there(network: Network, peer: Peer) -> None:
     asked: list[tuple[str, str, str]] = []
 
-    def allowed(address: str, name: str, known: str) -> bool:
-        asked.append((address, name, known))
+    def allowed(flow: Flow, name: str, known: str) -> bool:
+        asked.append((flow.host, name, known))
         return name == "trunk.example"
 
     node = network.node("192.0.2.1", allowed=allowed)
@@ -276,7 +298,7 @@ def test_addresses_are_judged_with_the_name_that_led_there(network: Network, pee
 def test_a_forbidden_contact_gets_neither_ack_nor_bye(network: Network, peer: Peer) -> None:
     """Both go to where the 2xx came from: the call must not stay up."""
     victim = network.peer("192.0.2.77")
-    node = network.node("192.0.2.1", allowed=lambda address, name, known: address == peer.host)
+    node = network.node("192.0.2.1", allowed=lambda flow, name, known: flow.host == peer.host)
     call = node.call(peer)
     response = peer.response(invite_of(network, peer), 200, body=SDP)
     response.headers.set("Contact", f"<{victim.uri()}>")

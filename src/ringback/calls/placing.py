@@ -110,9 +110,13 @@ class Placing:
         return routed
 
     def dialled_by(self, account_id: UUID, device: str, uri: Uri) -> Answering | Connecting | Refused | None:
-        """What a device of the account reaches that calls this URI; None where it is not one of ours."""
+        """What a device of the account reaches that calls this URI; None where that is none of ours, and its
+        account lets devices call outside."""
         if uri.scheme != "tel" and not is_local(uri, self._around):
-            return None
+            account = self.account(account_id)
+            if account is not None and account.devices_dial_out:
+                return None
+            return Refused(403, f"{device} may not call outside: {uri.hostport} is elsewhere")
         client = self._directory.client(device) or Client.guest_of(account_id, device)
         return answer(self._directory, Device(client), Called(uri))
 
@@ -160,7 +164,7 @@ class Placing:
             return False
         call.over_future.add_done_callback(lambda _: share.end())
         first = routed.routes[0]
-        trunk = first.trunk.name if first.trunk is not None else None
+        trunk = _carrier(first)
         call.append(CallInitiated(sip_call_id=call.record.sip_call_id, target=str(first.target), trunk=trunk))
         try:
             call.leg.place(
@@ -190,7 +194,7 @@ class Placing:
             call.append(
                 CallRerouted(
                     target=str(route.target),
-                    trunk=route.trunk.name if route.trunk is not None else None,
+                    trunk=_carrier(route),
                     sip_status=failed.status,
                     sip_reason=failed.reason,
                     cause=failed.cause,
@@ -230,6 +234,11 @@ class Placing:
             told=told,
             answer_seconds=trunk.answer_seconds if trunk is not None else Way.answer_seconds,
         )
+
+
+def _carrier(route: Route) -> str | None:
+    """The trunk that the call is seen to go over: one whose gateway is not asked itself is none."""
+    return route.trunk.name if route.trunk is not None and route.gateway is not None else None
 
 
 def _merged(ours: HeaderList, wanted: HeaderList) -> list[tuple[str, str]]:

@@ -190,7 +190,7 @@ async def _decided_by_application(asked: _Asked, bridge: Bridge | None, remains:
 
 def _way(asked: _Asked, remains: Call) -> Document | Application | Refused:
     """What a device asks for is what it would get by calling the target itself: an application, another
-    device, a number if it may call numbers; any other SIP URI is called as any application may call it."""
+    device, a number or a SIP URI elsewhere if it may call outside."""
     engine, target = remains.engine, asked.referral.target
     record = asked.referrer.record
     reached = engine.placing.dialled_by(record.account_id, record.client or "", target)

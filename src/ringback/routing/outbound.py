@@ -23,7 +23,8 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     """What is dialled, and how the application wants it dialled.
 
     `to` is a telephone number, `sip:…`, `tel:…`, `client:alice`, `user:alice`, or a client's bare user name.
-    `credentials` (user name, password) answer a SIP URI's challenge; `trunk` names one to be used.
+    `credentials` (user name, password) answer a SIP URI's challenge, or that of the proxy on the way there;
+    `trunk` names one to be used.
     """
 
     to: str
@@ -47,7 +48,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     route: tuple[Uri, ...] = ()
     credentials: tuple[str, str] | None = None
     trunk: Trunk | None = None
-    gateway: Gateway | None = None  # of that trunk
+    gateway: Gateway | None = None  # of that trunk, where the request goes there and nowhere else first
     client: Client | None = None
 
 
@@ -70,12 +71,14 @@ class Surroundings(msgspec.Struct, frozen=True):
 
     `registered` gives a client's live contacts; `may_reach` says why a SIP URI must not be called, or None;
     `local_hosts` are the host names and addresses under which this server is called, as `host` (at any port)
-    or `host:port`; `gateway_up` says what is known about a gateway; `chance` shares calls out among gateways.
+    or `host:port`; `carriers_at` gives the trunks that have a gateway where a SIP URI leads; `gateway_up`
+    says what is known about a gateway; `chance` shares calls out among gateways.
     """
 
     registered: Callable[[str], Sequence[Binding]]
     may_reach: Callable[[Uri], str | None]
     local_hosts: frozenset[str] = frozenset()
+    carriers_at: Callable[[Uri], Sequence[Trunk]] = lambda uri: ()
     gateway_up: Callable[[Trunk, Gateway], bool] = lambda trunk, gateway: True
     chance: Callable[[], float] = random.random
 
@@ -101,13 +104,16 @@ def route_call(
 def _by_proxy(
     directory: Directory, around: Surroundings, account_id: UUID, wanted: Destination
 ) -> Routed | Unroutable:
-    """The same ways, through a proxy that the application names."""
+    """The same ways, through a proxy that the application names. It is given no trunk's password, and says
+    nothing about a gateway."""
     try:
         proxy = Uri.parse(wanted.proxy)
     except SipParseError as error:
         return Unroutable(404, f"the proxy {wanted.proxy!r} is no SIP URI: {error.reason}")
     if proxy.scheme not in ("sip", "sips"):
         return Unroutable(404, f"the proxy {wanted.proxy!r} is no SIP URI")
+    if around.carriers_at(proxy):
+        return Unroutable(403, f"{proxy.hostport} is a trunk's gateway, and no proxy")
     refusal = around.may_reach(proxy)
     if refusal is not None:
         return Unroutable(403, f"{proxy.hostport} must not be reached: {refusal}")
@@ -115,7 +121,12 @@ def _by_proxy(
     if isinstance(routed, Unroutable):
         return routed
     hop = proxy.with_(user=None, params=proxy.params.with_("lr"))
-    routes = tuple(msgspec.structs.replace(route, route=(hop, *route.route)) for route in routed.routes)
+    routes = tuple(
+        msgspec.structs.replace(
+            route, route=(hop, *route.route), credentials=wanted.credentials, gateway=None
+        )
+        for route in routed.routes
+    )
     return Routed(routes, parallel=routed.parallel)
 
 
@@ -160,8 +171,9 @@ def _over_trunk(around: Surroundings, trunk: Trunk, number: str, wanted: Destina
     ]
 
 
-def _over_gateway(trunk: Trunk, gateway: Gateway, number: str, wanted: Destination) -> Route:
-    target = gateway.uri(trunk.called(dialled(number)))
+def _over_gateway(trunk: Trunk, gateway: Gateway, called: str, wanted: Destination) -> Route:
+    """Over one gateway to a number, or to a name that it knows."""
+    target = gateway.uri(trunk.called(dialled(called)) if is_telephone_number(called) else called or None)
     caller = caller_over(trunk, target.host, wanted.caller_id, wanted.caller_name, wanted.forwarded_by)
     return _route(
         caller,
@@ -188,11 +200,28 @@ def _to_uri(
         local = _to_local(directory, around, account_id, uri, wanted)
         if local is not None:
             return local
+    carriers = around.carriers_at(uri)
+    if carriers:
+        return _to_carrier(around, carriers, account_id, uri, wanted)
     refusal = around.may_reach(uri)
     if refusal is not None:
         return Unroutable(403, f"{uri.hostport} must not be called: {refusal}")
     caller = plain_caller(wanted.caller_id, wanted.caller_name)
     return Routed((_route(caller, uri, to=uri.with_(headers=""), credentials=wanted.credentials),))
+
+
+def _to_carrier(
+    around: Surroundings, carriers: Sequence[Trunk], account_id: UUID, uri: Uri, wanted: Destination
+) -> Routed | Unroutable:
+    """A URI at a gateway is no way past its trunk: past its limits, and how it wants numbers and callers."""
+    trunk = next((trunk for trunk in carriers if trunk.account_id == account_id), None)
+    if trunk is None:
+        return Unroutable(403, f"{uri.hostport} is a gateway of another account's trunk")
+    called = uri.number if is_telephone_number(uri.number) else uri.user or ""
+    routes = _over_trunk(around, trunk, called, wanted)
+    if wanted.credentials is not None:
+        routes = [msgspec.structs.replace(route, credentials=wanted.credentials) for route in routes]
+    return Routed(tuple(routes))
 
 
 def is_local(uri: Uri, around: Surroundings) -> bool:

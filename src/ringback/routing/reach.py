@@ -7,8 +7,10 @@ import time
 from collections.abc import Iterator
 
 from ringback.net.guard import AddressPolicy, refusal
+from ringback.routing.carrier_hosts import CarrierHosts
 from ringback.routing.directory import Directory, Trunk, trunk_networks
 from ringback.routing.registrar import Registrar
+from ringback.sip.flow import Flow
 
 _WIDEST = 7
 """The shortest prefix of a network that says where a carrier is (fc00::/7; 10.0.0.0/8). A wider one says only
@@ -18,8 +20,11 @@ that calls may come from everywhere."""
 class Reach:
     """The address policy for SIP targets. Trunks and registered devices may be at private addresses."""
 
-    def __init__(self, policy: AddressPolicy, directory: Directory, registrar: Registrar) -> None:
+    def __init__(
+        self, policy: AddressPolicy, directory: Directory, registrar: Registrar, carriers: CarrierHosts
+    ) -> None:
         self._policy = policy
+        self._carriers = carriers
         self._directory = directory
         self._registrar = registrar
 
@@ -32,10 +37,21 @@ class Reach:
         why = refusal(address, allow_private=self._policy.allow_private)
         return None if why is None or self._is_trunk(address) or self._is_device(address) else why
 
-    def allows(self, address: str, name: str = "", peer: str = "") -> bool:
-        """Whether a request may go to this address, which was found for `name`; `peer` is the address of the
-        dialog's far end, when the request is part of one."""
+    def allows(self, flow: Flow, name: str = "", peer: str = "") -> bool:
+        """Whether a request may go there, which was found for `name`; `peer` is the address of the dialog's
+        far end, when the request is part of one.
+
+        A carrier is reached under its gateway's name only: who writes that goes over the trunk.
+        """
+        address = flow.host
+        if not peer and not self._is_trunk(name) and self._is_carrier(flow):
+            return False
         return self.refusal(address) is None or self._is_trunk(name) or self._is_beside(address, peer)
+
+    def _is_carrier(self, flow: Flow) -> bool:
+        """Whether a gateway is there, and no device that registered from just there."""
+        at = (flow.host, flow.port)
+        return bool(self._carriers.at(*at)) and at not in {(f.host, f.port) for f in self._device_flows()}
 
     def _is_trunk(self, host: str) -> bool:
         """A configured trunk, by name or address."""
@@ -47,12 +63,13 @@ class Reach:
                 yield gateway.uri().host.lower()
 
     def _is_device(self, address: str) -> bool:
+        return any(flow.host == address for flow in self._device_flows())
+
+    def _device_flows(self) -> Iterator[Flow]:
         now = time.time()
-        return any(
-            binding.flow.host == address
-            for name in self._registrar.usernames(now)
-            for binding in self._registrar.lookup(name, now)
-        )
+        for name in self._registrar.usernames(now):
+            for binding in self._registrar.lookup(name, now):
+                yield binding.flow
 
     def _is_beside(self, address: str, peer: str) -> bool:
         """The carrier that the peer belongs to is there, too."""

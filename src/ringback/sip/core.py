@@ -24,9 +24,9 @@ from ringback.sip.uri import Uri
 HeaderList = Iterable[tuple[str, str]]
 DialogKey = tuple[str, str, str]
 """Call-ID, our tag, the peer's tag."""
-AddressAllowed = Callable[[str, str, str], bool]
-"""Whether a request may go to an address: the address, the name that it was found for, and, inside a dialog,
-the address of its peer (else empty)."""
+AddressAllowed = Callable[[Flow, str, str], bool]
+"""Whether a request may go somewhere: the flow, the name that it was found for, and, inside a dialog, the
+address of its peer (else empty)."""
 
 METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE", "PRACK")
 """What every user agent here does by itself."""
@@ -199,9 +199,7 @@ class Core:
         """
         name, known = target_host(uri), peer.host if peer is not None else ""
         judge = self.address_allowed
-        found = [
-            flow for flow in flows if judge is None or flow.host == known or judge(flow.host, name, known)
-        ]
+        found = [flow for flow in flows if judge is None or flow.host == known or judge(flow, name, known)]
         return found or ([peer] if peer is not None else [])
 
     def prefers_tcp(self, flow: Flow) -> bool:

@@ -212,6 +212,10 @@ class SipEndpoint:
         Raises SipParseError for a state that is none."""
         return self._agent.bye_orphan(state, credentials)
 
+    async def locate(self, uri: Uri) -> list[Flow]:
+        """Where requests to a URI would go, best first; nowhere when that cannot be found out."""
+        return await self._locator.locate(uri)
+
     def find_call(self, call_id: str, local_tag: str, remote_tag: str) -> Session | None:
         """The call of a dialog, as Replaces (RFC 3891) names it."""
         return self._agent.find_call(call_id, local_tag, remote_tag)

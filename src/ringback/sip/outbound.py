@@ -310,7 +310,11 @@ class OutboundCall(Session):
 
     def _take_contacts(self, response: Response) -> bool:
         """Adds where a redirection points, best first, none twice and not too many (RFC 3261 section
-        8.1.3.4)."""
+        8.1.3.4).
+
+        Only at the host and port that redirect: whoever is called may be somebody else there, but does not
+        decide who else is called at our cost.
+        """
         room = self.core.settings.max_redirects + 1 - len(self._tried)
         try:
             contacts = response.contacts
@@ -318,7 +322,7 @@ class OutboundCall(Session):
             contacts = []
         for contact in sorted(contacts, key=_quality, reverse=True):
             uri = contact.uri.with_(headers="") if contact.uri.headers else contact.uri
-            if uri.scheme == "sip" and str(uri) not in self._tried and room > 0:
+            if room > 0 and str(uri) not in self._tried and _is_beside(uri, self._invitation.target):
                 self._tried.add(str(uri))
                 self._targets.append(uri)
                 room -= 1
@@ -326,8 +330,6 @@ class OutboundCall(Session):
 
     def _follow(self) -> None:
         self._target = self._targets.pop(0)
-        if target_host(self._target).lower() != target_host(self._invitation.target).lower():
-            self._authorizer = None  # the credentials are not for whom a redirection names
         self._forget_forks()
         self.dialog = None
         self.start()
@@ -337,6 +339,15 @@ class OutboundCall(Session):
             return
         self.end(Failed(response.status, response.reason, response.headers, cause))
         self._over.resolve(response)
+
+
+def _is_beside(uri: Uri, target: Uri) -> bool:
+    """Whether two SIP URIs are at the same host and port."""
+    return uri.scheme == "sip" and _place(uri) == _place(target)
+
+
+def _place(uri: Uri) -> tuple[str, str, int]:
+    return uri.host.lower(), target_host(uri).lower(), uri.port or 5060
 
 
 def _quality(contact: NameAddr) -> float:

@@ -1,0 +1,98 @@
+"""A peer that speaks SIP by hand over a real socket: for what no well-behaved telephone would say."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from ringback.sip.auth import DigestClient
+from ringback.sip.message import Request, Response, make_response
+from ringback.sip.parse import parse_message
+
+Answer = Callable[[Request], Response | None]
+
+
+class Wire(asyncio.DatagramProtocol):
+    """Keeps what comes, and answers requests as `answer` says."""
+
+    def __init__(self) -> None:
+        self.address = ""
+        self.requests: list[Request] = []
+        self.answer: Answer | None = None
+        self._responses: asyncio.Queue[Response] = asyncio.Queue()
+        self._transport: asyncio.DatagramTransport
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        host, port = transport.get_extra_info("sockname")[:2]
+        self.address = f"{host}:{port}"
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        message = parse_message(data)
+        if isinstance(message, Response):
+            self._responses.put_nowait(message)
+            return
+        self.requests.append(message)
+        response = self.answer(message) if self.answer is not None and message.method != "ACK" else None
+        if response is not None:
+            self._transport.sendto(response.encode(), addr)
+
+    @property
+    def invites(self) -> list[Request]:
+        """The INVITEs that came, each once for every branch."""
+        found = {each.headers.get("Via"): each for each in self.requests if each.method == "INVITE"}
+        return list(found.values())
+
+    async def ask(self, server: str, request: Request, *credentials: str) -> Response:
+        """Send a request; with user and password its challenge is answered. The final response."""
+        self._send(server, request, 1)
+        response = await self._final()
+        if response.status not in (401, 407) or not credentials:
+            return response
+        ours = response.status == 401
+        rows = response.headers.get_all("WWW-Authenticate" if ours else "Proxy-Authenticate")
+        value = DigestClient(*credentials).authorize(rows, request.method, str(request.uri), request.body)
+        assert value is not None
+        request.headers.add("Authorization" if ours else "Proxy-Authorization", value)
+        self._send(server, request, 2)
+        return await self._final()
+
+    def _send(self, server: str, request: Request, number: int) -> None:
+        request.headers.set("CSeq", f"{number} {request.method}")
+        request.headers.set("Via", f"SIP/2.0/UDP {self.address};branch=z9hG4bK{id(request)}x{number};rport")
+        host, _, port = server.rpartition(":")
+        self._transport.sendto(request.encode(), (host, int(port)))
+
+    async def _final(self) -> Response:
+        async with asyncio.timeout(10):
+            while (response := await self._responses.get()).status < 200:
+                pass
+        return response
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+def answering(status: int, *headers: tuple[str, str]) -> Answer:
+    """Each request with the same response."""
+
+    def answer(request: Request) -> Response:
+        response = make_response(request, status, None, "wire")
+        for name, value in headers:
+            response.headers.add(name, value)
+        return response
+
+    return answer
+
+
+@contextlib.asynccontextmanager
+async def wire(answer: Answer | None = None) -> AsyncIterator[Wire]:
+    """A peer on loopback."""
+    _, peer = await asyncio.get_running_loop().create_datagram_endpoint(Wire, local_addr=("127.0.0.1", 0))
+    peer.answer = answer
+    try:
+        yield peer
+    finally:
+        peer.close()
