@@ -16,6 +16,8 @@ from ringback.media.protocol import Segment
 WAYS = pytest.mark.parametrize("by_tick", [False, True], ids=["relay", "tick"])
 CODECS: tuple[Codec, ...] = ("PCMU", "PCMA", "G722")
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 
 @WAYS
 @pytest.mark.parametrize(("zero", "one"), [*itertools.product(CODECS, CODECS)])

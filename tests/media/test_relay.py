@@ -11,6 +11,8 @@ from tests.media.rig import Network, event, packet
 
 from ringback.media import codecs
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 
 def talking(start: int = 0, count: int = 10, **changes: object) -> Pair:
     """A pair in the middle of a conversation, nothing kept of it."""
@@ -36,6 +38,7 @@ def test_the_stream_is_ours_and_the_payload_theirs() -> None:
     octets = codecs.encode(said, codecs.PCMU)
     assert [sent.payload for sent in pair.sent[1]] == [frame.tobytes() for frame in octets[10:]]
     assert pair.relays == 19
+    assert pair.straight == (18 if pair.few else 0)
 
 
 @pytest.mark.parametrize("start", [0, 65_530, 40_000])

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from ringback.media import addresses, uring
+from ringback.media.few import FEW, Few
 from ringback.media.ports import bind_pair
 from ringback.media.rtp import Batch
 from ringback.media.send import Outgoing
+from ringback.media.straight import FewDepartures
 from ringback.media.transport import Transport, choose
 
 HOSTS = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
@@ -24,6 +26,14 @@ KINDS = [
         ),
     ),
 ]
+
+
+def packets_of(batch: Batch) -> list[tuple[int, bytes, tuple[str, int]]]:
+    """Row, packet and source of each."""
+    return [
+        (row, batch.data[batch.slots[n], : batch.lengths[n]].tobytes(), addresses.unpack(batch.sources[n]))
+        for n, row in enumerate(batch.rows.tolist())
+    ]
 
 
 class Wire:
@@ -54,9 +64,7 @@ class Wire:
         for _ in range(1000):
             batch: Batch | None = self.transport.receive(0)
             if batch is not None:
-                for index, row in enumerate(batch.rows.tolist()):
-                    data = batch.data[batch.slots[index], : batch.lengths[index]].tobytes()
-                    got.append((row, data, addresses.unpack(batch.sources[index])))
+                got += packets_of(batch)
             if len(got) >= count:
                 break
         return got
@@ -179,6 +187,73 @@ def test_packets_larger_than_a_slot_do_no_harm(wire: Callable[..., Wire], kind: 
     line.peer.sendto(bytes(9000), ("127.0.0.1", line.ports[0]))
     line.peer.sendto(b"next", ("127.0.0.1", line.ports[0]))
     assert line.receive(2)[-1][1] == b"next"
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+@pytest.mark.parametrize("count", [3, FEW + 1])
+@pytest.mark.parametrize("kind", KINDS)
+def test_hastened_rows_are_taken_together_and_their_packets_stay(
+    wire: Callable[..., Wire], kind: str, count: int, family: socket.AddressFamily
+) -> None:
+    line = wire(kind, family, rows=8)
+    for row in range(1, 8):
+        line.transport.hasten(0, row)
+    assert line.transport.receive_hastened() is None
+    said = [(1 + number % 7, bytes([number]) * (20 + number)) for number in range(count)]
+    for row, data in said:
+        line.peer.sendto(data, (HOSTS[family], line.ports[row]))
+    assert line.transport.receive(0) is None
+    slots, rows = [], []
+    for _ in range(7):  # without io_uring each socket is asked once at a time
+        came = line.transport.receive_hastened()
+        if came is not None:
+            assert isinstance(came, Few) == (len(came.rows) <= FEW)
+            slots += list(came.slots)
+            rows += list(came.rows)
+    batch = line.transport.recall(np.array(slots), np.array(rows))
+    assert sorted(packets_of(batch)) == sorted((*one, line.peer.getsockname()[:2]) for one in said)
+    line.transport.release(batch.slots)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_few_packets_go_on_from_where_they_came_in(wire: Callable[..., Wire], kind: str) -> None:
+    line = wire(kind, rows=2)
+    line.transport.hasten(0, 0)
+    line.transport.hasten(0, 1)
+    for number in range(12):  # more than the queue holds at once
+        line.peer.sendto(bytes([number]) * 30, ("127.0.0.1", line.ports[0]))
+        came = line.transport.receive_hastened()
+        assert isinstance(came, Few)
+        at = came.memory.start + came.slots[0] * came.memory.stride
+        assert came.memory.octets[at : at + 30] == bytes([number]) * 30
+        came.memory.octets[at] = 255
+        line.transport.send_few(FewDepartures([1] * 12, came.slots * 12, [29] * 12), line.remotes())
+        for _ in range(12):
+            data, address = line.peer.recvfrom(2048)
+            assert data == b"\xff" + bytes([number]) * 28
+            assert address[1] == line.ports[1]
+    assert line.transport.refused == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_hastened_peer_that_is_gone_does_no_harm(wire: Callable[..., Wire], kind: str) -> None:
+    line = wire(kind, rows=1)
+    line.transport.hasten(0, 0)
+    gone = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    gone.bind(("127.0.0.1", 0))
+    remotes = np.tile(addresses.pack("127.0.0.1", gone.getsockname()[1], socket.AF_INET), (8, 1))
+    gone.close()
+    line.peer.sendto(b"some packet", ("127.0.0.1", line.ports[0]))
+    came = line.transport.receive_hastened()
+    assert isinstance(came, Few)
+    for _ in range(3):
+        line.transport.send_few(FewDepartures([0], came.slots, [11]), remotes)
+        line.transport.receive_hastened()
+    line.peer.sendto(b"still here", ("127.0.0.1", line.ports[0]))
+    again = line.transport.receive_hastened() or line.transport.receive_hastened()
+    assert isinstance(again, Few)
+    [(_, data, _)] = packets_of(line.transport.recall(np.array(again.slots), np.array(again.rows)))
+    assert data == b"still here"
 
 
 def test_ports_are_bound_in_pairs() -> None:

@@ -12,12 +12,16 @@ import socket
 import time
 from collections.abc import Callable
 
+import numpy as np
+import numpy.typing as npt
+
 from ringback.media import addresses, protocol, rtp, transport
 from ringback.media.bridges import Bridges
 from ringback.media.clockwork import PHASES
 from ringback.media.cold import ColdLeg
 from ringback.media.crossing import Crossings, Crossroad, Far
 from ringback.media.exchange import Corner, Exchange
+from ringback.media.few import Few
 from ringback.media.model import RecordingClosed, Report
 from ringback.media.playout import Arena
 from ringback.media.ports import Ports, bind_pair, drain
@@ -26,6 +30,8 @@ from ringback.media.rtp import Batch
 from ringback.media.tapline import Block, Pause, Start, Stop, TapLine
 from ringback.media.tick import Phase
 from ringback.media.waiting import Waiting
+
+Int64 = npt.NDArray[np.int64]
 
 TRIES = 32
 """Ports tried at a time, when others hold some of ours."""
@@ -198,17 +204,35 @@ class Desk:
         """Whether anybody is bridged."""
         return bool(self._bridges)
 
-    def relay(self) -> None:
-        """Send on what has come to bridged rows; their ticks get it, too."""
-        batch = self._transport.receive_hastened()
-        if batch is None:
-            return
-        words = rtp.heads(batch)
-        self._received += len(batch.rows)
+    def relay(self) -> bool:
+        """Send on what has come to bridged rows; their ticks get it, too. Returns whether anything had."""
+        came = self._transport.receive_hastened()
+        if came is None:
+            return False
+        self._received += len(came.rows)
+        if isinstance(came, Few):
+            self._relay_few(came)
+        else:
+            words = rtp.heads(came)
+            self._relay(came, words)
+            self._waiting.put(came.slots, came.rows, words)
+        return True
+
+    def _relay_few(self, few: Few) -> None:
+        departures, rest, words = self._bridges.relay.forward_few(few)
+        if departures.rows:
+            self._sent += len(departures.rows)
+            self._transport.send_few(departures, self._streams.remote)
+        if rest:
+            slots, rows = ([column[index] for index in rest] for column in (few.slots, few.rows))
+            batch = self._transport.recall(np.array(slots), np.array(rows))
+            self._relay(batch, rtp.heads(batch))
+        self._waiting.put_few(few.slots, few.rows, words)
+
+    def _relay(self, batch: Batch, words: Int64) -> None:
         for departures in self._bridges.relay.forward(batch, words):
             self._sent += len(departures.rows)
             self._transport.send_hastened(departures, self._streams.remote)
-        self._waiting.put(_on_our_clock(batch), words)
 
     def settle(self) -> None:
         """Once a second: what need not be done at each tick."""
@@ -304,10 +328,11 @@ class Desk:
         """What the relay has seen comes to its rows."""
         if self._bridges:
             self.relay()
-        taken = self._waiting.take(number)
-        if taken is not None:
-            self.phases[number].take(*taken, now)
-            self._transport.release(taken[0].slots)
+        kept = self._waiting.take(number)
+        if kept is not None:
+            batch = self._transport.recall(kept.slots, kept.rows // PHASES)
+            self.phases[number].take(_on_our_clock(batch), kept.words, now)
+            self._transport.release(kept.slots)
             self.relay()  # the tick that follows takes as long again
 
     def _bridge(self, command: protocol.Bridge) -> None:

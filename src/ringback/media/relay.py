@@ -10,17 +10,17 @@ The packets themselves go on to their rows' ticks: this is a look at them in pas
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
 
 from ringback.media import codecs, rtp
+from ringback.media.few import Few
 from ringback.media.g722 import Decoder, Encoder
 from ringback.media.model import RemoteMedia
 from ringback.media.quality import MAX_DROPOUT
-from ringback.media.rows import Rows
+from ringback.media.routes import BURST, Routes
 from ringback.media.rtp import Batch, Headers
+from ringback.media.straight import Departures, FewDepartures, Straight, Words
 from ringback.media.streams import Streams
 
 Int64 = npt.NDArray[np.int64]
@@ -29,33 +29,18 @@ Bool = npt.NDArray[np.bool_]
 
 WITHHELD, AS_IT_IS, TRANSCODED, EVENT = 0, 1, 2, 3
 """What is done with a payload type. `TRANSCODED` is followed by codecs: TRANSCODED + 4 * (from, to)."""
-BURST = 16
-"""Packets of one row between two of its ticks; more are a flood."""
 JUMP = 4000
 """Timestamp units, half a second, by which a packet may be off the time that has passed."""
 REORDERED = 1024
 """Packets by which one may come late."""
 
 
-class Departures(NamedTuple):
-    """Packets to send at once: packet i is `data[slots[i], starts[i] : starts[i] + lengths[i]]`, for row
-    `rows[i]` of the worker.
-    """
-
-    rows: Int64
-    data: UInt8
-    slots: Int64
-    starts: Int64
-    lengths: Int64
-
-
-class Relay(Rows):
+class Relay(Routes):
     """Rows are the worker's. A route is one direction: from a row to its partner."""
 
     def __init__(self, streams: Streams) -> None:
         super().__init__(streams.capacity)
         self._streams = streams
-        self.to = self.column(np.int64, initial=-1)
         self._types = self.column(np.uint8, (128,))
         """The payload type at the partner for the row's."""
         self._kinds = self.column(np.uint8, (128,))
@@ -63,19 +48,11 @@ class Relay(Rows):
         self._ssrc = self.column(np.int64, initial=-1)
         self._first = self.column(np.int64)
         """The sequence number from which the offset counts: what is behind it comes too late."""
-        self._highest = self.column(np.int64)
-        self._left = self.column(np.int64, initial=-1)
-        """The partner's next sequence number as we left it; another one means that its tick has spoken."""
         self._sequence_offset = self.column(np.int64)
-        self._timestamp_offset = self.column(np.int64)
         self._event = self.column(np.int64, initial=-1)
         """The timestamp of the latest key's event, and whether it was passed from its beginning."""
         self._event_passed = self.column(np.bool_)
-        self._expected = self.column(np.int64, (3,), initial=-1)
-        """The header words of the packet that comes next, if nothing unusual happens, and its length."""
-        self._length = self.column(np.int64)
-        self._type = self.column(np.int64)
-        """The first word of its new header, without a sequence number."""
+        self._straight = Straight(self, streams)
         self._transcoders: dict[int, dict[int, Transcoder]] = {}
 
     def route(self, row: int, partner: int, source: RemoteMedia, target: RemoteMedia) -> None:
@@ -84,7 +61,7 @@ class Relay(Rows):
             self._ssrc[row] = self._event[row] = -1
             self._event_passed[row] = False
         self.to[row] = partner
-        self._expected[row] = -1
+        self.expected[row] = -1
         kinds, types = self._kinds[row], self._types[row]
         kinds[:] = WITHHELD
         wanted = codecs.CODECS[target.codec]
@@ -103,7 +80,7 @@ class Relay(Rows):
     def block(self, row: int, partner: int) -> None:
         """What `row` hears reaches its partner by their ticks only, until routed again."""
         self.to[row] = -1
-        self._expected[row] = -1
+        self.expected[row] = -1
         self._event_passed[row] = False
         self._streams.routed[partner] = False
         self._streams.carried[partner] = False
@@ -118,7 +95,7 @@ class Relay(Rows):
 
     def settle(self) -> None:
         """To be called every few minutes: keeps numbers that wrap comparable."""
-        self._first += np.maximum(0, _signed(self._highest - self._first, 16) - REORDERED)
+        self._first += np.maximum(0, _signed(self.highest - self._first, 16) - REORDERED)
 
     def forward(self, batch: Batch, words: Int64) -> list[Departures]:
         """Look at packets in passing; their rows are the worker's, `words` their headers (`rtp.heads`).
@@ -126,7 +103,7 @@ class Relay(Rows):
         The departing packets are valid until the batch is not. New headers are written over those in the
         batch, of which nothing but the words is needed any more.
         """
-        straight, departures = self._forward_straight(batch, words)
+        straight, departures = self._straight.forward(batch, words)
         rest = np.nonzero(~straight)[0]
         if not len(rest):
             return departures
@@ -139,38 +116,13 @@ class Relay(Rows):
         parts, _ = rtp.waves(rows, np.nonzero(good)[0], BURST)
         return departures + [ready for part in parts for ready in self._pass(batch, headers, part)]
 
-    def _forward_straight(self, batch: Batch, words: Int64) -> tuple[Bool, list[Departures]]:
-        """Those that are just what was to come next: nearly all, so that few operations are worth much."""
-        streams, rows = self._streams, batch.rows
-        to = self.to[rows]
-        straight: Bool = (words == self._expected[rows]).all(axis=1)
-        straight &= (streams.remote[rows] == batch.sources).all(axis=1)
-        straight &= (batch.lengths == self._length[rows]) & (streams.burst[rows] < BURST)
-        straight &= streams.carried[to] & (streams.sequence[to] == self._left[rows])
-        if not straight.any():
-            return straight, []
-        slots, lengths = batch.slots, batch.lengths
-        if not straight.all():
-            rows, to, words = rows[straight], to[straight], words[straight]
-            slots, lengths = slots[straight], lengths[straight]
-        size = lengths - rtp.HEADER
-        head = np.empty((len(rows), 3), ">u4")
-        head[:, 0] = self._type[rows] | streams.sequence[to]
-        timestamp = (words[:, 1] + self._timestamp_offset[rows]) & 0xFFFFFFFF
-        head[:, 1] = timestamp
-        head[:, 2] = streams.ssrc[to]
-        batch.data[slots, : rtp.HEADER] = head.view(np.uint8)
-        sequence = (words[:, 0] + 1) & 0xFFFF
-        self._highest[rows] = words[:, 0] & 0xFFFF
-        self._expected[rows, 0] = (words[:, 0] & 0xFFFF0000) | sequence
-        self._expected[rows, 1] = (words[:, 1] + size) & 0xFFFFFFFF
-        self._left[rows] = streams.sequence[to] = (streams.sequence[to] + 1) & 0xFFFF
-        streams.end[to] = (timestamp + size) & 0xFFFFFFFF
-        streams.burst[rows] += 1
-        streams.packets[to] += 1
-        streams.octets[to] += size
-        streams.relayed[to] = True
-        return straight, [Departures(to, batch.data, slots, np.zeros(len(rows), np.int64), lengths)]
+    def forward_few(self, few: Few) -> tuple[FewDepartures, list[int], Words]:
+        """The same of a few, if they are just what was to come next.
+
+        Returns what departs, the indices of those that are something else and are to be given to `forward`,
+        and the headers that all came with.
+        """
+        return self._straight.forward_few(few)
 
     def _pass(self, batch: Batch, headers: Headers, part: Int64) -> list[Departures]:
         """Packets of different rows."""
@@ -222,9 +174,9 @@ class Relay(Rows):
         streams = self._streams
         sequence = headers.sequence[part]
         timed = (kind != EVENT) & (kind != WITHHELD)
-        step = _signed(sequence - self._highest[rows], 16)
+        step = _signed(sequence - self.highest[rows], 16)
         begins = (self._ssrc[rows] != headers.ssrc[part]) | (np.abs(step) > MAX_DROPOUT)
-        resumes = begins | (self._left[rows] != streams.sequence[to])
+        resumes = begins | (self.left[rows] != streams.sequence[to])
         timestamp, moved = self._move(headers, part, rows, to, begins, timed & (step > 0), resumes)
         self._ssrc[rows] = headers.ssrc[part]
         # What the tick has sent is not said again.
@@ -232,18 +184,18 @@ class Relay(Rows):
         streams.relayed[to[early]] = True
         withheld = (kind == WITHHELD) | early
         self._sequence_offset[rows[withheld & ~resumes & (step > 0)]] -= 1
-        self._left[rows[withheld & begins]] = -1
+        self.left[rows[withheld & begins]] = -1
         resumes &= ~withheld
         if resumes.any():
             self._sequence_offset[rows[resumes]] = streams.sequence[to[resumes]] - sequence[resumes]
             self._first[rows[resumes]] = sequence[resumes]
         ahead = begins | resumes | (step > 0)
-        self._highest[rows[ahead]] = sequence[ahead]
+        self.highest[rows[ahead]] = sequence[ahead]
         goes = ~withheld & (_signed(sequence - self._first[rows], 16) >= 0)
         mapped = (sequence + self._sequence_offset[rows]) & 0xFFFF
         front = goes & ahead
         streams.sequence[to[front]] = (mapped[front] + 1) & 0xFFFF
-        self._left[rows[front]] = streams.sequence[to[front]]
+        self.left[rows[front]] = streams.sequence[to[front]]
         sounds = front & timed
         streams.end[to[sounds]] = (timestamp[sounds] + headers.size[part][sounds]) & 0xFFFFFFFF
         self._expect(headers, part, rows, front & (kind == AS_IT_IS))
@@ -258,7 +210,7 @@ class Relay(Rows):
         than this packet before what was sent.
         """
         streams, stamp = self._streams, headers.timestamp[part]
-        timestamp = (stamp + self._timestamp_offset[rows]) & 0xFFFFFFFF
+        timestamp = (stamp + self.timestamp_offset[rows]) & 0xFFFFFFFF
         astray = np.abs(_signed(timestamp - streams.timestamp[to], 32)) > JUMP
         astray |= resumes & (_signed(streams.end[to] - timestamp, 32) > headers.size[part])
         moved: Bool = begins | (astray & judged)
@@ -266,7 +218,7 @@ class Relay(Rows):
             # Not before the time that has passed, and behind what was sent.
             start = streams.timestamp[to[moved]]
             start = start + np.maximum(0, _signed(streams.end[to[moved]] - start, 32))
-            self._timestamp_offset[rows[moved]] = start - stamp[moved]
+            self.timestamp_offset[rows[moved]] = start - stamp[moved]
             timestamp[moved] = start & 0xFFFFFFFF
         return timestamp, moved
 
@@ -275,11 +227,11 @@ class Relay(Rows):
         part, rows = part[which], rows[which]
         types, size = headers.payload_type[part], headers.size[part]
         first = 2 << 30
-        self._expected[rows, 0] = first | types << 16 | ((headers.sequence[part] + 1) & 0xFFFF)
-        self._expected[rows, 1] = (headers.timestamp[part] + size) & 0xFFFFFFFF
-        self._expected[rows, 2] = headers.ssrc[part]
-        self._length[rows] = rtp.HEADER + size
-        self._type[rows] = first | self._types[rows, types].astype(np.int64) << 16
+        self.expected[rows, 0] = first | types << 16 | ((headers.sequence[part] + 1) & 0xFFFF)
+        self.expected[rows, 1] = (headers.timestamp[part] + size) & 0xFFFFFFFF
+        self.expected[rows, 2] = headers.ssrc[part]
+        self.length[rows] = rtp.HEADER + size
+        self.type[rows] = first | self._types[rows, types].astype(np.int64) << 16
 
     def _watch_events(self, rows: Int64, timestamps: Int64) -> None:
         """A key is passed as a whole or not at all: where the relay speaks at its first packet."""

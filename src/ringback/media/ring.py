@@ -17,7 +17,6 @@ import sys
 import numpy as np
 import numpy.typing as npt
 
-UInt32 = npt.NDArray[np.uint32]
 Int64 = npt.NDArray[np.int64]
 
 SETUP, ENTER, REGISTER = 425, 426, 427
@@ -51,6 +50,13 @@ ENTRY = np.dtype(
 
 COMPLETION = np.dtype([("user_data", "u8"), ("res", "i4"), ("flags", "u4")])
 """`struct io_uring_cqe`."""
+
+DONE = struct.Struct("=QiI")
+"""The same."""
+
+ADDRESS = struct.Struct("=QI")
+ADDRESS_AT = 16
+"""An `ENTRY`'s addr and len, and where they lie in it."""
 
 BUFFER = np.dtype([("addr", "u8"), ("len", "u4"), ("bid", "u2"), ("tail", "u2")])
 """`struct io_uring_buf`; in the first entry the last field is the ring's tail."""
@@ -97,13 +103,17 @@ class Ring:
         rings = mmap.mmap(self.fd, size, shared, write, offset=OFFSET_RING)
         queue = mmap.mmap(self.fd, self.entries * ENTRY.itemsize, shared, write, offset=OFFSET_ENTRIES)
 
-        def word(offset: int) -> UInt32:
-            return np.frombuffer(rings, np.uint32, 1, offset)
+        def word(offset: int) -> memoryview:
+            return memoryview(rings)[offset : offset + 4].cast("I")
 
         self._tail, self._flags = word(submit[1]), word(submit[4])
         self._done_head, self._done_tail = word(complete[0]), word(complete[1])
         self._queue = np.frombuffer(queue, _RAW, self.entries)
+        self._queue_octets = memoryview(queue)
+        self._put = 0
+        """Requests by `put` that the kernel knows nothing of."""
         self._done = np.frombuffer(rings, COMPLETION, self._completions, complete[5])
+        self._done_octets = memoryview(rings)[complete[5] :]
         np.frombuffer(rings, np.uint32, self.entries, submit[6])[:] = np.arange(self.entries)
         self._count = np.arange(max(self.entries, self._completions), dtype=np.int64)
         self._enter = (ctypes.c_long(ENTER), ctypes.c_int(self.fd))
@@ -113,17 +123,47 @@ class Ring:
     def submit(self, requests: npt.NDArray[np.void]) -> None:
         """Hand requests (dtype `ENTRY`) to the kernel, at most `entries` at once. Raises OSError."""
         count = len(requests)
-        tail = int(self._tail[0])
+        tail = self._tail[0]
         places = (tail + self._count[:count]) & (self.entries - 1)
         self._queue[places] = requests.view(_RAW)
         self._tail[0] = (tail + count) & 0xFFFFFFFF
         while count:
             count -= self._call(count, 0)
 
+    def put(self, template: memoryview, address: int, length: int) -> None:
+        """Prepare one request: the template's, with another address and length. See `flush`."""
+        if self._put == self.entries:
+            self.flush()
+        at = ((self._tail[0] + self._put) & (self.entries - 1)) * ENTRY.itemsize
+        self._queue_octets[at : at + ENTRY.itemsize] = template
+        ADDRESS.pack_into(self._queue_octets, at + ADDRESS_AT, address, length)
+        self._put += 1
+
+    def flush(self) -> None:
+        """Hand what was prepared to the kernel. Raises OSError."""
+        count, self._put = self._put, 0
+        self._tail[0] = (self._tail[0] + count) & 0xFFFFFFFF
+        while count:
+            count -= self._call(count, 0)
+
+    def peek(self, most: int) -> list[tuple[int, int, int]] | None:
+        """What `completions` would give, if that is `most` at most, else None: (user data, result, flags)."""
+        self.work()
+        head = self._done_head[0]
+        count = (self._done_tail[0] - head) & 0xFFFFFFFF
+        if count > most:
+            return None
+        done, mask = self._done_octets, self._completions - 1
+        return [DONE.unpack_from(done, ((head + n) & mask) * DONE.size) for n in range(count)]
+
+    def skip(self, count: int) -> None:
+        """So many completions were taken care of."""
+        self._done_head[0] = (self._done_head[0] + count) & 0xFFFFFFFF
+
     def completions(self) -> npt.NDArray[np.void]:
         """What the kernel has done since the last time (dtype `COMPLETION`), a copy."""
         self.work()
-        head, tail = int(self._done_head[0]), int(self._done_tail[0])
+        head, tail = self._done_head[0], self._done_tail[0]
         count = (tail - head) & 0xFFFFFFFF
         done: npt.NDArray[np.void] = self._done[(head + self._count[:count]) & (self._completions - 1)]
         self._done_head[0] = tail

@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ringback.media import addresses, uring
+from ringback.media.few import FEW, Few, Memory
 from ringback.media.ports import SO_TIMESTAMPNS, drain
-from ringback.media.relay import Departures
 from ringback.media.rtp import Batch
 from ringback.media.send import Outgoing
+from ringback.media.straight import Departures, FewDepartures
 
 Int64 = npt.NDArray[np.int64]
 UInt64 = npt.NDArray[np.uint64]
@@ -67,14 +68,20 @@ class Transport(Protocol):
     def wake(self) -> int:
         """A file descriptor that is readable when something may have come for a hastened row."""
 
-    def receive_hastened(self) -> Batch | None:
+    def receive_hastened(self) -> Batch | Few | None:
         """What has come for hastened rows. Rows are the worker's; slots stay taken until `release`."""
+
+    def recall(self, slots: Int64, rows: Int64) -> Batch:
+        """Packets of hastened rows again, as belonging to `rows`."""
 
     def release(self, slots: Int64) -> None:
         """Packets of hastened rows are done with."""
 
     def send_hastened(self, departures: Departures, remotes: UInt64) -> None:
         """Send packets to hastened rows; `remotes` is [the worker's row, word] of socket addresses."""
+
+    def send_few(self, departures: FewDepartures, remotes: UInt64) -> None:
+        """The same of a few, which lie in slots of hastened rows."""
 
     def close(self) -> None:
         """Close everything."""
@@ -128,7 +135,7 @@ class SocketTransport:
     def wake(self) -> int:
         return self._hastened.poll.fileno()
 
-    def receive_hastened(self) -> Batch | None:
+    def receive_hastened(self) -> Batch | Few | None:
         lane, unused = self._hastened, self._unused
         slots = []
         for descriptor, _event in lane.poll.poll(0):
@@ -136,7 +143,16 @@ class SocketTransport:
                 break
             if self._take(lane, lane.rows[descriptor], unused[-1]):
                 slots.append(unused.pop())
-        return lane.batch(np.array(slots, np.int64)) if slots else None
+        if not slots:
+            return None
+        places = np.array(slots, np.int64)
+        rows = lane.batch_rows[places]
+        if len(slots) > FEW:
+            return lane.batch(places, rows)
+        return Few(lane.memory, slots, rows.tolist(), lane.lengths[places].tolist())
+
+    def recall(self, slots: Int64, rows: Int64) -> Batch:
+        return self._hastened.batch(slots, rows)
 
     def release(self, slots: Int64) -> None:
         self._unused += slots.tolist()
@@ -154,6 +170,12 @@ class SocketTransport:
         ):
             self._put(lane, row, departures.data[slot, start:end].data)
 
+    def send_few(self, departures: FewDepartures, remotes: UInt64) -> None:
+        lane = self._hastened
+        self._learn(lane, np.array(departures.rows), remotes)
+        for row, slot, length in zip(*departures, strict=True):
+            self._put(lane, row, lane.views[slot][0][:length])
+
     def receive(self, phase: int) -> Batch | None:
         lane = self._lanes[phase]
         filled = 0
@@ -167,7 +189,7 @@ class SocketTransport:
                 break
         if not filled:
             return None
-        return lane.batch(np.arange(filled))
+        return lane.batch(np.arange(filled), lane.batch_rows[:filled])
 
     def send(self, phase: int, outgoing: Outgoing, remotes: UInt64) -> None:
         lane = self._lanes[phase]
@@ -236,6 +258,9 @@ class _Lane:
         self.lengths = np.zeros(BATCH, np.int64)
         self.arrivals = np.zeros(BATCH, np.float64)
         self.batch_rows = np.zeros(BATCH, np.int64)
+        sources = self.sources.data.cast("B").cast("L")
+        octets = self.slots.data.cast("B")
+        self.memory = Memory(octets, 0, SLOT, sources, 0, addresses.WORDS)
 
     def listen(self, row: int, rtp: socket.socket) -> None:
         """Receive for a row."""
@@ -247,12 +272,12 @@ class _Lane:
         self.poll.unregister(rtp.fileno())
         del self.rows[rtp.fileno()]
 
-    def batch(self, slots: Int64) -> Batch:
+    def batch(self, slots: Int64, rows: Int64) -> Batch:
         """The packets in these slots."""
         return Batch(
             self.slots,
             slots,
-            self.batch_rows[slots],
+            rows,
             self.lengths[slots],
             self.sources[slots],
             self.arrivals[slots],

@@ -18,11 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ringback.media import addresses
+from ringback.media.few import FEW, Few, Memory
 from ringback.media.ports import SO_TIMESTAMPNS, drain
-from ringback.media.relay import Departures
 from ringback.media.ring import BUFFER, ENTRY, Ring
 from ringback.media.rtp import Batch
 from ringback.media.send import Outgoing
+from ringback.media.straight import Departures, FewDepartures
 
 Int64 = npt.NDArray[np.int64]
 UInt64 = npt.NDArray[np.uint64]
@@ -43,6 +44,7 @@ SERIAL = 0xFFFFFF
 NAME_AT, CONTROL_AT, PAYLOAD_AT = 16, 48, 80
 """Where things lie in a slot: after the kernel's header the address (32 octets), then one control message."""
 SLOT = PAYLOAD_AT + 1520
+SLOT_WORDS = SLOT // 8
 SENT = 1 << 62
 """Marks the completion of a send (or a cancellation); those of receives carry row and serial."""
 
@@ -99,18 +101,24 @@ class UringTransport:
     def wake(self) -> int:
         return self._wake
 
-    def receive_hastened(self) -> Batch | None:
+    def receive_hastened(self) -> Batch | Few | None:
         try:
             os.eventfd_read(self._wake)
         except BlockingIOError:
             pass  # nothing told us to come, we do so anyway
-        return self._hastened.receive_more()
+        return self._hastened.receive_few()
+
+    def recall(self, slots: Int64, rows: Int64) -> Batch:
+        return self._hastened.batch(slots, rows)
 
     def release(self, slots: Int64) -> None:
         self._hastened.release(slots)
 
     def send_hastened(self, departures: Departures, remotes: UInt64) -> None:
         self._hastened.send_from(departures, remotes)
+
+    def send_few(self, departures: FewDepartures, remotes: UInt64) -> None:
+        self._hastened.send_few(departures, remotes)
 
     def close(self) -> None:
         for lane in (*self._lanes, self._hastened):
@@ -128,11 +136,17 @@ class _Lane:
         self._ring = Ring(entries, 2 * entries + 2 * slots)
         self._slots = np.zeros((slots, SLOT), np.uint8)
         self._payload = self._slots[:, PAYLOAD_AT:]
+        self._payload_at = self._payload.ctypes.data
         self._heads = self._slots.view(np.int64)[:, : PAYLOAD_AT // 8]
+        self._words = self._slots.data.cast("B").cast("l")
+        sources = self._slots.data.cast("B").cast("L")
+        octets = self._slots.data.cast("B")
+        self._memory = Memory(octets, PAYLOAD_AT, SLOT, sources, NAME_AT // 8, SLOT_WORDS)
         self.armed = np.zeros(capacity, np.bool_)
         self._serial = np.zeros(capacity, np.int64)
         self._current = np.full(capacity, -1, np.int64)
         """What completions of the row's receive carry."""
+        self._current_items = self._current.data
         self._oldest = np.zeros(capacity, np.int64)
         """The serial number of the row's first receive whose packets are still the row's."""
         self._ended: set[int] = set()
@@ -152,6 +166,7 @@ class _Lane:
         self._sends["op_flags"] = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
         self._sends["user_data"] = SENT
         self._sends["addr_len"] = addresses.SIZE[socket.AddressFamily(family)]
+        self._send_octets = self._sends.view(np.uint8).data
         self._rows = np.arange(capacity, dtype=np.uint64)
         self._templates_of = 0
 
@@ -200,6 +215,28 @@ class _Lane:
     def receive_more(self) -> Batch | None:
         """What has come; its slots stay taken until `release`."""
         self._rearm()
+        return self._take_all()
+
+    def receive_few(self) -> Batch | Few | None:
+        """The same, in another form if it is little."""
+        self._rearm()
+        done = self._ring.peek(FEW)
+        if not done:
+            return self._take_all() if done is None else None
+        current, heads = self._current_items, self._words
+        slots, rows, lengths = [], [], []
+        for user, _, flags in done:
+            row = user & 0xFFFFFFFF
+            if user != current[row] or flags & BOTH != BOTH:
+                return self._take_all()
+            slot = flags >> 16
+            slots.append(slot)
+            rows.append(row)
+            lengths.append(heads[slot * SLOT_WORDS + 1] & 0xFFFFFFFF)
+        self._ring.skip(len(done))
+        return Few(self._memory, slots, rows, lengths)
+
+    def _take_all(self) -> Batch | None:
         done = self._ring.completions().view(np.int64).reshape(-1, 2)
         if not len(done):
             return None
@@ -207,7 +244,7 @@ class _Lane:
         rows = user & 0xFFFFFFFF
         if user.max() < SENT and (user == self._current[rows]).all() and (flags & BOTH == BOTH).all():
             # As nearly always: packets, and nothing else.
-            return self._batch(flags >> 16, rows)
+            return self.batch(flags >> 16, rows)
         return self._sort_out(user, flags, done[:, 1] & 0xFFFFFFFF)
 
     def _sort_out(self, user: Int64, flags: Int64, results: Int64) -> Batch | None:
@@ -226,7 +263,7 @@ class _Lane:
         good = ours & filled & (results >= PAYLOAD_AT) & (results < 1 << 31)
         if not good.all():
             self.release(slots[filled & ~good])
-        return self._batch(slots[good], rows[good])
+        return self.batch(slots[good], rows[good]) if good.any() else None
 
     def send(self, outgoing: Outgoing, remotes: UInt64) -> None:
         base = outgoing.packets.ctypes.data
@@ -240,9 +277,7 @@ class _Lane:
 
     def send_from(self, departures: Departures, remotes: UInt64) -> None:
         """Packets that may lie anywhere."""
-        if remotes.ctypes.data != self._templates_of:
-            self._address(remotes)
-            self._templates_of = remotes.ctypes.data
+        self._address_once(remotes)
         data = departures.data
         for first in range(0, len(departures.rows), self._ring.entries):
             part = slice(first, first + self._ring.entries)
@@ -251,6 +286,24 @@ class _Lane:
             requests["addr"] = data.ctypes.data + offset
             requests["len"] = departures.lengths[part]
             self._ring.submit(requests)
+
+    def send_few(self, departures: FewDepartures, remotes: UInt64) -> None:
+        """A few packets that lie in slots."""
+        self._address_once(remotes)
+        sends, ring = self._send_octets, self._ring
+        for row, slot, length in zip(*departures, strict=True):
+            template = sends[row * ENTRY.itemsize : (row + 1) * ENTRY.itemsize]
+            ring.put(template, self._payload_at + slot * SLOT, length)
+        ring.flush()
+
+    def batch(self, slots: Int64, rows: Int64) -> Batch:
+        """The packets in these slots."""
+        head = self._heads[slots]
+        lengths = head[:, 1] & 0xFFFFFFFF
+        sources = head[:, NAME_AT // 8 : NAME_AT // 8 + addresses.WORDS].view(np.uint64)
+        stamp = CONTROL_AT // 8 + 2
+        arrivals = head[:, stamp] + head[:, stamp + 1] * 1e-9
+        return Batch(self._payload, slots, rows, lengths, sources, arrivals)
 
     def release(self, slots: Int64) -> None:
         """Give slots back to the kernel."""
@@ -269,15 +322,10 @@ class _Lane:
     def _address(self, remotes: UInt64) -> None:
         self._sends["addr2"] = remotes.ctypes.data + self._rows * np.uint64(remotes.strides[0])
 
-    def _batch(self, slots: Int64, rows: Int64) -> Batch | None:
-        if not len(slots):
-            return None
-        head = self._heads[slots]
-        lengths = head[:, 1] & 0xFFFFFFFF
-        sources = head[:, NAME_AT // 8 : NAME_AT // 8 + addresses.WORDS].view(np.uint64)
-        stamp = CONTROL_AT // 8 + 2
-        arrivals = head[:, stamp] + head[:, stamp + 1] * 1e-9
-        return Batch(self._payload, slots, rows, lengths, sources, arrivals)
+    def _address_once(self, remotes: UInt64) -> None:
+        if remotes.ctypes.data != self._templates_of:
+            self._address(remotes)
+            self._templates_of = remotes.ctypes.data
 
     def _rearm(self) -> None:
         """Receives that the kernel gave up, out of slots or by an ICMP error, begin again."""

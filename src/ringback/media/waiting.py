@@ -1,52 +1,65 @@
-"""Packets of bridged rows between the relay, which has seen them, and their rows' ticks."""
+"""Packets of bridged rows between the relay, which has seen them, and their rows' ticks.
+
+Their headers are kept here, as the relay writes over them; everything else stays where it came.
+"""
 
 from __future__ import annotations
+
+from array import array
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ringback.media.rtp import Batch
+from ringback.media.straight import Words
 
 Int64 = npt.NDArray[np.int64]
 
+FIELDS = 5
+"""Numbers that are kept of a packet: slot, row, and three words of header."""
+
+
+class Kept(NamedTuple):
+    """Packets: where they lie, whose they are, and what headers they came with, [packet, word]."""
+
+    slots: Int64
+    rows: Int64
+    words: Int64
+
 
 class Waiting:
-    """For the rows of all phases; all batches are of one transport's memory."""
+    """For the rows of all phases, which here are the worker's."""
 
     def __init__(self, phases: int) -> None:
         self._phases = phases
-        self._parts: list[tuple[Batch, Int64]] = []
+        self._parts = [array("q") for _ in range(phases)]
 
-    def put(self, batch: Batch, words: Int64) -> None:
-        """Packets came, with the words of their headers; their rows are the worker's."""
-        self._parts.append((batch, words))
+    def put(self, slots: Int64, rows: Int64, words: Int64) -> None:
+        """Packets came."""
+        packets = np.column_stack((slots, rows, words))
+        for number, part in enumerate(self._parts):
+            part.frombytes(packets[rows % self._phases == number].tobytes())
 
-    def take(self, number: int) -> tuple[Batch, Int64] | None:
-        """Those of one phase, in the order in which they came; their rows are the phase's."""
-        if not self._parts:
+    def put_few(self, slots: list[int], rows: list[int], words: Words) -> None:
+        """The same of a few."""
+        parts, phases = self._parts, self._phases
+        for slot, row, head in zip(slots, rows, words, strict=True):
+            parts[row % phases].extend((slot, row, *head))
+
+    def take(self, number: int) -> Kept | None:
+        """Those of one phase, in the order in which they came."""
+        if not self._parts[number]:
             return None
-        batch, words = self._merged()
-        mine = batch.rows % self._phases == number
-        rest = ~mine
-        self._parts = [(batch.select(rest), words[rest])] if rest.any() else []
-        if not mine.any():
-            return None
-        taken = batch.select(mine)
-        return taken._replace(rows=taken.rows // self._phases), words[mine]
+        packets = np.frombuffer(self._parts[number], np.int64).reshape(-1, FIELDS)
+        self._parts[number] = array("q")
+        return Kept(packets[:, 0], packets[:, 1], packets[:, 2:])
 
     def forget(self, row: int) -> Int64:
         """The row's leg has ended. Returns the slots of its packets."""
-        if not self._parts:
+        kept = self.take(row % self._phases)
+        if kept is None:
             return np.zeros(0, np.int64)
-        batch, words = self._merged()
-        rest = batch.rows != row
-        slots: Int64 = batch.slots[~rest]
-        self._parts = [(batch.select(rest), words[rest])]
-        return slots
-
-    def _merged(self) -> tuple[Batch, Int64]:
-        if len(self._parts) == 1:
-            return self._parts[0]
-        batches, words = zip(*self._parts, strict=True)
-        columns = [np.concatenate(column) for column in zip(*(batch[1:] for batch in batches), strict=True)]
-        return Batch(batches[0].data, *columns), np.concatenate(words)
+        rest = kept.rows != row
+        self.put(kept.slots[rest], kept.rows[rest], kept.words[rest])
+        gone: Int64 = kept.slots[~rest]
+        return gone
