@@ -60,7 +60,7 @@ class Moments(Rows):
         offset = self._offset[:count]
         lags = frame * FRAME - play + (offset + BLOCK // 2) // BLOCK
         # Nothing has come yet: silence may lie anywhere.
-        return np.where(offset > -NEVER, np.clip(lags, 0, LOOKBACK * FRAME), 0)
+        return np.where(offset > -NEVER, np.minimum(np.maximum(lags, 0), LOOKBACK * FRAME), 0)
 
     def _follow(self, rows: Int64) -> None:
         best = self._best[rows]

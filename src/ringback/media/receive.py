@@ -119,7 +119,7 @@ class Intake(Rows):
         # Packets of one codec, length and place are decoded and placed in one go; nearly always that is all
         # of them.
         shape = headers.size[wave] << 20 | headers.start[wave] << 4 | (kind - AUDIO)
-        for value in np.unique(shape).tolist():
+        for value in sorted(set(shape.tolist())):
             part = wave[shape == value]
             self._place(batch, headers, part, value >> 20, value >> 4 & 0xFFFF, value & 15)
 

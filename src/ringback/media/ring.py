@@ -59,7 +59,8 @@ ADDRESS_AT = 16
 """An `ENTRY`'s addr and len, and where they lie in it."""
 
 BUFFER = np.dtype([("addr", "u8"), ("len", "u4"), ("bid", "u2"), ("tail", "u2")])
-"""`struct io_uring_buf`; in the first entry the last field is the ring's tail."""
+TAIL_AT = 14
+"""`struct io_uring_buf`; in the first entry the last field, which begins here, is the ring's tail."""
 
 _RAW = np.dtype("V64")
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -145,6 +146,12 @@ class Ring:
         self._tail[0] = (self._tail[0] + count) & 0xFFFFFFFF
         while count:
             count -= self._call(count, 0)
+
+    @property
+    def ready(self) -> bool:
+        """Whether there are completions, or work that may make some."""
+        waiting = self._flags[0] & (QUEUE_TASKRUN | QUEUE_OVERFLOW)
+        return bool(waiting) or self._done_head[0] != self._done_tail[0]
 
     def peek(self, most: int) -> list[tuple[int, int, int]] | None:
         """What `completions` would give, if that is `most` at most, else None: (user data, result, flags)."""

@@ -25,6 +25,7 @@ PATIENCE = 5
 """Ticks without anything to relay after which the far end is sent silence."""
 _SILENCE = np.array([*codecs.SILENCE, 0], np.uint8)
 _QUIET = np.zeros(SAMPLES, np.int16)
+_NOBODY = np.zeros(0, np.int64)
 
 
 class Outgoing(NamedTuple):
@@ -125,6 +126,9 @@ class Senders(Rows):
         idle += 1
         idle[self._relayed[:count]] = 0
         speaking = self.active[:count] & ~held & ~(self.carried[:count] & (idle < PATIENCE))
+        if not speaking.any():
+            self._pass_time(count, held | self.carried[:count])
+            return Outgoing(_NOBODY, self._out, _NOBODY)
         self._encode(count, frames, audible, speaking)
         event = self._event[:count]
         filled, wanted = self._filled[:count], self._frames[:count]
@@ -161,7 +165,8 @@ class Senders(Rows):
         if len(rows):
             # The time line is the far source's now; its clock is not quite ours.
             ahead = _ahead(timestamp[rows], end[rows])
-            timestamp[rows] = (end[rows] + np.clip(ahead, -SAMPLES, 2 * SAMPLES)) & 0xFFFFFFFF
+            ahead = np.minimum(np.maximum(ahead, -SAMPLES), 2 * SAMPLES)
+            timestamp[rows] = (end[rows] + ahead) & 0xFFFFFFFF
         relayed[:] = False
 
     def _encode(self, count: int, frames: Int16, audible: Bool, speaking: Bool) -> None:

@@ -399,16 +399,19 @@ class Phase:
         return audible
 
     def _hear(self, count: int, audio: Int16, now: float) -> None:
-        energy = self.bank.feed(audio)
-        for row, code in self.bank.keys(count, energy):
-            if now - float(self.intake.event_at[row]) > ECHO:
-                self._press(row, code, "inband")
         started, over = self.beeps.listen(audio)
         for row, frequency in started:
             self._tell(row, ToneStarted(frequency))
         for row, frequency, ms in over:
             self._tell(row, ToneEnded(frequency, ms))
-        if not self.speech.enabled[:count].any():
+        speech = bool(self.speech.enabled[:count].any())
+        if not speech and not self.bank.enabled[:count].any():
+            return
+        energy = self.bank.feed(audio)
+        for row, code in self.bank.keys(count, energy):
+            if now - float(self.intake.event_at[row]) > ECHO:
+                self._press(row, code, "inband")
+        if not speech:
             return
         levels = detect.level(energy[:, 1] + energy[:, 2], SAMPLES)
         no_speech = self.bank.hearing[:count] | self.beeps.hearing[:count]

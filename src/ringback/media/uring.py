@@ -8,6 +8,7 @@ arrays.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import socket
@@ -20,7 +21,7 @@ import numpy.typing as npt
 from ringback.media import addresses
 from ringback.media.few import FEW, Few, Memory
 from ringback.media.ports import SO_TIMESTAMPNS, drain
-from ringback.media.ring import BUFFER, ENTRY, Ring
+from ringback.media.ring import BUFFER, ENTRY, TAIL_AT, Ring
 from ringback.media.rtp import Batch
 from ringback.media.send import Outgoing
 from ringback.media.straight import Departures, FewDepartures
@@ -102,10 +103,10 @@ class UringTransport:
         return self._wake
 
     def receive_hastened(self) -> Batch | Few | None:
-        try:
-            os.eventfd_read(self._wake)
-        except BlockingIOError:
-            pass  # nothing told us to come, we do so anyway
+        if not self._hastened.ready:
+            # Nothing so far: from here on the descriptor is to tell us.
+            with contextlib.suppress(BlockingIOError):
+                os.eventfd_read(self._wake)
         return self._hastened.receive_few()
 
     def recall(self, slots: Int64, rows: Int64) -> Batch:
@@ -202,6 +203,11 @@ class _Lane:
     def wake(self) -> int:
         """See `Ring.wake`."""
         return self._ring.wake()
+
+    @property
+    def ready(self) -> bool:
+        """Whether something has come; without a system call."""
+        return self._ring.ready
 
     def receive(self) -> Batch | None:
         """What has come; valid until the next call."""
@@ -310,10 +316,8 @@ class _Lane:
         if not len(slots):
             return
         tail = int(self._offers_tail[0])
-        places = (tail + np.arange(len(slots))) & (len(self._slots) - 1)
-        self._offers["addr"][places] = self._slots.ctypes.data + slots * SLOT
-        self._offers["len"][places] = SLOT
-        self._offers["bid"][places] = slots
+        places = (tail + self._numbers[: len(slots)]) & (len(self._slots) - 1)
+        self._offers[places] = self._offered[slots]
         self._offers_tail[0] = (tail + len(slots)) & 0xFFFF
 
     def close(self) -> None:
@@ -337,10 +341,18 @@ class _Lane:
         """Register the buffers (io_uring_register(2), IORING_REGISTER_PBUF_RING)."""
         count = len(self._slots)
         self._pages = mmap.mmap(-1, count * BUFFER.itemsize)
-        self._offers = np.frombuffer(self._pages, BUFFER, count)
-        self._offers_tail = np.frombuffer(self._pages, np.uint16, 1, 14)
+        offered = np.zeros(count, BUFFER)
+        self._numbers = np.arange(count, dtype=np.int64)
+        offered["addr"] = self._slots.ctypes.data + self._numbers * SLOT
+        offered["len"] = SLOT
+        offered["bid"] = self._numbers
+        # What is offered of each slot; the last two octets of a place are not ours to write.
+        place = np.dtype(f"V{TAIL_AT}")
+        self._offered = np.ndarray(count, place, offered, 0, BUFFER.itemsize)
+        self._offers = np.ndarray(count, place, self._pages, 0, BUFFER.itemsize)
+        self._offers_tail = np.frombuffer(self._pages, np.uint16, 1, TAIL_AT)
         self._ring.register_buffers(self._offers.ctypes.data, count, 0)
-        self.release(np.arange(count, dtype=np.int64))
+        self.release(self._numbers)
 
 
 def works(family: int) -> bool:

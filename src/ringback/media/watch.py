@@ -49,13 +49,13 @@ class Watch(Rows):
 
         Returns the rows that heard their first, and (row, seconds) where media came back.
         """
-        first = rows[~self.heard[rows]]
-        back = rows[self.silent[rows]]
-        resumed = [(row, now - float(self.last[row])) for row in np.unique(back).tolist()]
+        first = set(rows[~self.heard[rows]].tolist())
+        back = set(rows[self.silent[rows]].tolist())
+        resumed = [(row, now - float(self.last[row])) for row in sorted(back)]
         self.heard[rows] = True
         self.silent[rows] = False
         self.last[rows] = now
-        return np.unique(first).tolist(), resumed
+        return sorted(first), resumed
 
     def check(self, count: int, now: float) -> list[int]:
         """The rows below `count` that have newly been without media for too long."""

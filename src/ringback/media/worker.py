@@ -19,7 +19,7 @@ import time
 import msgspec
 
 from ringback.media import protocol
-from ringback.media.clockwork import Clockwork
+from ringback.media.clockwork import FRAME, Clockwork
 from ringback.media.desk import Desk
 from ringback.media.outbox import Outbox
 
@@ -78,20 +78,15 @@ class Worker:
         """Until the next tick is due: hear commands and RTCP, and relay. They are heard at least once."""
         connection, rtcp, wake = self._connection.fileno(), self._desk.rtcp_poll.fileno(), self._desk.wake
         while self._running:
-            now = time.monotonic()
-            # While commands wait from the last read there is no reason to sleep.
-            left = 0.0 if self._commands else max(0.0, self._clock.due - now)
             readers = [connection, rtcp]
-            if self._desk.relays:
-                rest = self._relayed + RELAY_GAP - now
-                if rest <= 0:
-                    readers.append(wake)
-                else:
-                    left = min(left, rest)
+            rest = self._relay() if self._desk.relays else FRAME
+            if rest <= 0:
+                readers.append(wake)
+                rest = FRAME
+            # While commands wait from the last read there is no reason to sleep.
+            left = 0.0 if self._commands else max(0.0, min(rest, self._clock.due - time.monotonic()))
             writers = [connection] if self._outbox.waiting else []
             readable, writable, _ = select.select(readers, writers, [], left)
-            if wake in readable:
-                self._relay()
             if connection in readable:
                 self._read()
             self._obey()
@@ -102,9 +97,15 @@ class Worker:
             if time.monotonic() >= self._clock.due - (SLACK if self._commands else 0.0):
                 return
 
-    def _relay(self) -> None:
-        self._desk.relay()
+    def _relay(self) -> float:
+        """Relay, if it is time to. Returns for how many seconds it then is not; 0 if nothing has come."""
+        rest = self._relayed + RELAY_GAP - time.monotonic()
+        if rest > 0:
+            return rest
+        if not self._desk.relay():
+            return 0.0
         self._relayed = time.monotonic()
+        return RELAY_GAP
 
     def _tick(self) -> None:
         clock = self._clock
