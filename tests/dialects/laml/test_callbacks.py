@@ -53,7 +53,9 @@ def application(services: Services, profile: str) -> LamlApplication:
 
 
 def plan(source: str = "dial-verb", *events: str, **more: Any) -> RecordingPlan:
-    return RecordingPlan(source=source, report=TOLD, events=events or ("completed", "failed"), **more)
+    return RecordingPlan(
+        source=source, report=TOLD, events=events or ("completed", "failed", "absent"), **more
+    )
 
 
 def changed(found: Recording) -> RecordingChanged:

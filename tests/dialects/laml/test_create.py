@@ -211,7 +211,7 @@ async def test_a_call_is_recorded(api: Api, calls: FakeCalls) -> None:
     for base, sid in ((TW, AC_SID), (SW, UUID_SID)):
         assert (await api("POST", f"{base}/Calls", sid, data=CALL | {"Record": "true"}))[0] in (200, 201)
         assert calls.requests[-1].recording == RecordingPlan(
-            source="outbound-api", trim=True, events=("completed", "failed")
+            source="outbound-api", trim=True, events=("completed", "failed", "absent")
         )
         await api("POST", f"{base}/Calls", sid, data=CALL | RECORDED)
         assert calls.requests[-1].recording == RecordingPlan(

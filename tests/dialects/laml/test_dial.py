@@ -113,7 +113,7 @@ def test_every_attribute(profile: Profile) -> None:
 )
 def test_recordings(word: str, channels: int, record_from: RecordFrom) -> None:
     verb = one(f"<Dial record='{word}'>+14155550123</Dial>")
-    plan = RecordingPlan(source="dial-verb", channels=channels, events=("completed", "failed"))
+    plan = RecordingPlan(source="dial-verb", channels=channels, events=("completed", "failed", "absent"))
     assert (verb.recording, verb.record_from) == (plan, record_from)
     for off in ("do-not-record", "false"):
         assert one(f"<Dial record='{off}'>+14155550123</Dial>").recording is None

@@ -10,7 +10,9 @@ from ringback.dialects.laml.profiles import SIGNALWIRE, TWILIO, Profile
 
 BOTH = pytest.mark.parametrize("profile", [TWILIO, SIGNALWIRE], ids=["twilio", "signalwire"])
 ANSWER = Answering.ANSWER
-PLAN = RecordingPlan(source="record-verb", track="inbound", trim=True, events=("completed", "failed"))
+PLAN = RecordingPlan(
+    source="record-verb", track="inbound", trim=True, events=("completed", "failed", "absent")
+)
 
 
 @BOTH
@@ -136,7 +138,9 @@ def test_a_refer_to_nobody_is_skipped(inner: str, wrong: list[str]) -> None:
 def test_twilios_documents_begin_and_end_a_recording() -> None:
     assert one("<Start><Recording/></Start>") == ControlRecording(
         what="start",
-        recording=RecordingPlan(source="control", channels=2, trim=True, events=("completed", "failed")),
+        recording=RecordingPlan(
+            source="control", channels=2, trim=True, events=("completed", "failed", "absent")
+        ),
         answering=ANSWER,
     )
     assert one(

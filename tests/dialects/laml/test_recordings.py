@@ -231,7 +231,7 @@ async def test_a_live_call_is_recorded(api: Api, calls: FakeCalls) -> None:
     status, body = await api("POST", f"{SW}/Calls/{CALL_ID}/Recordings", UUID_SID, json=given)
     assert (status, body["sid"], body["source"]) == (200, str(RECORDING_ID), "StartCallRecordingApi")
     assert [change[2] for change in calls.changes] == [
-        RecordingPlan(source="control", events=("completed", "failed")),
+        RecordingPlan(source="control", events=("completed", "failed", "absent")),
         RecordingPlan(
             source="control",
             channels=2,

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from starlette.responses import FileResponse, RedirectResponse, Response
 
-from ringback.calls.control import NoSuchRecording, RecordingFilter, RecordingIsLive
+from ringback.calls.control import NoSuchRecording, Overloaded, RecordingFilter, RecordingIsLive
 from ringback.calls.record import CallRecord
 from ringback.calls.recording import Recording, RecordingStatus
 from ringback.calls.services import Services
@@ -84,7 +84,7 @@ async def delete_recording(services: Services, account: Account, sid: str) -> Re
     """Forget it, and its audio: 200 without a body.
 
     Raises:
-        Refusal: 404; 409 while it is being finished.
+        Refusal: 404; 409 while it is being finished; 503 while its storage cannot be reached.
     """
     recording = await _known(services, account.id, sid)
     try:
@@ -93,6 +93,8 @@ async def delete_recording(services: Services, account: Account, sid: str) -> Re
         raise Refusal(404) from None
     except RecordingIsLive as problem:
         raise Refusal(409, problem.message) from None
+    except Overloaded as problem:
+        raise Refusal(503, problem.message) from None
     return Response(status_code=200)
 
 
@@ -103,6 +105,7 @@ async def audio(services: Services, account_sid: str, name: str) -> Response:
         Refusal: 404.
     """
     sid, _, form = name.rpartition(".")
+    form = form.lower()
     owner = read_sid(account_sid)
     recording = await _known(services, None, sid)
     if recording.account_id != owner:

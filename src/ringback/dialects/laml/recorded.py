@@ -48,7 +48,9 @@ def plan(
 
 def with_failures(events: tuple[str, ...]) -> tuple[str, ...]:
     """Whoever waits for a recording to be complete is told, too, that it never will be."""
-    return (*events, "failed") if "completed" in events and "failed" not in events else events
+    if "completed" not in events:
+        return events
+    return tuple(dict.fromkeys((*events, "failed", "absent")))
 
 
 def _upload(reader: Reader, element: etree._Element, name: str) -> Hook | None:
