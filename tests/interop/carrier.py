@@ -5,16 +5,17 @@ from __future__ import annotations
 
 import asyncio
 import re
+import secrets
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from tests.interop import scenes
 from tests.interop.listening import find, voice
-from tests.interop.sipp import Finished, Seen, Sipp, free_port
+from tests.interop.sipp import Finished, Seen, Sipp, taken
 
 from ringback.calls.control import CallFilter
 from ringback.calls.record import CallRecord
@@ -109,8 +110,10 @@ class Exchange:
         self._scenes = 0
 
     @asynccontextmanager
-    async def carrier(self, *steps: scenes.Step, gateway: int | None = 0) -> AsyncIterator[Carrier]:
-        """A scene at a gateway, or, with None, at an address of its own.
+    async def carrier(
+        self, *steps: scenes.Step, gateway: int | None = 0, port: int = 0
+    ) -> AsyncIterator[Carrier]:
+        """A scene at a gateway, or, with None, at an address of its own, with any `port` or this one.
 
         Steps that are functions get the port of its audio.
         """
@@ -118,7 +121,8 @@ class Exchange:
         mouth = PhoneAudio()
         await mouth.open("127.0.0.1")
         text = scenes.scene(*(step(mouth.port) if callable(step) else step for step in steps))
-        port = self.gateways[gateway] if gateway is not None else 0
+        if gateway is not None:
+            port = self.gateways[gateway]
         sipp = Sipp(f"scene{self._scenes}", self._directory, scene=text, port=port)
         try:
             await sipp.start()
@@ -129,10 +133,10 @@ class Exchange:
             await mouth.close()
 
     @asynccontextmanager
-    async def calling(self, *steps: str) -> AsyncIterator[Sipp]:
-        """A scene that begins with an INVITE to this server."""
+    async def calling(self, *steps: str, port: int = 0) -> AsyncIterator[Sipp]:
+        """A scene that begins with a request to this server."""
         self._scenes += 1
-        sipp = Sipp(f"scene{self._scenes}", self._directory, scene=scenes.scene(*steps))
+        sipp = Sipp(f"scene{self._scenes}", self._directory, scene=scenes.scene(*steps), port=port)
         try:
             await sipp.start(self.server.sip_address)
             yield sipp
@@ -191,7 +195,12 @@ class Exchange:
 
 @asynccontextmanager
 async def open_exchange(
-    directory: Path, gateways: Sequence[int] = (), *, loops: bool = False, **trunk: Any
+    directory: Path,
+    gateways: Sequence[int] = (),
+    *,
+    transports: Sequence[Literal["udp", "tcp"]] = ("udp", "udp"),
+    loops: bool = False,
+    **trunk: Any,
 ) -> AsyncIterator[Exchange]:
     """A server with a trunk; `gateways` are the ports of its two gateways, `trunk` further settings of it.
 
@@ -202,7 +211,8 @@ async def open_exchange(
         **{
             "name": "carrier",
             "gateways": tuple(
-                GatewayTable(host=f"127.0.0.1:{port}", priority=place) for place, port in enumerate(ports)
+                GatewayTable(host=f"127.0.0.1:{port}", transport=transport, priority=place)
+                for place, (port, transport) in enumerate(zip(ports, transports, strict=True))
             ),
             "username": "ringback",
             "password": "opensesame",
@@ -240,16 +250,24 @@ async def open_exchange(
 
 
 def two_ports() -> tuple[int, int]:
-    """Two ports that nobody holds."""
-    one = other = free_port("127.0.0.1")
-    while other == one:
-        other = free_port("127.0.0.1")
+    """Two ports that nobody holds, below those that the system hands out: they stay free between scenes."""
+    found: set[int] = set()
+    while len(found) < 2:
+        port = 13_000 + secrets.randbelow(7_000)
+        if not taken("udp", "127.0.0.1", port):
+            found.add(port)
+    one, other = found
     return one, other
 
 
 def number(called: str = CALLED) -> str:
     """The noun that calls a number over the trunk."""
     return f"<Number {_reports()}>{called}</Number>"
+
+
+def client(name: str) -> str:
+    """The noun that calls a registered device."""
+    return f"<Client {_reports()}>{name}</Client>"
 
 
 def sip(carrier: Carrier, where: str = "leg") -> str:

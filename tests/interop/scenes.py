@@ -15,7 +15,7 @@ Step = str | Callable[[int], str]
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE scenario SYSTEM "sipp.dtd">\n'
 _CONTACT = "Contact: <sip:[local_ip]:[local_port];transport=[transport]>"
 _VIA = "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch];rport"
-_TAG = "[pid]s[call_number]"
+TAG = "[pid]s[call_number]"
 CHALLENGE = 'Digest realm="carrier", nonce="f84f1cec41e6cbe5aea9c8e88d359", qop="auth", algorithm=MD5'
 
 
@@ -28,7 +28,14 @@ def scene(*steps: str) -> str:
     return f'{_HEAD}<scenario name="scene">\n{text}</scenario>\n'
 
 
-def sdp(port: int, *, codec: str = "0 PCMU", direction: str = "sendrecv", version: int = 1) -> str:
+def sdp(
+    port: int,
+    *,
+    codec: str = "0 PCMU",
+    direction: str = "sendrecv",
+    version: int = 1,
+    host: str = "127.0.0.1",
+) -> str:
     """A description of audio at this port; `codec`: payload type and name."""
     kind, name = codec.split()
     return dedent(
@@ -36,7 +43,7 @@ def sdp(port: int, *, codec: str = "0 PCMU", direction: str = "sendrecv", versio
         v=0
         o=sipp 1 {version} IN IP4 127.0.0.1
         s=-
-        c=IN IP4 127.0.0.1
+        c=IN IP4 {host}
         t=0 0
         m=audio {port} RTP/AVP {kind} 101
         a=rtpmap:{kind} {name}/8000
@@ -65,11 +72,13 @@ def keeps(method: str, name: str) -> str:
     return f'<recv request="{method}"{contact}><action>{kept}</action></recv>\n'
 
 
-def answers_later(name: str, line: str, *, body: str = "", tag: str = "", again: bool = False) -> str:
+def answers_later(
+    name: str, line: str, *headers: str, body: str = "", tag: str = "", again: bool = False
+) -> str:
     """Answer a request that was kept. `tag`: where it had none; `again`: until it is acknowledged."""
     tagged = f";tag={tag}" if tag else ""
     about = [f"Via:[${name}_Via]", f"From:[${name}_From]", f"To:[${name}_To]{tagged}"]
-    lines = [f"SIP/2.0 {line}", *about, "Call-ID: [call_id]", f"CSeq:[${name}_CSeq]", _CONTACT]
+    lines = [f"SIP/2.0 {line}", *about, "Call-ID: [call_id]", f"CSeq:[${name}_CSeq]", _CONTACT, *headers]
     return _send(lines, body, again=again)
 
 
@@ -95,7 +104,7 @@ def pause(milliseconds: int) -> str:
 
 def says(line: str, *headers: str, body: str = "", known: bool = False) -> str:
     """Answer the request that came last; `known`: it was sent within the dialog."""
-    to = "[last_To:]" if known else f"[last_To:];tag={_TAG}"
+    to = "[last_To:]" if known else f"[last_To:];tag={TAG}"
     lines = [
         f"SIP/2.0 {line}",
         "[last_Via:]",
@@ -108,14 +117,20 @@ def says(line: str, *headers: str, body: str = "", known: bool = False) -> str:
     return _send([*lines, *headers], body)
 
 
-def rings(*, body: str = "") -> str:
-    """180, or 183 with a description."""
-    return says("183 Session Progress", body=body) if body else says("180 Ringing")
+def rings() -> str:
+    """180."""
+    return says("180 Ringing")
+
+
+def speaks_early(port: int, *headers: str, tag: str = "") -> str:
+    """183 with a description. `tag`: of another fork."""
+    line = "183 Session Progress"
+    return answers_later("call", line, *headers, body=sdp(port), tag=f"{TAG}{tag}")
 
 
 def answers(port: int, *, tag: str = "") -> str:
     """Answer the call: 200 with a description, and the ACK for it. `tag`: of another fork."""
-    return answers_later("call", "200 OK", body=sdp(port), tag=f"{_TAG}{tag}", again=True) + takes("ACK")
+    return answers_later("call", "200 OK", body=sdp(port), tag=f"{TAG}{tag}", again=True) + takes("ACK")
 
 
 def is_hung_up_on() -> str:
@@ -125,7 +140,7 @@ def is_hung_up_on() -> str:
 
 def is_cancelled() -> str:
     """CANCEL comes, and the INVITE ends with it."""
-    ended = answers_later("call", "487 Request Terminated", tag=_TAG, again=True)
+    ended = answers_later("call", "487 Request Terminated", tag=TAG, again=True)
     return takes("CANCEL") + says("200 OK") + ended + takes("ACK")
 
 
@@ -135,7 +150,7 @@ def sends(method: str, cseq: int, *headers: str, body: str = "", via: str = _VIA
         f"{method} [next_url] SIP/2.0",
         via,
         "Max-Forwards: 70",
-        f"From:[$call_To];tag={_TAG}",
+        f"From:[$call_To];tag={TAG}",
         "To:[$call_From]",
         "Call-ID: [call_id]",
         f"CSeq: {cseq} {method}",
@@ -168,7 +183,7 @@ def hangs_up(cseq: int) -> str:
     return sends("BYE", cseq) + gets(200)
 
 
-# -- one who calls
+# -- one who calls, or registers
 
 
 def calls(uri: str, *, from_: str, to: str = "", headers: tuple[str, ...] = ()) -> str:
@@ -176,7 +191,7 @@ def calls(uri: str, *, from_: str, to: str = "", headers: tuple[str, ...] = ()) 
     lines = [
         f"INVITE {uri} SIP/2.0",
         _VIA,
-        f"From: {from_};tag={_TAG}",
+        f"From: {from_};tag={TAG}",
         f"To: {to or f'<{uri}>'}",
         "Call-ID: [call_id]",
         "CSeq: 1 INVITE",
@@ -208,6 +223,20 @@ def is_refused(status: int) -> str:
 
 def _provisional() -> str:
     return "".join(gets(status, optional=True) for status in (100, 180, 183))
+
+
+def registers(name: str, password: str) -> str:
+    """Register the address that this is sent from, with a digest."""
+
+    def register(cseq: int, *more: str) -> str:
+        aor = f"sip:{name}@[remote_ip]:[remote_port]"
+        lines = ["REGISTER sip:[remote_ip]:[remote_port] SIP/2.0", _VIA, "Max-Forwards: 70"]
+        lines += [f"From: <{aor}>;tag={TAG}", f"To: <{aor}>", "Call-ID: [call_id]", f"CSeq: {cseq} REGISTER"]
+        contact = f"Contact: <sip:{name}@[local_ip]:[local_port]>"
+        return _send([*lines, contact, "Expires: 300", *more], "", again=True)
+
+    proof = f"[authentication username={name} password={password}]"
+    return register(1) + '<recv response="401" auth="true"/>\n' + register(2, proof) + gets(200)
 
 
 def _optional(optional: bool) -> str:

@@ -129,7 +129,7 @@ class Sipp:
     async def listening(self) -> None:
         """Wait until it has its port. Raises TimeoutError, RuntimeError when it ended instead."""
         async with asyncio.timeout(10.0):
-            while not _taken(self._transport, self._host, self.port):
+            while not taken(self._transport, self._host, self.port):
                 if self._process is not None and self._process.returncode is not None:
                     raise RuntimeError((await self.finished()).failed)
                 await asyncio.sleep(0.01)
@@ -189,7 +189,8 @@ def free_port(host: str) -> int:
                 return port
 
 
-def _taken(transport: str, host: str, port: int) -> bool:
+def taken(transport: str, host: str, port: int) -> bool:
+    """Whether somebody holds a port."""
     with _socket(transport, host) as probe:
         try:
             probe.bind((host, port))

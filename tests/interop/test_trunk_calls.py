@@ -19,6 +19,7 @@ from tests.interop.carrier import (
     ELSEWHERE,
     TWILIO,
     Exchange,
+    client,
     number,
     open_exchange,
     says,
@@ -30,7 +31,8 @@ from tests.interop.listening import voice
 from tests.interop.sipp import answering_sipp, needs_sipp
 
 from ringback.calls.status import CallStatus, EndedBy
-from ringback.testing.kit import NUMBER
+from ringback.testing.kit import DEVICE, DEVICE_PASSWORD, NUMBER
+from ringback.testing.phone_audio import PhoneAudio
 
 pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="module"), needs_sipp]
 
@@ -153,6 +155,23 @@ async def test_a_gateway_that_says_nothing_is_passed_over(tmp_path: Path) -> Non
     assert len({branch for message in came for branch in re.findall(r"branch=([^;\s]+)", message)}) == 1
 
 
+async def test_a_gateway_that_cannot_be_connected_to_is_passed_over_at_once(tmp_path: Path) -> None:
+    async with (
+        open_exchange(tmp_path, transports=("tcp", "udp"), answer_seconds=30.0) as exchange,
+        exchange.carrier(scenes.invited(), scenes.answers, scenes.is_hung_up_on(), gateway=1) as second,
+        exchange.caller() as phone,
+    ):
+        exchange.dials()
+        call = await phone.call(NUMBER)
+        await second.speaks()
+        await talk(call.audio, second.audio)
+        call.hang_up()
+        await second.finished()
+        _, callee = await exchange.pair()
+        (rerouted,) = await exchange.events(callee, "call.rerouted")
+        assert rerouted["cause"] == "transport"
+
+
 async def test_a_gateway_that_options_found_down_is_not_tried(tmp_path: Path) -> None:
     gateways = two_ports()
     asked = scenes.takes("OPTIONS")
@@ -191,7 +210,7 @@ async def test_what_is_said_before_the_answer_is_heard(exchange: Exchange, attri
     async with (
         exchange.carrier(
             scenes.invited(),
-            lambda port: scenes.rings(body=scenes.sdp(port)),
+            scenes.speaks_early,
             scenes.cue(),
             scenes.answers,
             scenes.is_hung_up_on(),
@@ -214,6 +233,68 @@ async def test_what_is_said_before_the_answer_is_heard(exchange: Exchange, attri
     ringing = await exchange.events(callee, "call.ringing")
     assert [event["early_media"] for event in ringing] == [True]
     assert exchange.statuses() == ["initiated", "ringing", "in-progress", "completed"]
+
+
+async def test_early_media_that_is_acknowledged(exchange: Exchange) -> None:
+    """183 that wants PRACK (RFC 3262)."""
+    exchange.dials()
+    async with (
+        exchange.carrier(
+            scenes.invited(),
+            lambda port: scenes.speaks_early(port, "Require: 100rel", "RSeq: 7"),
+            scenes.takes("PRACK") + scenes.says("200 OK", known=True),
+            scenes.cue(),
+            scenes.answers_later("call", "200 OK", tag=scenes.TAG, again=True) + scenes.takes("ACK"),
+            scenes.is_hung_up_on(),
+        ) as carrier,
+        exchange.caller() as phone,
+    ):
+        call = await phone.call(NUMBER)
+        await carrier.speaks()
+        await says(carrier.audio, voice(0.3, 4), call.audio)
+        prack = await carrier.sees("PRACK")
+        assert prack.header("RAck") == "7 1 INVITE"
+        await carrier.cue()
+        await carrier.sees("ACK")
+        await talk(call.audio, carrier.audio)
+        call.hang_up()
+        await carrier.finished()
+    await exchange.server.settled()
+    assert exchange.statuses() == ["initiated", "ringing", "in-progress", "completed"]
+
+
+async def test_two_telephones_speak_early_and_the_second_answers(exchange: Exchange) -> None:
+    """The INVITE was forked: each has its own description, and the answer's holds."""
+    second = PhoneAudio()
+    await second.open("127.0.0.1")
+    exchange.dials()
+    try:
+        async with (
+            exchange.carrier(
+                scenes.invited(),
+                scenes.speaks_early,
+                scenes.cue(),
+                scenes.speaks_early(second.port, tag="second"),
+                scenes.answers(second.port, tag="second"),
+                scenes.is_hung_up_on(),
+            ) as carrier,
+            exchange.caller() as phone,
+        ):
+            call = await phone.call(NUMBER)
+            await carrier.speaks()
+            await says(carrier.audio, voice(0.3, 4), call.audio)
+            carrier.audio.stop()
+            await carrier.cue()
+            await carrier.speaks(audio=second)
+            await talk(call.audio, second)
+            call.hang_up()
+            finished = await carrier.finished()
+    finally:
+        await second.close()
+    for method in ("ACK", "BYE"):
+        assert [seen.header("To")[-6:] for seen in finished.received(method)] == ["second"]
+    await exchange.server.settled()
+    assert exchange.statuses()[-2:] == ["in-progress", "completed"]
 
 
 # -- several answers
@@ -318,6 +399,42 @@ async def test_those_who_are_not_first_are_told_that_another_was(exchange: Excha
     assert exchange.statuses()[-1] == "completed"
     (action,) = exchange.told("/done")
     assert action.fields["DialCallStatus"] == "completed"
+
+
+async def test_all_telephones_of_a_device_ring_until_one_answers(exchange: Exchange) -> None:
+    """Two contacts, registered with a digest; together they are one leg."""
+    ports = two_ports()
+    for port in ports:
+        async with exchange.calling(scenes.registers(DEVICE, DEVICE_PASSWORD), port=port) as registering:
+            registered = await registering.finished()
+        assert not registered.failed, registered.failed
+    exchange.dials(client(DEVICE))
+    async with (
+        exchange.carrier(
+            scenes.invited(), scenes.rings(), scenes.is_cancelled(), gateway=None, port=ports[0]
+        ) as silent,
+        exchange.carrier(
+            scenes.invited(),
+            scenes.rings(),
+            scenes.cue(),
+            scenes.answers,
+            scenes.is_hung_up_on(),
+            gateway=None,
+            port=ports[1],
+        ) as answered,
+        exchange.caller() as phone,
+    ):
+        call = await phone.call(NUMBER)
+        await silent.sees("INVITE")
+        await answered.speaks()
+        await answered.cue()
+        (cancel,) = (await silent.finished()).received("CANCEL")
+        await talk(call.audio, answered.audio)
+        call.hang_up()
+        await answered.finished()
+    assert cancel.header("Reason") == ELSEWHERE
+    await exchange.pair()
+    assert exchange.statuses()[-2:] == ["in-progress", "completed"]
 
 
 # -- what an INVITE says

@@ -12,12 +12,13 @@ import pytest_asyncio
 from tests.interop import scenes
 from tests.interop.carrier import CALLED, Carrier, Exchange, open_exchange, sip, talk
 from tests.interop.house import place
+from tests.interop.listening import find
 from tests.interop.sipp import needs_sipp
 from tests.server.neutral import has_tone, live_call
 
 from ringback.calls.status import EndedBy
 from ringback.testing.kit import NUMBER
-from ringback.testing.phone_audio import PhoneAudio
+from ringback.testing.phone_audio import PhoneAudio, dtmf_tone
 from ringback.testing.softphone import PhoneCall
 
 pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="module"), needs_sipp]
@@ -57,12 +58,22 @@ async def hears_music(ear: PhoneAudio) -> None:
 # -- hold
 
 
-@pytest.mark.parametrize("direction", ["sendonly", "inactive"])
-async def test_the_carrier_holds_and_takes_back(exchange: Exchange, direction: str) -> None:
+@pytest.mark.parametrize(
+    ("hold", "answered"),
+    [
+        ({"direction": "sendonly"}, "recvonly"),
+        ({"direction": "inactive"}, "inactive"),
+        ({"host": "0.0.0.0"}, "recvonly"),
+    ],
+    ids=["sendonly", "inactive", "by its address"],
+)
+async def test_the_carrier_holds_and_takes_back(
+    exchange: Exchange, hold: dict[str, str], answered: str
+) -> None:
     async with connected(
         exchange,
         scenes.cue(),
-        lambda port: scenes.offers(1, scenes.sdp(port, direction=direction, version=2)),
+        lambda port: scenes.offers(1, scenes.sdp(port, version=2, **hold)),
         scenes.cue(),
         lambda port: scenes.offers(2, scenes.sdp(port, version=3)),
         scenes.cue(),
@@ -76,7 +87,7 @@ async def test_the_carrier_holds_and_takes_back(exchange: Exchange, direction: s
         finished = await carrier.finished()
         assert await call.ended() == "remote"
     held, back = [seen for seen in finished.received("SIP/2.0 200") if "INVITE" in seen.header("CSeq")]
-    assert ("a=inactive" if direction == "inactive" else "a=recvonly") in held.text
+    assert f"a={answered}" in held.text
     assert "a=sendrecv" in back.text
     _, callee = await exchange.pair()
     assert callee.ended_by is EndedBy.REMOTE
@@ -120,6 +131,30 @@ async def test_the_carrier_moves_to_another_address_and_codec(exchange: Exchange
             finished = await carrier.finished()
         (agreed,) = [seen for seen in finished.received("SIP/2.0 200") if "INVITE" in seen.header("CSeq")]
         assert "a=rtpmap:8 PCMA/8000" in agreed.text
+    finally:
+        await elsewhere.close()
+    await exchange.server.settled()
+
+
+async def test_the_carrier_asks_for_an_offer(exchange: Exchange) -> None:
+    """A re-INVITE without one: ours comes in the 200, and what is answered in the ACK holds."""
+    elsewhere = PhoneAudio()
+    await elsewhere.open("127.0.0.1")
+    asked = (
+        scenes.sends("INVITE", 1)
+        + scenes.gets(100, optional=True)
+        + scenes.gets(200)
+        + scenes.sends("ACK", 1, body=scenes.sdp(elsewhere.port, codec="8 PCMA", version=2))
+    )
+    try:
+        async with connected(exchange, scenes.cue(), asked, scenes.is_hung_up_on()) as (call, carrier):
+            await carrier.cue()
+            await carrier.sees("SIP/2.0 200")
+            carrier.audio.stop()
+            await carrier.speaks("PCMA", audio=elsewhere)
+            await talk(call.audio, elsewhere)
+            call.hang_up()
+            await carrier.finished()
     finally:
         await elsewhere.close()
     await exchange.server.settled()
@@ -294,6 +329,27 @@ async def test_keys_pass_in_both_directions_and_forms(exchange: Exchange) -> Non
     for record, expected in ((caller, "56"), (callee, "74")):
         pressed = await exchange.events(record, "digit.received")
         assert "".join(event["key"] for event in pressed) == expected
+
+
+async def test_who_takes_no_telephone_events_hears_tones(exchange: Exchange) -> None:
+    info = scenes.sends("INFO", 1, "Content-Type: application/dtmf", body="4\n") + scenes.gets(200)
+    async with connected(exchange, scenes.cue(), info, scenes.is_hung_up_on(), telephone_events=False) as (
+        call,
+        carrier,
+    ):
+        await carrier.audio.press("7")
+        await hears_key(call.audio, "7")
+        await carrier.cue()
+        await hears_key(call.audio, "4")
+        call.hang_up()
+        await carrier.finished()
+    await exchange.server.settled()
+
+
+async def hears_key(ear: PhoneAudio, key: str) -> None:
+    async with asyncio.timeout(10.0):
+        while find(ear.heard, dtmf_tone(key, 60)).likeness < 0.9:
+            await ear.arrival()
 
 
 async def keys(ear: PhoneAudio, wanted: str) -> None:
