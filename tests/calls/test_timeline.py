@@ -156,7 +156,14 @@ async def test_messages_over_a_socket_are_webhooks_and_callbacks(watched: Watche
                 data={"call_status": "ringing", "hook": hook}, result="sent",
             )
         )  # fmt: skip
-    asked, told = watched.lines
+        watched.time_line.messaged(
+            SocketMessage(
+                call_id="the call", dialect="jambonz", url=url, kind="callback", name="verb:hook /going",
+                data={"event": "transfer-status", "call_status": 180}, result="sent",
+            )
+        )  # fmt: skip
+    asked, told, going = watched.lines
+    assert going.text == "WS verb:hook /going wss://app.example/ivr  180  sent"
     assert (asked.kind, asked.text) == ("webhook", "WS verb:hook /menu wss://app.example/ivr  ack  12 ms")
     assert asked.data["request"] == '{"digits":"1"}'
     assert len(asked.data["response"]) == 4096

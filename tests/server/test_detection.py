@@ -122,3 +122,21 @@ async def test_beside_the_call_and_of_who_is_dialled(site: Site, app: Neutral, p
     assert of == "bob"
     called.hang_up()
     await call.ended(10)
+
+
+async def test_a_machine_is_not_connected_where_people_are_wanted(
+    site: Site, app: Neutral, phones: Phones
+) -> None:
+    caller, bob, _ = phones
+    wanted = MachineDetection(speech_threshold_ms=1000, people_only=True)
+    app.answer("new-call", Dial(callees=(callee(bob, detection=wanted),)), HANG_UP)
+    call = await caller.call(NUMBERS["laml"])
+    called = await bob.incoming(5)
+    called.answer()
+    await called.answered()
+    called.audio.say(syllables(2.0))
+    assert await called.ended(10) == "remote"
+    assert await call.ended(10) == "remote"
+    outcome = app.outcome()
+    assert (outcome.bridged, outcome.callee_status) == (False, "completed")
+    assert app.ends()["bob"].cause == "a machine answered"

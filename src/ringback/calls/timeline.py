@@ -170,7 +170,7 @@ class TimeLine:
         if message.elapsed_ms is not None:
             parts.append(f"{message.elapsed_ms:.0f} ms")
         if message.kind == "callback":
-            parts.insert(1, message.data.get("call_status", ""))
+            parts.insert(1, str(message.data.get("call_status", "")))
             data = {"fields": shown(message.data)}
         else:
             bodies = {"request": message.data, "response": message.answer}

@@ -286,3 +286,49 @@ async def test_a_callee_who_is_not_there_at_the_end_of_the_screening(
             assert done["data"]["dial_call_status"] == "completed"  # it was answered, and hung up
             await socket.ack(done, [{"verb": "sip:decline", "status": 486}])
             assert await call.ended(10.0) == "failed"
+
+
+async def test_a_transfer_by_command_that_comes_back(world: World, sockets: SocketApp) -> None:
+    """The caller hears what the socket answers while it is parked, and waits for commands afterwards."""
+    bob = Softphone("bob", server=world.server.sip_address)
+    async with bob:
+        wait = {"verb": "gather", "timeout": 60}
+        async with on_socket(world, sockets, bob, {"verb": "answer"}, wait) as (call, socket, sid):
+            await call.answered(10.0)
+            await socket.command(
+                "transfer",
+                {
+                    "mode": "warm",
+                    "target": [{"type": "sip", "sipUri": uri_of(bob)}],
+                    "brief": {"text": "Hello."},
+                    "onHoldHook": "/hold",
+                    "actionHook": "/transferred",
+                    "eventHook": "/going",
+                },
+            )
+            hold = await until(socket, "verb:hook", call_sid=sid)
+            assert hold["hook"] == "/hold"
+            await socket.ack(hold, [{"verb": "play", "url": sound(world, 1700.0, 60.0)}])
+            await hears_tone(call, 1700.0)
+            rung = await bob.incoming(10.0)
+            rung.ring()
+            assert (await until(socket, "verb:hook", call_status=180))["hook"] == "/going"
+            rung.reject(486)
+            done = await until(socket, "verb:hook", transfer_result="returned")
+            assert (done["hook"], done["data"]["transfer_reason"]) == ("/transferred", "busy")
+            await socket.ack(done, [])
+            await socket.command("redirect", [{"verb": "play", "url": sound(world, 1300.0), "loop": 0}])
+            await hears_tone(call, 1300.0)
+
+
+async def test_a_transfer_that_cannot_be_done_is_an_error_on_the_socket(
+    world: World, sockets: SocketApp
+) -> None:
+    bob = Softphone("bob", server=world.server.sip_address)
+    async with bob, on_socket(world, sockets, bob, {"verb": "answer"}) as (call, socket, _):
+        await call.answered(10.0)
+        target = [{"type": "sip", "sipUri": uri_of(bob)}]
+        confirm = {"prompt": "Press 1", "digit": "1"}
+        await socket.command("transfer", {"mode": "blind", "target": target, "confirm": confirm})
+        error = await until(socket, "jambonz:error")
+        assert error["data"]["msg"] == "transfer: not supported: confirm with blindMethod refer"
