@@ -13,8 +13,9 @@ from tests.calls.making import HOOK
 from tests.calls.object_store import ObjectStore, object_store
 from tests.calls.tapes import Tape, tone, write_wav
 
-from ringback.calls.control import NoSuchRecording
+from ringback.calls.control import NoSuchRecording, Overloaded, RecordingFile
 from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.recording_renditions import Renditions
 from ringback.calls.recording_rows import to_recording_row
 from ringback.calls.recording_storage import ObjectStorage, StorageError
 from ringback.calls.verbs import RecordingPlan
@@ -231,3 +232,79 @@ async def test_a_recording_under_way_has_no_file(tmp_path: Path) -> None:
     begun = tape.call.recorder.start(PLAN)
     with pytest.raises(NoSuchRecording, match="in-progress"):
         await tape.archive.file(begun, form="wav", channels=None)
+
+
+# -- what renditions must not do
+
+
+class Watched(Renditions):
+    """Says when it is asked (`asked` is released), and makes nothing before it is `let`."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self.asked = asyncio.Semaphore(0)
+        self.let = asyncio.Event()
+        self.made: list[Path] = []
+
+    async def make(self, what: str, source: Path, to: Path) -> None:
+        self.asked.release()
+        await super().make(what, source, to)
+
+    async def _run(self, what: str, source: Path, to: Path) -> None:
+        await self.let.wait()
+        self.made.append(to)
+        await super()._run(what, source, to)
+
+
+def mp3(tape: Tape, recording: Recording) -> asyncio.Task[RecordingFile]:
+    return asyncio.create_task(tape.archive.file(recording, form="mp3", channels=None))
+
+
+async def test_encoding_holds_up_no_recording_and_ends_when_its_recording_is_removed(tmp_path: Path) -> None:
+    tape = Tape(tmp_path, tone(0.5))
+    watched = tape.archive.folder._renditions = Watched(most=16)
+    watched.let.set()
+    noise = np.random.default_rng(1).integers(-20000, 20000, 8000 * 600).astype(np.int16)
+    long = [await recorded(tape) for _ in range(3)]
+    for each in long:
+        write_wav(tape.archive.folder.place(each), noise, noise[::-1])
+    wanted = [mp3(tape, each) for each in long]
+    for _ in wanted:
+        await watched.asked.acquire()
+    await asyncio.wait_for(recorded(tape, RecordingPlan(trim=True)), 5.0)
+    assert not any(task.done() for task in wanted)
+    for each in long:
+        await tape.archive.remove(each)
+    for task in wanted:
+        with pytest.raises(NoSuchRecording):
+            await task
+    folder = tape.archive.folder.place(long[0]).parent
+    assert [path.name for path in folder.iterdir()] == [f"{tape.changes[-1].id}.wav"]
+    await tape.archive.close()
+
+
+async def test_a_file_is_encoded_once_for_all_who_want_it_and_only_so_many_wait(tmp_path: Path) -> None:
+    tape = Tape(tmp_path, tone(0.5))
+    watched = tape.archive.folder._renditions = Watched(most=1)
+    one, two, three = [await recorded(tape) for _ in range(3)]
+    first = [mp3(tape, one) for _ in range(5)]
+    await watched.asked.acquire()
+    second = mp3(tape, two)
+    await watched.asked.acquire()
+    with pytest.raises(Overloaded):
+        await mp3(tape, three)
+    first[0].cancel()
+    watched.let.set()
+    files = await asyncio.gather(*first[1:], second)
+    assert len(watched.made) == 2
+    assert all(file.path is not None and file.path.exists() for file in files)
+    assert (await mp3(tape, three)).path is not None, "there is room again"
+
+
+async def test_what_cannot_be_encoded_is_not_there(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    tape = Tape(tmp_path, tone(0.5))
+    recording = await recorded(tape)
+    tape.archive.folder.place(recording).write_bytes(b"nonsense")
+    with pytest.raises(NoSuchRecording):
+        await mp3(tape, recording)
+    assert "was not made (exit code 1)" in caplog.text

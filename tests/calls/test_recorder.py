@@ -10,9 +10,10 @@ import pytest
 import soundfile
 from tests.calls.tapes import Tape, silence, tone
 
+from ringback.calls import recorder
 from ringback.calls.control import NoSuchRecording, WrongState
 from ringback.calls.events import CallEnded, RecordingChanged
-from ringback.calls.recording import RecordingStatus
+from ringback.calls.recording import Recording, RecordingStatus
 from ringback.calls.recording_rows import from_recording_row
 from ringback.calls.verbs import Hook, RecordingPlan
 
@@ -39,14 +40,14 @@ async def test_a_recording_is_begun_ended_finished_and_told(tmp_path: Path) -> N
 
 async def test_pausing_and_going_on_are_told_once(tmp_path: Path) -> None:
     tape = Tape(tmp_path, tone(0.1))
-    recorder = tape.call.recorder
-    recorder.start(PLAN)
-    recorder.pause(silence=False)
-    assert recorder.pause().status is RecordingStatus.PAUSED
-    recorder.change("resume")
-    recorder.resume()
-    recorder.change("pause", silence=True)
-    recorder.change("stop")
+    ours = tape.call.recorder
+    ours.start(PLAN)
+    ours.pause(silence=False)
+    assert ours.pause().status is RecordingStatus.PAUSED
+    ours.change("resume")
+    ours.resume()
+    ours.change("pause", silence=True)
+    ours.change("stop")
     await tape.final()
     assert tape.statuses == [
         "in-progress", "paused", "in-progress", "paused", "processing", "completed",
@@ -56,21 +57,21 @@ async def test_pausing_and_going_on_are_told_once(tmp_path: Path) -> None:
 
 async def test_what_is_changed_must_be_there_and_live(tmp_path: Path) -> None:
     tape = Tape(tmp_path, tone(0.1))
-    recorder = tape.call.recorder
+    ours = tape.call.recorder
     with pytest.raises(NoSuchRecording):
-        recorder.pause()
-    first, second = recorder.start(PLAN), recorder.start(PLAN)
-    assert recorder.end().id == second.id, "without an id it is the latest"
-    assert recorder.pause().id == first.id, "of those that are live"
+        ours.pause()
+    first, second = ours.start(PLAN), ours.start(PLAN)
+    assert ours.end().id == second.id, "without an id it is the latest"
+    assert ours.pause().id == first.id, "of those that are live"
     with pytest.raises(WrongState):
-        recorder.resume(second.id)
+        ours.resume(second.id)
     with pytest.raises(NoSuchRecording):
-        recorder.end(tape.call.record.id)
+        ours.end(tape.call.record.id)
     with pytest.raises(NoSuchRecording):
-        await recorder.stop(tape.call.record.id)
+        await ours.stop(tape.call.record.id)
     with pytest.raises(ValueError, match="stretch"):
-        recorder.change("stretch")
-    assert (await recorder.stop(second.id)).status is RecordingStatus.COMPLETED
+        ours.change("stretch")
+    assert (await ours.stop(second.id)).status is RecordingStatus.COMPLETED
 
 
 async def test_silence_is_trimmed_at_both_ends_and_only_there(tmp_path: Path) -> None:
@@ -182,3 +183,25 @@ async def test_both_an_old_and_a_new_recording_end_with_the_call(tmp_path: Path)
     tape.call.recorder.start(PLAN)
     await asyncio.wait_for(tape.hang_up(), 5.0)
     assert tape.statuses.count("completed") == 3
+
+
+async def test_an_action_does_not_wait_for_ever_for_a_file_to_be_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tape = Tape(tmp_path, tone(0.25))
+    finish, let = tape.archive.finish, asyncio.Event()
+
+    async def slow(recording: Recording, error: str | None) -> Recording:
+        await let.wait()
+        return await finish(recording, error)
+
+    monkeypatch.setattr(tape.archive, "finish", slow)
+    monkeypatch.setattr(recorder, "_FINISHING_SECONDS", 0.05)
+    begun = tape.call.recorder.start(PLAN)
+    tape.call.recorder.stop_soon(begun.id)
+    made = await tape.call.recorder.made(begun.id)
+    assert made is not None
+    assert (made.id, made.status) == (begun.id, RecordingStatus.PROCESSING)
+    let.set()
+    assert (await tape.final()).duration == 0.25
+    assert await tape.call.recorder.made(begun.id) == tape.changes[-1]

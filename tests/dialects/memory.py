@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from ringback.calls.control import NoSuchRecording, RecordingFile, RecordingFilter, RecordingIsLive
+from ringback.calls.control import (
+    NoSuchRecording,
+    Overloaded,
+    RecordingFile,
+    RecordingFilter,
+    RecordingIsLive,
+)
 from ringback.calls.record import CallRecord
 from ringback.calls.recording import Recording, RecordingStatus
 from ringback.calls.verbs import Configure, RecordingPlan, Refer, Transfer
@@ -80,13 +86,14 @@ class LiveChanges:
 
 
 class MemoryRecordings:
-    """`ringback.calls.control.Recordings` over a dictionary; `files` are paths by id."""
+    """`ringback.calls.control.Recordings` over a dictionary; `files` are paths by id; `busy`: not now."""
 
     def __init__(self) -> None:
         self.records: dict[UUID, Recording] = {}
         self.files: dict[UUID, Path] = {}
         self.filters: list[RecordingFilter] = []
         self.asked: list[tuple[str, int | None]] = []
+        self.busy = False
 
     def add(self, *recordings: Recording) -> None:
         for recording in recordings:
@@ -109,6 +116,8 @@ class MemoryRecordings:
         self, recording: Recording, *, form: str = "wav", channels: int | None = None
     ) -> RecordingFile:
         self.asked.append((form, channels))
+        if self.busy:
+            raise Overloaded("too many recordings are being converted")
         path = self.files.get(recording.id)
         if path is None:
             raise NoSuchRecording(f"recording {recording.id} has no file")

@@ -138,7 +138,7 @@ class LimitReached(ControlError):
 
 
 class Overloaded(ControlError):
-    """No call can be taken now: shutting down, store unavailable, media exhausted."""
+    """Not now: shutting down, store or storage unavailable, media exhausted, too much to convert."""
 
 
 class RecordingFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,7 +188,8 @@ class Recordings(Protocol):
         """Its audio as `wav` or `mp3`; `channels` mixes two channels down to one.
 
         Raises:
-            NoSuchRecording: there is no file (not ended yet, absent, failed, removed).
+            NoSuchRecording: there is no file (not finished yet, absent, failed, removed).
+            Overloaded: it would have to be converted, and too many others wait for that.
         """
         ...
 
@@ -196,7 +197,7 @@ class Recordings(Protocol):
         """Forget a recording and its file.
 
         Raises:
-            NoSuchRecording, RecordingIsLive
+            NoSuchRecording, RecordingIsLive (not finished yet), Overloaded (it cannot be removed now)
         """
         ...
 

@@ -38,8 +38,5 @@ class DialRecording:
             self._call.recorder.stop_soon(self._begun.id)
 
     async def made(self) -> Recording | None:
-        """What was recorded, finished, if there is a file of it; after the block."""
-        if self._begun is None:
-            return None
-        made = await self._call.recorder.finished(self._begun.id)
-        return made if made.location else None
+        """What was recorded, if there is a file of it; after the block. See `Recorder.made`."""
+        return await self._call.recorder.made(self._begun.id) if self._begun is not None else None

@@ -62,13 +62,13 @@ async def record(call: Call, verb: Record) -> Outcome:
     finally:
         # Also when something else is done with the call: what was said so far is kept.
         call.recorder.stop_soon(begun.id)
-    recording = await finished
+    recording = await call.recorder.made(begun.id)
     return Outcome(
         end=EndOfVerb.HUNG_UP if call.over else EndOfVerb.DONE,
         digits=key,
         finish_key=key,
-        recording=recording if recording.location else None,
-        error=recording.error,
+        recording=recording,
+        error=finished.result().error if finished.done() else None,
     )
 
 

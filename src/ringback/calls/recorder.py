@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 _CLOSING_SECONDS = 5.0
 """How long the media plane may take to complete a file."""
 _FINISHING_SECONDS = 20.0
-"""How long the end of a call waits for its recordings to be finished."""
+"""How long the end of a call, or an action, waits for recordings to be finished."""
 
 
 class _Take:
@@ -127,6 +127,21 @@ class Recorder:
         """End one, if it has not ended, and wait until it is finished. Raises NoSuchRecording."""
         self.stop_soon(id)
         return await self.finished(id)
+
+    async def made(self, id: UUID) -> Recording | None:
+        """One that has been ended, finished, or None where there is nothing of it.
+
+        What takes too long is as it stands, with what is known of it: `processing`, its duration that of the
+        clock. Raises NoSuchRecording.
+        """
+        take = self._take(id)
+        await asyncio.wait({take.finished}, timeout=_FINISHING_SECONDS)
+        recording = take.recording
+        if take.finished.done():
+            return recording if recording.location else None
+        logger.warning("recording %s takes long to be finished: it is not waited for", id)
+        lasted = (recording.ended_at or utcnow()) - (recording.started_at or recording.created_at)
+        return msgspec.structs.replace(recording, duration=lasted.total_seconds())
 
     async def close(self) -> None:
         """The call is over: end what is being recorded, and wait until it is finished, but not for ever."""

@@ -1,4 +1,5 @@
-"""What is done to a recording's file: measuring, trimming, mixing down, MP3. It blocks: work for a thread.
+"""What is done to a recording's file: measuring, trimming, mixing down, MP3. It blocks: work for a thread, or
+for a process (`python -m ringback.calls.recording_files mono|mp3 SOURCE TO`).
 
 Files are WAV of 16-bit PCM at 8 kHz. What is made is made beside its place and moved there, so that a crash
 leaves the old file or the new one.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +22,8 @@ import soundfile
 Samples = npt.NDArray[np.int16]
 
 RATE = 8000
+POLITENESS = 15
+"""Niceness of a process that only makes another form of a file."""
 _FRAME = 160
 _BLOCK = _FRAME * 50 * 60
 """A minute at a time: an hour of two channels does not belong in memory."""
@@ -121,3 +125,19 @@ def _made(path: Path) -> Iterator[Path]:
         making.replace(path)
     finally:
         making.unlink(missing_ok=True)
+
+
+def main(arguments: list[str]) -> int:
+    """Mix a file down, or encode it, behind everything else on this machine; the exit code."""
+    what, source, to = arguments
+    os.nice(POLITENESS)
+    try:
+        {"mono": mix_down, "mp3": encode_mp3}[what](Path(source), Path(to))
+    except (OSError, soundfile.SoundFileError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

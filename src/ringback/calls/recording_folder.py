@@ -11,17 +11,18 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from soundfile import SoundFileError
 
 from ringback.calls.recording import Recording, RecordingStatus
-from ringback.calls.recording_files import RATE, Measure, encode_mp3, measure, mix_down, trim
+from ringback.calls.recording_files import RATE, Measure, measure, trim
+from ringback.calls.recording_renditions import Renditions
 from ringback.media.wav import repair
 from ringback.net.clock import utcnow
 
@@ -41,12 +42,17 @@ class RecordingFolder:
         self.path = path
         self._min_free = min_free
         self._ready: set[Path] = set()
+        self._finishers = ThreadPoolExecutor(_THREADS, thread_name_prefix="ringback-recorded")
+        """Calls wait for what these do: nobody else gives them work."""
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ringback-recordings")
-        self._making: dict[Path, asyncio.Future[None]] = {}
+        self._renditions = Renditions()
+        self._making: dict[Path, asyncio.Task[None]] = {}
 
     async def close(self) -> None:
-        """Wait for what is being made."""
-        await asyncio.to_thread(self._threads.shutdown)
+        """Wait for what is being finished; what is only made of a file is made again when it is wanted."""
+        await self._stop_making(list(self._making))
+        for threads in (self._finishers, self._threads):
+            await asyncio.to_thread(threads.shutdown)
 
     def new(self, recording: Recording) -> Path:
         """Where a new recording is to be written. Raises OSError, for a full disk too."""
@@ -70,9 +76,8 @@ class RecordingFolder:
         """What an ended recording came to: completed, absent, or failed (for `error`); trimmed as planned."""
         changes: dict[str, object] = {"updated_at": utcnow()}
         try:
-            found = await self._run(
-                partial(_finished, self.place(recording), recording.plan.trim and not error)
-            )
+            work = partial(_finished, self.place(recording), recording.plan.trim and not error)
+            found = await asyncio.get_running_loop().run_in_executor(self._finishers, work)
         except (OSError, SoundFileError) as fault:
             return msgspec.structs.replace(
                 recording, status=RecordingStatus.FAILED, error=error or str(fault), **changes
@@ -91,7 +96,7 @@ class RecordingFolder:
         """Make a file playable whose writer was killed; its seconds. Raises OSError, ValueError."""
         return await self._run(lambda: repair(str(self.place(recording))) / RATE)
 
-    async def fetched(self, recording: Recording, fetch: Callable[[Path], Awaitable[None]]) -> Path:
+    async def fetched(self, recording: Recording, fetch: Callable[[Path], Coroutine[Any, Any, None]]) -> Path:
         """A copy of a recording that is stored elsewhere; `fetch` brings it, and raises what it raises."""
         path = self._copy(recording)
 
@@ -117,40 +122,67 @@ class RecordingFolder:
         await self._run(unlink)
 
     async def rendition(self, source: Path, *, form: str, mono: bool) -> Path:
-        """The file as `wav` or `mp3`, mixed down or as it is; made once. Raises OSError, SoundFileError."""
+        """The file as `wav` or `mp3`, mixed down or as it is; made once.
+
+        Raises OSError, SoundFileError; Overloaded where too many others wait for theirs.
+        """
         path = source
         if mono and (await self._run(partial(measure, source))).channels > 1:
             path = source.with_suffix(".mono.wav")
-            await self._once(path, partial(self._run, partial(mix_down, source, path)))
+            await self._once(path, partial(self._renditions.make, "mono", source, path))
         if form == "mp3":
             source, path = path, path.with_suffix(".mp3")
-            await self._once(path, partial(self._run, partial(encode_mp3, source, path)))
+            await self._once(path, partial(self._renditions.make, "mp3", source, path))
         return path
 
     async def remove(self, recording: Recording) -> None:
-        """Remove the file and all that was made of it. Raises OSError."""
+        """Remove the file and all that was made of it, or is being made. Raises OSError."""
+        files = [
+            each
+            for path in (self.place(recording), self._copy(recording))
+            for each in (path, *(path.with_suffix(f".{form}") for form in _FORMS))
+        ]
 
         def unlink() -> None:
-            for path in (self.place(recording), self._copy(recording)):
-                for each in (path, *(path.with_suffix(f".{form}") for form in _FORMS)):
-                    each.unlink(missing_ok=True)
+            for path in files:
+                path.unlink(missing_ok=True)
+                path.with_name(f"{path.name}.making").unlink(missing_ok=True)
 
         await self._run(unlink)
+        # What began before the file was gone may have read it.
+        while await self._stop_making(files):
+            await self._run(unlink)
+
+    async def _stop_making(self, files: Iterable[Path]) -> bool:
+        """Whether any of these was being made."""
+        making = [self._making[path] for path in files if path in self._making]
+        for task in making:
+            task.cancel()
+        if making:
+            await asyncio.wait(making)
+        return bool(making)
 
     def _copy(self, recording: Recording) -> Path:
         return self.path / "fetched" / f"{recording.id}.wav"
 
-    async def _once(self, path: Path, make: Callable[[], Awaitable[None]]) -> None:
+    async def _once(self, path: Path, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Make a file that is not there; whoever wants it meanwhile waits for the same one."""
+        if path not in self._making and await self._run(path.exists):
+            return
         making = self._making.get(path)
         if making is None:
-            if await self._run(path.exists):
-                return
-            making = self._making.get(path)
-        if making is None:
-            making = self._making[path] = asyncio.ensure_future(make())
-            making.add_done_callback(lambda _: self._making.pop(path, None))
-        await asyncio.shield(making)
+            making = self._making[path] = asyncio.get_running_loop().create_task(make())
+            making.add_done_callback(lambda made: self._made(path, made))
+        # Whoever goes away leaves it to the others, and to who comes back for it.
+        await asyncio.wait({making})
+        if making.cancelled():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path.name)
+        making.result()
+
+    def _made(self, path: Path, making: asyncio.Task[None]) -> None:
+        self._making.pop(path, None)
+        if not making.cancelled():
+            making.exception()  # whoever wanted it may have gone: then nobody is to be told
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)

@@ -202,6 +202,13 @@ async def test_audio_that_is_not_there(rest: Any, services: Any, name: str) -> N
     assert (await rest("GET", f"Recordings/{name}", auth=None)).status == 404
 
 
+async def test_audio_that_cannot_be_made_now(rest: Any, services: Any) -> None:
+    services.recordings.add(recording())
+    services.recordings.busy = True
+    reply = await rest("GET", f"Recordings/{RE}.mp3", auth=None)
+    assert (reply.status, "Retry-After".lower() in reply.headers) == (503, True)
+
+
 async def test_only_the_audio_is_for_everybody(rest: Any, services: Any) -> None:
     services.recordings.add(recording())
     assert (await rest("GET", f"Recordings/{RE}.json", auth=None)).status == 401

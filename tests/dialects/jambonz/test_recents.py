@@ -288,3 +288,9 @@ async def test_a_recording_needs_the_token(rest: Ask) -> None:
 async def test_a_recording_without_its_file(rest: Ask, tapes: MemoryRecordings, tape: Path) -> None:
     tapes.files.clear()
     assert (await rest("GET", f"{AUDIO}/wav")).status == 404
+
+
+@pytest.mark.usefixtures("tape")
+async def test_a_recording_that_cannot_be_converted_now(rest: Ask, tapes: MemoryRecordings) -> None:
+    tapes.busy = True
+    assert (await rest("GET", f"{AUDIO}/mp3")).status == 503

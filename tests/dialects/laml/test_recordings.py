@@ -384,6 +384,15 @@ async def test_channels(
         assert (response.status, (await response.json())["code"]) == (400, 16113)
 
 
+@pytest.mark.parametrize("path", PATHS)
+async def test_audio_that_cannot_be_made_now(
+    web: aiohttp.ClientSession, recordings: MemoryRecordings, audio: bytes, path: str
+) -> None:
+    recordings.busy = True
+    async with web.get(f"{path}.mp3") as response:
+        assert (response.status, (await response.json())["code"]) == (503, 20503)
+
+
 async def test_audio_that_is_not_there(
     web: aiohttp.ClientSession, recordings: MemoryRecordings, audio: bytes
 ) -> None:

@@ -94,7 +94,7 @@ async def delete_recording(services: Services, account: Account, sid: str) -> Re
     except RecordingIsLive as problem:
         raise Refusal(409, problem.message) from None
     except Overloaded as problem:
-        raise Refusal(503, problem.message) from None
+        raise _later(problem) from None
     return Response(status_code=200)
 
 
@@ -102,7 +102,7 @@ async def audio(services: Services, account_sid: str, name: str) -> Response:
     """`RE….wav` or `RE….mp3`, for everybody who knows the address; parts of it by Range.
 
     Raises:
-        Refusal: 404.
+        Refusal: 404; 503 while too much is converted.
     """
     sid, _, form = name.rpartition(".")
     form = form.lower()
@@ -114,6 +114,8 @@ async def audio(services: Services, account_sid: str, name: str) -> Response:
         file = await services.recordings.file(recording, form=form)
     except NoSuchRecording:
         raise Refusal(404) from None
+    except Overloaded as problem:
+        raise _later(problem) from None
     if file.url is not None:
         return RedirectResponse(file.url, 307)
     if file.path is None:
@@ -130,6 +132,10 @@ async def _known(services: Services, account_id: UUID | None, sid: str) -> Recor
     if recording is None or recording.status not in _THERE:
         raise Refusal(404)
     return recording
+
+
+def _later(problem: Overloaded) -> Refusal:
+    return Refusal(503, problem.message, headers={"Retry-After": "5"})
 
 
 def _resource(services: Services, recording: Recording) -> Resource:

@@ -121,6 +121,8 @@ class RecentCalls:
             file = await self._services.recordings.file(recording, form=form)
         except NoSuchRecording as error:
             raise ApiError(404) from error
+        except Overloaded as error:
+            raise ApiError(503, error.message) from error
         if file.path is None:
             return RedirectResponse(file.url or "", 307)
         return FileResponse(file.path, media_type=_FORMS[form], filename=f"{recording.call_id}.{form}")

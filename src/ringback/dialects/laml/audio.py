@@ -9,7 +9,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
-from ringback.calls.control import ControlError
+from ringback.calls.control import ControlError, Overloaded
 from ringback.calls.services import Services
 from ringback.dialects.http import integer
 from ringback.dialects.laml.errors import ApiError, invalid, not_found
@@ -55,7 +55,8 @@ async def send_audio(request: Request, wanted: Wanted, services: Services) -> Re
     `RequestedChannels=1` mixes two channels down.
 
     Raises:
-        ApiError: 20404; 16113 for two channels of a recording that has one.
+        ApiError: 20404; 16113 for two channels of a recording that has one; 20503 while
+            too much is converted.
     """
     path = request.scope["path"]
     account_id, id = read_sid(wanted.account), read_sid(wanted.recording)
@@ -70,6 +71,8 @@ async def send_audio(request: Request, wanted: Wanted, services: Services) -> Re
         if (channels or 1) > recording.plan.channels:
             raise ApiError(16113, "Cannot download a dual-channel presentation of a mono recording")
         file = await services.recordings.file(recording, form=wanted.form, channels=channels)
+    except Overloaded as error:
+        raise ApiError(20503, f"Service unavailable: {error.message}", 503) from error
     except ControlError as error:
         raise not_found(path) from error
     if file.path is None:
