@@ -93,13 +93,14 @@ class JitterBuffers(Rows):
         self._slack[rows] = np.minimum(self._slack[rows], slack)
         self.top[rows] = np.maximum(self.top[rows], block + count)
         late = slack < 0
-        if late.any():
+        some_late = bool(late.any())
+        if some_late:
             self._stretch(rows[late], -slack[late])
         self.quiet[rows] = False
         if pcm.shape[1] % BLOCK:
             self._place_samples(rows, position, pcm)
         else:
-            self._place_blocks(rows, block, count, pcm, bool(late.any()))
+            self._place_blocks(rows, block, count, pcm, some_late)
         ends: Int64 = block * BLOCK + pcm.shape[1]
         return ends
 

@@ -14,6 +14,8 @@ UInt64 = npt.NDArray[np.uint64]
 Bool = npt.NDArray[np.bool_]
 
 HEADER = 12
+PLAIN = 0x80
+"""The first octet of an RTP header of this version, without padding, extension and contributors."""
 
 
 class Batch(NamedTuple):
@@ -77,6 +79,8 @@ def parse(batch: Batch, words: Int64 | None = None) -> Headers:
     """
     words = heads(batch) if words is None else words
     first = words[:, 0]
+    if (first >> 24 == PLAIN).all() and batch.lengths.min(initial=HEADER) >= HEADER:
+        return _parse_plain(batch, words)
     valid = (batch.lengths >= HEADER) & (first >> 30 == 2)
     kind = first >> 16 & 0xFF
     rtcp = (batch.lengths >= 8) & (first >> 30 == 2) & (kind >= 192) & (kind <= 223)
@@ -92,6 +96,18 @@ def parse(batch: Batch, words: Int64 | None = None) -> Headers:
     valid &= (size >= 0) & ~rtcp
     return Headers(
         valid, rtcp, (kind & 0x80) != 0, kind & 0x7F, first & 0xFFFF, words[:, 1], words[:, 2], start, size
+    )
+
+
+def _parse_plain(batch: Batch, words: Int64) -> Headers:
+    """The same where nothing but the fixed header is before the payload, and nothing behind it."""
+    first = words[:, 0]
+    kind = first >> 16 & 0xFF
+    rtcp = (kind >= 192) & (kind <= 223)
+    start = np.full(len(first), HEADER)
+    size = batch.lengths - HEADER
+    return Headers(
+        ~rtcp, rtcp, kind >= 0x80, kind & 0x7F, first & 0xFFFF, words[:, 1], words[:, 2], start, size
     )
 
 

@@ -243,6 +243,8 @@ class _Lane:
         return Few(self._memory, slots, rows, lengths)
 
     def _take_all(self) -> Batch | None:
+        if not self._ring.ready:
+            return None
         done = self._ring.completions().view(np.int64).reshape(-1, 2)
         if not len(done):
             return None

@@ -28,8 +28,11 @@ log = logging.getLogger("ringback.media.worker")
 READ = 1 << 18
 SLACK = 0.0003
 """Seconds before a tick is due in which nothing else is begun."""
-RELAY_GAP = 0.0006
-"""Seconds from one look at what is to be relayed to the next: what comes meanwhile goes in one batch."""
+RELAY_GAPS = (0.0008, 0.0014)
+"""Seconds, at least and at most, from one look at what is to be relayed to the next: what comes meanwhile
+goes in one batch."""
+RELAY_SHARE = 0.2
+"""The share of the time that looking may take, until the gap is at its longest."""
 PULSE = 1.0
 PRIORITY = -10
 """Niceness, where it is permitted: sound that comes late is lost, everything else only waits."""
@@ -52,7 +55,7 @@ class Worker:
         self._clock = Clockwork(time.monotonic())
         self._pulse = 0.0
         self._running = True
-        self._relayed = 0.0
+        self._relay_due = 0.0
 
         self._desk.begin(time.monotonic())
         self._outbox.flush()
@@ -99,13 +102,15 @@ class Worker:
 
     def _relay(self) -> float:
         """Relay, if it is time to. Returns for how many seconds it then is not; 0 if nothing has come."""
-        rest = self._relayed + RELAY_GAP - time.monotonic()
-        if rest > 0:
-            return rest
+        now = time.monotonic()
+        if now < self._relay_due:
+            return self._relay_due - now
         if not self._desk.relay():
             return 0.0
-        self._relayed = time.monotonic()
-        return RELAY_GAP
+        spent = time.monotonic() - now
+        gap = min(max(spent / RELAY_SHARE, RELAY_GAPS[0]), RELAY_GAPS[1])
+        self._relay_due = now + spent + gap
+        return gap
 
     def _tick(self) -> None:
         clock = self._clock
