@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from ringback.routing.failures import Failures
 
 
@@ -56,6 +58,19 @@ def test_an_address_is_barred_for_a_time() -> None:
     assert failures.barred("192.0.2.1") == 61
     clock.now += 60.0
     assert failures.barred("192.0.2.1") == 0
+
+
+def test_the_word_of_one_account_counts_for_it_alone() -> None:
+    one, other = UUID(int=1), UUID(int=2)
+    failures = Failures(Clock(), burst=1, per_minute=1.0)
+    failures.bar("192.0.2.1", 60.0, one)
+    failures.note("192.0.2.2", one)
+    assert failures.barred("192.0.2.1", one) == 61
+    assert failures.barred("192.0.2.2", one) > 0
+    for address in ("192.0.2.1", "192.0.2.2"):
+        assert failures.barred(address, other) == failures.barred(address) == 0
+    failures.note("192.0.2.3")  # a wrong password for what is known here counts everywhere
+    assert failures.barred("192.0.2.3", one) > 0
 
 
 def test_memory_is_bounded() -> None:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from tests.routing.conftest import DEMO, OTHER
 
-from ringback.routing.directory import Directory, HookAddress, Trunk
+from ringback.routing.directory import Account, Client, Directory, HookAddress, Trunk
 from ringback.routing.inbound import (
     Answering,
     Called,
@@ -19,6 +19,7 @@ from ringback.routing.inbound import (
     InviteFacts,
     Refused,
     answer,
+    device_of,
     identify,
 )
 from ringback.sip.uri import Uri
@@ -243,3 +244,45 @@ def test_the_only_account_with_a_hook_needs_no_realm(directory: Directory) -> No
     assert caller.account_id == DEMO
     assert isinstance(identify(directory, invite("sip:+4930@h", CARRIER)), FromTrunk)
     assert isinstance(identify(directory, invite("sip:h", STRANGER)), Refused)
+
+
+@pytest.mark.parametrize(
+    ("from_", "authorization", "realm"),
+    [
+        ("sip:alice@other.example", None, ""),
+        ("sip:alice@h", "alice", "OTHER.example"),
+        ("sip:+4930@other.example", "alice", "demo.example"),  # where it comes from decides first
+    ],
+)
+def test_a_name_that_another_accounts_device_has_is_refused(
+    directory: Directory, from_: str, authorization: str | None, realm: str
+) -> None:
+    hooked(directory, DEMO, "demo.example")
+    hooked(directory, OTHER, "other.example")
+    caller = identify(directory, invite(from_, CARRIER, authorization, realm))
+    assert isinstance(caller, Refused)
+    assert caller.status == 403
+    assert "alice" in caller.reason
+    assert device_of(directory, "alice", "other.example") is None
+    assert device_of(directory, "alice", "demo.example") == directory.client("alice")
+    assert device_of(directory, "alice", "192.0.2.9") == directory.client("alice")
+
+
+def test_no_hook_judges_devices_at_the_realm_of_another_account(directory: Directory) -> None:
+    account = directory.account(OTHER)
+    assert account is not None
+    directory.put(msgspec.structs.replace(account, sip_realm="other.example"))
+    hooked(directory, DEMO)
+    assert isinstance(identify(directory, invite("sip:dave@other.example", STRANGER)), Refused)
+    assert device_of(directory, "dave", "other.example") is None
+    assert device_of(directory, "dave", "h") == Client.guest_of(DEMO, "dave")
+
+
+def test_accounts_may_share_a_realm(directory: Directory) -> None:
+    for account in directory.all(Account):
+        directory.put(msgspec.structs.replace(account, sip_realm="pbx.example"))
+    hooked(directory, OTHER, "pbx.example")
+    for name, owner in (("alice", DEMO), ("carol", OTHER), ("dave", OTHER)):
+        device = device_of(directory, name, "pbx.example")
+        assert device is not None
+        assert device.account_id == owner

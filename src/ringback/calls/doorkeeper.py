@@ -44,7 +44,7 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Denied(msgspec.Struct, frozen=True, kw_only=True):
-    """It is not, or must not. `bar`: seconds in which nobody from that address may try again."""
+    """It is not, or must not. `bar`: seconds in which that address may try nothing more at that account."""
 
     status: int = 403
     reason: str = ""
@@ -98,7 +98,7 @@ class Doorkeeper:
         """
         field = "Authorization" if request.method == "REGISTER" else "Proxy-Authorization"
         rows = request.headers.get_all(field)
-        wait = self._failures.barred(source.host) if rows else 0
+        wait = self._failures.barred(source.host, client.account_id if client else None) if rows else 0
         if wait:
             then(Denied(status=503, reason="Too Many Attempts", headers=(("Retry-After", str(wait)),)))
             return
@@ -160,9 +160,9 @@ class Doorkeeper:
             if (
                 verdict.status == 403
             ):  # what is no verdict, but a fault of the application, is not held against it
-                self._failures.note(attempt.source.host)
+                self._failures.note(attempt.source.host, account.id)
             if verdict.bar > 0:
-                self._failures.bar(attempt.source.host, verdict.bar)
+                self._failures.bar(attempt.source.host, verdict.bar, account.id)
         then(verdict)
 
     def _realm(self, request: Request) -> str:

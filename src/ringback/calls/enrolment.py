@@ -7,7 +7,7 @@ import logging
 from ringback.calls.doorkeeper import Admitted, Denied, Doorkeeper, Verdict
 from ringback.net.clock import utcnow
 from ringback.routing.directory import Client, Directory
-from ringback.routing.inbound import guest_of
+from ringback.routing.inbound import device_of
 from ringback.routing.registrar import (
     Binding,
     BindingStore,
@@ -39,11 +39,18 @@ class Enrolment:
         now = utcnow().timestamp()
         known: list[Binding] = []
         for binding in await self._bindings.load():
-            if self._directory.client(binding.username) is None and not self._welcome(binding):
-                self._bindings.drop(binding)
-            else:
+            if self._is_known(binding):
                 known.append(binding)
+            else:
+                self._bindings.drop(binding)
         self._registrar.restore(known, now)
+
+    def _is_known(self, binding: Binding) -> bool:
+        """Whether it is a device's still, and not another account's of the same name."""
+        client = self._directory.client(binding.username)
+        if client is None:
+            return self._welcome(binding)
+        return binding.account_id in (client.account_id, None)
 
     def registered(self) -> list[Binding]:
         """Every binding that is live."""
@@ -84,12 +91,7 @@ class Enrolment:
     def _client(self, request: Request) -> Client | None:
         """Whose contacts are to be changed: a configured device, or one that a web application knows."""
         uri = request.to.uri
-        username = uri.user or ""
-        return (
-            self._directory.client(username)
-            or guest_of(self._directory, username, uri.host)
-            or guest_of(self._directory, username)
-        )
+        return device_of(self._directory, uri.user or "", uri.host)
 
     def _judged(self, incoming: IncomingRequest, client: Client | None, verdict: Verdict) -> None:
         if not isinstance(verdict, Admitted) or client is None:
@@ -105,6 +107,10 @@ class Enrolment:
 
     def _register(self, incoming: IncomingRequest, client: Client, admitted: Admitted) -> None:
         request = incoming.request
+        holder = self._directory.client(client.username)
+        if holder is not None and holder.account_id != client.account_id:
+            incoming.reply(403)  # somebody else's took the name while a web application was asked
+            return
         contacts, everything = parse_contacts(request.headers.get_all("Contact"))
         path = parse_path(request.headers.get_all("Path"))
         registered = self._registrar.register(

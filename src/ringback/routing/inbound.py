@@ -93,7 +93,9 @@ class Connecting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def identify(directory: Directory, facts: InviteFacts) -> Device | FromTrunk | Refused:
-    """Who is calling. A From or an Authorization that names a client is that client, from wherever."""
+    """Who is calling. A From or an Authorization that names a client is that client, from wherever, but at no
+    other account's realm."""
+    homes = homes_of(directory, facts.from_uri.host, facts.authorization_realm)
     sender = directory.client(facts.from_uri.user or "")
     if facts.authorization_user is not None:
         claimed = directory.client(facts.authorization_user)
@@ -101,36 +103,63 @@ def identify(directory: Directory, facts: InviteFacts) -> Device | FromTrunk | R
             reason = f"{claimed.username} may not call as {sender.username}"
             return Refused(403, reason)
         sender = claimed or sender
+    if sender is not None and not _at_home(sender, homes):
+        return Refused(403, f"{sender.username} is a device of another account than {homes[0].sip_realm}'s")
     if sender is not None:
         return Device(sender)
     claims = facts.authorization_user or facts.from_uri.user or ""
-    guest = guest_of(directory, claims, facts.from_uri.host, facts.authorization_realm)
+    guest = _guest_at(homes, claims)
     if guest is not None:
         return Device(guest)
     trunks = directory.trunks_from(facts.source_ip)
     if trunks:
         return FromTrunk(trunks)
-    guest = guest_of(directory, claims)
+    guest = None if homes else _guest_anywhere(directory, claims)
     if guest is not None:
         return Device(guest)
     user = facts.from_uri.user or "anonymous"
     return Refused(403, f"{user} is no client, and {facts.source_ip} is no trunk's inbound_from")
 
 
-def guest_of(directory: Directory, username: str, *realms: str) -> Client | None:
-    """The device of that name which only a registration hook knows: of the account whose realm it names.
+def device_of(directory: Directory, username: str, *realms: str) -> Client | None:
+    """The device of that name: a configured one, or one that a registration hook knows.
 
-    Without realms: of the only account that has such a hook, if it has no realm of its own.
+    None where a realm is one account's and the name that of another's device, which is not to be judged by
+    either.
     """
+    homes = homes_of(directory, *realms)
+    known = directory.client(username)
+    if known is not None:
+        return known if _at_home(known, homes) else None
+    return _guest_at(homes, username) if homes else _guest_anywhere(directory, username)
+
+
+def homes_of(directory: Directory, *realms: str) -> tuple[Account, ...]:
+    """The accounts whose realm the first of the realms is that is any account's."""
+    accounts = [account for account in directory.all(Account) if account.sip_realm]
+    for realm in realms:
+        homes = tuple(account for account in accounts if account.sip_realm.lower() == realm.lower())
+        if homes:
+            return homes
+    return ()
+
+
+def _at_home(client: Client, homes: tuple[Account, ...]) -> bool:
+    return not homes or any(client.account_id == account.id for account in homes)
+
+
+def _guest_at(homes: tuple[Account, ...], username: str) -> Client | None:
+    """The device of that name which only the registration hook of such an account knows."""
+    hooked = [account for account in homes if account.registration_hook is not None]
+    return Client.guest_of(hooked[0].id, username) if username and hooked else None
+
+
+def _guest_anywhere(directory: Directory, username: str) -> Client | None:
+    """Where no realm tells: of the only account that has such a hook, if it has no realm of its own."""
     hooked = [account for account in directory.all(Account) if account.registration_hook is not None]
-    if realms:
-        named = {realm.lower() for realm in realms}
-        owners = [account for account in hooked if account.sip_realm.lower() in named - {""}]
-    else:
-        owners = [account for account in hooked if len(hooked) == 1 and not account.sip_realm]
-    if not username or not owners:
+    if not username or len(hooked) != 1 or hooked[0].sip_realm:
         return None
-    return Client.guest_of(owners[0].id, username)
+    return Client.guest_of(hooked[0].id, username)
 
 
 def answer(
