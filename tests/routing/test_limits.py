@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID
 
 from ringback.routing.directory import Account
@@ -111,7 +112,7 @@ def test_a_slow_rate_still_lets_one_call_begin() -> None:
 
 def test_who_waits_is_told_when_a_share_is_free() -> None:
     limits = Limits(Clock())
-    told: list[int] = []
-    limits.on_free = lambda: told.append(1)
-    admitted(limits, account()).end()
-    assert told == [1]
+    told: list[Collection[UUID]] = []
+    limits.on_free = told.append
+    admitted(limits, account(), trunk()).end()
+    assert told == [[UUID(int=1), UUID(int=2)]]

@@ -20,11 +20,13 @@ from tests.server.neutral import (
 )
 from tests.server.site import NUMBERS, Site
 
-from ringback.calls.application import Document, InDialogRequest, Redirected
+from ringback.calls.application import Action, Ask, Document, InDialogRequest, Redirected
 from ringback.calls.call import Call
 from ringback.calls.control import CallIsOver, WrongState
 from ringback.calls.events import Bridged, Unbridged, VerbEnded, VerbStarted
 from ringback.calls.outcome import EndOfVerb
+from ringback.calls.record import CallRecord
+from ringback.calls.status import CallStatus, EndedBy
 from ringback.calls.verbs import Clip, Configure, Dial, HangUp, Hook, Pause, Play, SendRequest
 from ringback.testing.softphone import PhoneCall
 
@@ -71,6 +73,30 @@ async def test_a_caller_who_is_redirected_loses_the_callee(site: Site, app: Neut
     assert await two.called.ended(5) == "remote"
     await hears_tone(two.call, 1300.0)
     two.call.hang_up()
+
+
+async def test_a_hang_up_does_not_wait_for_the_applications_last_answer(
+    site: Site, app: Neutral, phones: Phones, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An application that does one thing at a time cannot answer what it is asked while it hangs up."""
+    two = await connected(site, app, phones, action=HOOK)
+    hung_up = asyncio.Event()
+    ask = app.ask
+
+    async def busy(question: Ask, call: CallRecord) -> Document | None:
+        if isinstance(question, Action):
+            await hung_up.wait()
+        return await ask(question, call)
+
+    monkeypatch.setattr(app, "ask", busy)
+    async with asyncio.timeout(5):
+        record = await two.calls.hang_up(two.account, two.parent.record.id)
+        assert (record.status, record.ended_by) == (CallStatus.COMPLETED, EndedBy.CONTROL)
+        assert record == await two.calls.get(two.account, record.id)
+        with pytest.raises(CallIsOver):
+            await two.calls.tag(two.account, record.id, {})
+    hung_up.set()
+    await app.question("action")
 
 
 async def test_a_callee_who_is_redirected_leaves_the_caller_with_the_next_verb(

@@ -20,7 +20,7 @@ from ringback.calls.engine import Engine
 from ringback.calls.leg import HeaderList, Leg, Sound
 from ringback.calls.log import CallLog
 from ringback.calls.negotiation import NotAcceptable
-from ringback.calls.record import CallRecord
+from ringback.calls.record import CallRecord, apply
 from ringback.calls.recorder import Recorder
 from ringback.calls.reports import LegReports
 from ringback.calls.requests import InDialogRequests
@@ -76,6 +76,8 @@ class Call:
         """Resolved when the call has ended; verbs wait for it beside what they wait for."""
         self._ended: asyncio.Future[None] = loop.create_future()
         """Resolved when the end is on record."""
+        self.ended: asyncio.Future[None] = loop.create_future()
+        """Resolved when that is durable: recordings have been closed by then."""
         self.closed: asyncio.Future[None] = loop.create_future()
         """Resolved when everything the call held is freed and its end is durable."""
         self.stored: asyncio.Future[None] | None = None
@@ -89,6 +91,7 @@ class Call:
         self._beside: set[asyncio.Task[None]] = set()
         self._whisper: asyncio.Task[None] | None = None
         self.time_limit = TimeLimit(engine.max_call_seconds, self._too_long)
+        self._ending: tuple[Ending, datetime] | None = None
         self._closing: asyncio.Task[None] | None = None
 
     # -- what is known
@@ -97,6 +100,15 @@ class Call:
     def record(self) -> CallRecord:
         """The call as of now."""
         return self.log.record
+
+    @property
+    def shown(self) -> CallRecord:
+        """The same for who looks from outside: what was hung up is over, although its recordings and figures
+        may take a moment to be on record."""
+        if self._ending is None or self.record.status.final:
+            return self.record
+        ending, at = self._ending
+        return apply(self.record, ending.event(None), at)
 
     @property
     def over(self) -> bool:
@@ -379,16 +391,18 @@ class Call:
         self.time_limit.cancel()
         for task in self._beside:
             task.cancel()
-        self._closing = asyncio.get_running_loop().create_task(self._close(ending))
-
-    async def _close(self, ending: Ending) -> None:
-        """Free what the call holds, then let its end be known. Runs outside whatever ended the call."""
         at = utcnow()
+        self._ending = ending, at
+        self._closing = asyncio.get_running_loop().create_task(self._close(ending, at))
+
+    async def _close(self, ending: Ending, at: datetime) -> None:
+        """Free what the call holds, then let its end be known. Runs outside whatever ended the call."""
         try:
             await self.recorder.close()
             committed = self.append(ending.event(await self._statistics()), at=at)
             self._ended.set_result(None)
             await asyncio.wait({committed})
+            self.ended.set_result(None)
             await self.runner.wind_up(_LAST_WORD_SECONDS)
         except Exception:
             logger.exception("call %s: its end could not be recorded", self.record.id)
@@ -396,9 +410,9 @@ class Call:
             with contextlib.suppress(Exception):
                 await self.application.close()
             # Whatever went wrong: the call is over, and who waits for that must hear it.
-            if not self._ended.done():
-                self._ended.set_result(None)
-            self.closed.set_result(None)
+            for moment in (self._ended, self.ended, self.closed):
+                if not moment.done():
+                    moment.set_result(None)
 
     async def _statistics(self) -> events.MediaStatistics | None:
         """Free the media; what they counted, where the media plane can say."""

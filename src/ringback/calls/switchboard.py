@@ -41,7 +41,11 @@ from ringback.calls.verbs import (
     Transfer,
     Verb,
 )
+from ringback.calls.waiting import first_of
 from ringback.net.slices import gradually
+
+_SETTLING = 1.0
+"""Seconds in which the end of a call that was hung up is mostly on record, with the media's figures."""
 
 
 class Switchboard:
@@ -102,7 +106,7 @@ class Switchboard:
         """One call. See `Calls.get`."""
         live = self._roster.get(call_id)
         if live is not None and live.record.account_id == account_id:
-            return live.record
+            return live.shown
         row = await self.engine.store.call(str(call_id))
         if row is None or row.account_id != str(account_id):
             raise NoSuchCall(f"no call {call_id}")
@@ -174,22 +178,16 @@ class Switchboard:
     ) -> CallRecord:
         """End the call. See `Calls.hang_up`."""
         async with self._changing(account_id, call_id) as call:
-            await self._end(call, CallStatus.CANCELED, tuple(headers))
-            return call.record
+            stored = await _end(call, CallStatus.CANCELED, tuple(headers))
+        return await _shown_ended(call, stored)
 
     async def cancel(self, account_id: UUID, call_id: UUID, *, as_no_answer: bool = False) -> CallRecord:
         """End the call only if it is not answered. See `Calls.cancel`."""
         async with self._changing(account_id, call_id) as call:
             if call.is_answered:
                 raise WrongState(f"call {call_id} is {call.record.status}")
-            await self._end(call, CallStatus.NO_ANSWER if as_no_answer else CallStatus.CANCELED, ())
-            return call.record
-
-    async def _end(self, call: Call, unanswered: CallStatus, headers: tuple[tuple[str, str], ...]) -> None:
-        status = None if call.is_answered else unanswered
-        verb = HangUp(headers=headers, ended_as=status, sip_status=503, cause="ended from outside")
-        await call.hang_up(verb, EndedBy.CONTROL)
-        await asyncio.shield(call.closed)
+            stored = await _end(call, CallStatus.NO_ANSWER if as_no_answer else CallStatus.CANCELED)
+        return await _shown_ended(call, stored)
 
     async def send_digits(
         self, account_id: UUID, call_id: UUID, digits: str, *, duration_ms: int
@@ -362,6 +360,25 @@ class Switchboard:
 
 def _first(to: Hook | Document, status_hook: Hook | None = None) -> Redirected | Document:
     return Redirected(hook=to, status_hook=status_hook, by_control=True) if isinstance(to, Hook) else to
+
+
+async def _end(
+    call: Call, unanswered: CallStatus, headers: tuple[tuple[str, str], ...] = ()
+) -> asyncio.Future[None]:
+    """End it; resolved once it is stored that this is wanted."""
+    stored = call.append(CallControlled(what="hang up"))
+    status = None if call.is_answered else unanswered
+    verb = HangUp(headers=headers, ended_as=status, sip_status=503, cause="ended from outside")
+    await call.hang_up(verb, EndedBy.CONTROL)
+    return stored
+
+
+async def _shown_ended(call: Call, stored: asyncio.Future[None]) -> CallRecord:
+    """The call that was ended, from whatever is left to be done about it: neither its recordings nor what its
+    application says last are waited for, as that may be the very one who wants to know."""
+    await asyncio.wait({stored})
+    await first_of(call.ended, timeout=_SETTLING)
+    return call.shown
 
 
 def _connected_callee(call: Call) -> Call:

@@ -6,7 +6,7 @@ No IO and no clock of its own. A share is one call's, and ends with it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from uuid import UUID
 
 import msgspec
@@ -61,8 +61,8 @@ class Limits:
         self._rates: dict[UUID, _Rate] = {}
         self.calls: Counter[UUID] = Counter()
         """Calls at once, by the identifier of an account or a trunk."""
-        self.on_free: Callable[[], None] | None = None
-        """Told whenever a share was given back."""
+        self.on_free: Callable[[Collection[UUID]], None] | None = None
+        """Told whose share was given back, whenever one was."""
 
     def admit(self, account: Account | None, trunks: Sequence[Trunk | None] = ()) -> Share | Over:
         """A share for a call, over the first trunk that takes it; None among them needs none."""
@@ -103,13 +103,13 @@ class Limits:
 
     def reshare(self, *holders: Holder | None) -> None:
         """One call less."""
-        for holder in holders:
-            if holder is not None:
-                self.calls[holder.id] -= 1
-                if not self.calls[holder.id]:
-                    del self.calls[holder.id]
+        freed = [holder.id for holder in holders if holder is not None]
+        for id in freed:
+            self.calls[id] -= 1
+            if not self.calls[id]:
+                del self.calls[id]
         if self.on_free is not None:
-            self.on_free()
+            self.on_free(freed)
 
     def _rate(self, holder: Holder) -> _Rate:
         return self._rates.setdefault(holder.id, _Rate(holder.limit, self._clock()))
