@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
 
 import pytest
-from tests.calls.making import ACCOUNT, CALL, FakeApplication, FakeStore, answered_record, fake_engine
+from tests.calls.making import (
+    ACCOUNT,
+    CALL,
+    FakeApplication,
+    FakeStore,
+    answered_record,
+    document,
+    fake_engine,
+)
 
 from ringback.calls.call import Call
 from ringback.calls.events import CallControlled
 from ringback.calls.status import CallStatus, EndedBy
 from ringback.calls.switchboard import Switchboard
+from ringback.calls.verbs import HangUp, Hook, Pause
 from ringback.testing.virtual_time import in_virtual_time
+
+OTHER_CALL = UUID("33333333-3333-4333-8333-333333333333")
 
 
 class House:
@@ -57,3 +71,69 @@ async def test_a_hang_up_waits_until_it_is_stored() -> None:
         commit.set_result(None)
     assert (await asyncio.wait_for(hanging_up, 5)).status is CallStatus.COMPLETED
     await house.call.closed
+
+
+OTHER = Hook(url="http://other.example/voice")
+
+
+class Another(FakeApplication):
+    """Of another dialect, with another state."""
+
+    dialect = "callapi"
+
+    def state(self) -> Mapping[str, Any]:
+        return {"url": OTHER.url}
+
+
+async def over(house: House) -> None:
+    await house.call.hang_up(HangUp())
+    await asyncio.wait_for(house.call.closed, 5)
+
+
+@pytest.mark.parametrize("how", ["redirect", "callbacks"])
+async def test_an_application_that_was_replaced_is_closed_and_the_record_names_its_successor(
+    how: str,
+) -> None:
+    """After a crash it is the successor whose callbacks are due."""
+    house, another = House(), Another()
+    switchboard = house.switchboard
+    waits = document(another, Pause(seconds=60))
+    if how == "redirect":
+        record = await switchboard.redirect(ACCOUNT, CALL, document=waits, application=another)
+    else:
+        record = await switchboard.set_application(ACCOUNT, CALL, another)
+    assert (record.dialect, record.application_state) == ("callapi", {"url": OTHER.url})
+    row = next(append.row for append in reversed(house.store.appends) if append.row is not None)
+    assert row.dialect == "callapi"
+    async with asyncio.timeout(5):
+        while not house.application.closed:
+            await asyncio.sleep(0)
+    assert not another.closed
+    await over(house)
+    assert another.closed
+
+
+async def test_a_former_application_stays_open_for_the_legs_that_it_dialled() -> None:
+    """What concerns them may go over its socket."""
+    house, another = House(), Another()
+    leg = Call(answered_record(id=OTHER_CALL, parent_id=CALL), FakeApplication(), house.engine)
+    house.call.legs.add(leg)
+    await house.switchboard.set_application(ACCOUNT, CALL, another)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not house.application.closed
+    leg.drop(HangUp(), EndedBy.REMOTE)
+    await leg.closed
+    async with asyncio.timeout(5):
+        while not house.application.closed:
+            await asyncio.sleep(0)
+    await over(house)
+
+
+async def test_a_former_application_is_closed_with_the_call_at_the_latest() -> None:
+    house = House()
+    leg = Call(answered_record(id=OTHER_CALL, parent_id=CALL), FakeApplication(), house.engine)
+    house.call.legs.add(leg)
+    await house.switchboard.set_application(ACCOUNT, CALL, Another())
+    await over(house)
+    assert house.application.closed

@@ -24,6 +24,7 @@ from ringback.calls.record import CallRecord, apply
 from ringback.calls.recorder import Recorder
 from ringback.calls.reports import LegReports
 from ringback.calls.requests import InDialogRequests
+from ringback.calls.retiring import Retiring
 from ringback.calls.runner import Runner
 from ringback.calls.status import CallStatus, EndedBy
 from ringback.calls.time_limit import TimeLimit
@@ -61,6 +62,7 @@ class Call:
         self.reports = LegReports(self)
         self.leg = Leg(engine.plane, self.reports, advertise=engine.advertise)
         self.runner = Runner(self)
+        self._retiring = Retiring(self)
         self.recorder = Recorder(self)
         self.control_lock = asyncio.Lock()
         self.requests = InDialogRequests()
@@ -69,6 +71,8 @@ class Call:
         """How many more hops its INVITE may take; what it dials gets one less."""
         self.lease: Lease | None = None
         """The Dial that placed it, for as long as that holds it."""
+        self.legs: set[Call] = set()
+        """The calls that its Dials placed and that are up."""
         self.bridge: Bridge | None = None
         """What connects it with another call."""
         loop = asyncio.get_running_loop()
@@ -334,8 +338,10 @@ class Call:
         self.end(Ending(status=status, cause=cause, by=by, sip_status=487, sip_reason="Request Terminated"))
 
     def set_application(self, application: Application) -> None:
-        """Let another application answer and take the callbacks from now on."""
-        self.application = application
+        """Let another application answer and take the callbacks from now on; the one before is closed."""
+        former, self.application = self.application, application
+        if former is not application:
+            self._retiring.retire(former)
         record = msgspec.structs.replace(
             self.record,
             dialect=application.dialect,
@@ -409,6 +415,7 @@ class Call:
         finally:
             with contextlib.suppress(Exception):
                 await self.application.close()
+            await self._retiring.closed()
             # Whatever went wrong: the call is over, and who waits for that must hear it.
             for moment in (self._ended, self.ended, self.closed):
                 if not moment.done():

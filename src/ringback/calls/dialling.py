@@ -120,6 +120,9 @@ class Attempt:
             return False
         leg.engine.roster.take(leg)
         self._lease.take(leg)
+        legs = self._caller.legs
+        legs.add(leg)
+        leg.closed.add_done_callback(lambda _: legs.discard(leg))
         assert leg.stored is not None
         await first_of(leg.stored, leg.over_future)
         if not leg.over and leg.stored.exception() is not None:

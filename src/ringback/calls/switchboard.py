@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID
 
-from ringback.calls.application import Application, Document, NewCall, Redirected
+from ringback.calls.application import Application, Ask, Document, NewCall, Redirected
 from ringback.calls.call import Call
 from ringback.calls.configure import configure
 from ringback.calls.control import (
@@ -154,16 +154,13 @@ class Switchboard:
             has_script = call.record.direction is Direction.INBOUND and while_ringing
             if not (call.is_answered or has_script):
                 raise WrongState(f"call {call_id} is {call.record.status}")
+            # Nothing waits between these: what the former application answers now is not taken any more.
             if application is not None:
-                call.application = application
-            detail = {"url": hook.url} if hook else {}
-            await call.append(CallControlled(what="redirect", detail=detail))
-            if document is not None:
-                await call.runner.replace(document)
-            elif hook is not None:
-                await call.runner.replace(Redirected(hook=hook, status_hook=status_hook, by_control=True))
-            else:
-                await call.runner.replace(NewCall())
+                call.set_application(application)
+            place = document or hook
+            stored = call.append(CallControlled(what="redirect", detail=_where(place)))
+            await call.runner.replace(_first(place, status_hook))
+            await stored
             return call.record
 
     async def append(self, account_id: UUID, call_id: UUID, verbs: Sequence[Verb]) -> CallRecord:
@@ -264,15 +261,18 @@ class Switchboard:
         async with self._changing(account_id, call_id) as call:
             callee = _connected_callee(call)
             async with callee.control_lock:
+                # Nothing waits between these: what the former application answers now is not taken any more,
+                # and the Dial is stopped before it sees that its callee left.
                 if application is not None:
-                    call.application = application
-                for each, place in ((call, to), (callee, callee_to)):
-                    detail = {"url": place.url} if isinstance(place, Hook) else {}
-                    await each.append(CallControlled(what="redirect", detail=detail))
-                # Nothing waits between these two: the Dial is stopped before it sees that its callee left.
+                    call.set_application(application)
+                stored = {
+                    each.append(CallControlled(what="redirect", detail=_where(place)))
+                    for each, place in ((call, to), (callee, callee_to))
+                }
                 callee.go_alone()
                 await call.runner.replace(_first(to, status_hook))
                 await callee.runner.replace(_first(callee_to))
+                await asyncio.wait(stored)
                 return call.record
 
     async def play_over(self, account_id: UUID, call_id: UUID, verbs: Sequence[Say | Play]) -> CallRecord:
@@ -358,8 +358,18 @@ class Switchboard:
             yield call
 
 
-def _first(to: Hook | Document, status_hook: Hook | None = None) -> Redirected | Document:
-    return Redirected(hook=to, status_hook=status_hook, by_control=True) if isinstance(to, Hook) else to
+def _first(to: Hook | Document | None, status_hook: Hook | None = None) -> Ask | Document:
+    """What a call that is redirected there does first; nowhere: to the beginning of its application."""
+    match to:
+        case None:
+            return NewCall()
+        case Hook():
+            return Redirected(hook=to, status_hook=status_hook, by_control=True)
+    return to
+
+
+def _where(to: Hook | Document | None) -> dict[str, Any]:
+    return {"url": to.url} if isinstance(to, Hook) else {}
 
 
 async def _end(
