@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Coroutine
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -17,12 +20,13 @@ from ringback.calls.placing import Placement, begin
 from ringback.calls.pressing import send_digits
 from ringback.calls.queueing import CallQueue
 from ringback.calls.record import CallRecord
-from ringback.calls.status import Direction
-from ringback.calls.verbs import SendDigits
+from ringback.calls.status import CallStatus, Direction, EndedBy
+from ringback.calls.timeline import current_call
+from ringback.calls.verbs import HangUp, SendDigits
 from ringback.net.clock import utcnow
 from ringback.sip.reasons import REASONS
-from ringback.store.errors import StoreError
 
+logger = logging.getLogger(__name__)
 _OLD = 1.0
 """Seconds after which the ways that were found for a waiting call are looked for again."""
 
@@ -47,13 +51,11 @@ class Outgoing:
         call = Call(self._record(request), request.application, engine)
         call.max_forwards = request.max_forwards
         begin(call)
-        assert call.stored is not None
-        try:
-            await call.stored
-        except StoreError as error:
-            raise Overloaded(f"the call cannot be stored: {error}") from error
-        engine.roster.take(call)
-        task = asyncio.get_running_loop().create_task(self._begin(call, request, placement))
+        engine.roster.take(call)  # from here on there is a row in the store, and somebody must see to its end
+        await _stored(call)
+        task = asyncio.get_running_loop().create_task(
+            self._guarded(call, self._begin(call, request, placement))
+        )
         self._placing.add(task)
         task.add_done_callback(self._placing.discard)
         return call
@@ -76,12 +78,12 @@ class Outgoing:
         share = await self.queue.turn(call, placement.routed)
         if share is None:
             return
+        call.over_future.add_done_callback(lambda _: share.end())
         if (utcnow() - call.record.created_at).total_seconds() > _OLD:
             # A telephone may have moved, a gateway may be down by now.
             try:
                 placement = self._placement(request)
             except (Unroutable, CallerNotOwned) as error:
-                share.end()
                 status = error.sip_status if isinstance(error, Unroutable) else 403
                 call.end(Ending.failed(status, REASONS.get(status, ""), error.message))
                 return
@@ -98,6 +100,38 @@ class Outgoing:
             caller_name=request.caller_name,
             custom=request.custom,
         )
+
+
+async def _stored(call: Call) -> None:
+    """Wait until the call is durable; a call that cannot be, or that nobody waits for any more, has ended.
+
+    Raises:
+        Overloaded
+    """
+    assert call.stored is not None
+    try:
+        await asyncio.wait({call.stored})
+    except asyncio.CancelledError:
+        cause = "whoever asked for the call went away"
+        call.drop(HangUp(ended_as=CallStatus.CANCELED, cause=cause), EndedBy.SERVER)
+        raise
+    error = call.stored.exception()
+    if error is not None:
+        cause = f"the call cannot be stored: {error}"
+        call.drop(HangUp(ended_as=CallStatus.FAILED, cause=cause), EndedBy.SERVER)
+        raise Overloaded(cause) from error
+
+
+async def _guarded(call: Call, work: Coroutine[Any, Any, None]) -> None:
+    """Whatever goes wrong in here, the call does not stay up with nobody to run it."""
+    current_call.set(str(call.record.id))
+    try:
+        await work
+    except Exception:
+        logger.exception("call %s: placing it failed", call.record.id)
+        call.note("error", "internal", "the call could not be placed, in a way that was not foreseen")
+        hang_up = HangUp(sip_status=500, ended_as=CallStatus.FAILED, cause="internal error")
+        call.drop(hang_up, EndedBy.SERVER)
 
 
 async def _place(call: Call, request: CallRequest, placement: Placement) -> None:
