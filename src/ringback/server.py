@@ -378,7 +378,7 @@ class Server:
         self.carriers.apply(self.directory.all(Trunk))
         self._look_up.set()
         if self.limits.on_free is not None:
-            self.limits.on_free()  # there may be room now for calls that wait
+            self.limits.on_free(None)  # there may be room now for calls that wait
         logger.info("the configuration was read again: %s", plan.changes)
         return plan.changes
 

@@ -137,6 +137,20 @@ async def test_a_rate_lets_them_begin_one_after_the_other() -> None:
 
 
 @in_virtual_time
+async def test_a_limit_that_was_raised_lets_them_begin() -> None:
+    house = House(account(calls=1))
+    for name in "abc":
+        house.call(name)
+    await rest()
+    assert (house.turns, len(house.queue)) == (["a"], 2)
+    house.accounts[ACCOUNT] = account(calls=3)
+    assert house.limits.on_free is not None
+    house.limits.on_free(None)
+    await rest()
+    assert (house.turns, len(house.queue)) == (["a", "b", "c"], 0)
+
+
+@in_virtual_time
 async def test_many_that_wait_cost_nothing_when_others_come_and_go() -> None:
     """A look at one of each group is enough, and none at the groups of others."""
     house = House(account(calls=1), account(id=OTHER))

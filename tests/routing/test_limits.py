@@ -112,7 +112,7 @@ def test_a_slow_rate_still_lets_one_call_begin() -> None:
 
 def test_who_waits_is_told_when_a_share_is_free() -> None:
     limits = Limits(Clock())
-    told: list[Collection[UUID]] = []
+    told: list[Collection[UUID] | None] = []
     limits.on_free = told.append
     admitted(limits, account(), trunk()).end()
     assert told == [[UUID(int=1), UUID(int=2)]]

@@ -53,9 +53,8 @@ class Outgoing:
         begin(call)
         engine.roster.take(call)  # from here on there is a row in the store, and somebody must see to its end
         await _stored(call)
-        task = asyncio.get_running_loop().create_task(
-            self._guarded(call, self._begin(call, request, placement))
-        )
+        work = _guarded(call, self._begin(call, request, placement))
+        task = asyncio.get_running_loop().create_task(work)
         self._placing.add(task)
         task.add_done_callback(self._placing.discard)
         return call

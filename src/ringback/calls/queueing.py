@@ -63,6 +63,10 @@ class CallQueue:
         """When an account's rate, or a trunk's of its, allows another call."""
         limits.on_free = self._freed
 
+    def __len__(self) -> int:
+        """How many calls wait."""
+        return self._waiting.total()
+
     def waiting(self, account_id: UUID) -> int:
         """How many calls of an account wait."""
         return self._waiting[account_id]
@@ -107,6 +111,8 @@ class CallQueue:
         queue = self._queues[group]
         del queue[number]
         self._waiting[group.account_id] -= 1
+        if not self._waiting[group.account_id]:
+            del self._waiting[group.account_id]
         if not queue:
             del self._queues[group]
             for holder in group.holders:
@@ -114,8 +120,10 @@ class CallQueue:
                 if not self._groups[holder]:
                     del self._groups[holder]
 
-    def _freed(self, holders: Collection[UUID]) -> None:
-        if self._queues:
+    def _freed(self, holders: Collection[UUID] | None) -> None:
+        if holders is None:
+            self._look(self._queues.keys())
+        elif self._queues:
             self._look({group for holder in holders for group in self._groups.get(holder, ())})
 
     def _look(self, groups: Collection[_Group]) -> None:

@@ -61,8 +61,8 @@ class Limits:
         self._rates: dict[UUID, _Rate] = {}
         self.calls: Counter[UUID] = Counter()
         """Calls at once, by the identifier of an account or a trunk."""
-        self.on_free: Callable[[Collection[UUID]], None] | None = None
-        """Told whose share was given back, whenever one was."""
+        self.on_free: Callable[[Collection[UUID] | None], None] | None = None
+        """Told whose share was given back, whenever one was; None where it may be anybody's."""
 
     def admit(self, account: Account | None, trunks: Sequence[Trunk | None] = ()) -> Share | Over:
         """A share for a call, over the first trunk that takes it; None among them needs none."""
