@@ -113,6 +113,12 @@ class RowStore(FakeStore):
     async def put_recording(self, row: RecordingRow) -> None:
         self.rows[row.id] = row
 
+    async def recording(self, recording_id: str) -> RecordingRow | None:
+        return self.rows.get(recording_id)
+
+    async def delete_recording(self, recording_id: str) -> bool:
+        return self.rows.pop(recording_id, None) is not None
+
 
 class Copies:
     """Takes the application's copies, after so many failures."""

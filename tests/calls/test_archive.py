@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import soundfile
@@ -115,6 +116,29 @@ async def test_removing_it_removes_it_there(tmp_path: Path, s3: ObjectStore) -> 
     assert await tape.archive.release([row]) == set(), "what is gone is no error"
     with pytest.raises(NoSuchRecording):
         await tape.archive.file(recording, form="wav", channels=None)
+
+
+async def test_one_that_is_still_being_stored_can_be_heard(tmp_path: Path, s3: ObjectStore) -> None:
+    s3.failures = 10**6
+    tape = Tape(tmp_path, tone(0.5), storage=stored_in(s3))
+    finished = await tape.call.recorder.stop(tape.call.recorder.start(PLAN).id)
+    assert finished.status is RecordingStatus.PROCESSING
+    file = await tape.archive.file(finished, form="wav", channels=None)
+    assert file.path is not None
+    assert soundfile.info(file.path).duration == 0.5
+    s3.failures = 0
+    await tape.archive.remove(finished)
+
+
+async def test_a_file_that_vanished_before_it_was_stored_fails_without_its_path(
+    tmp_path: Path, s3: ObjectStore
+) -> None:
+    recording = await recorded(Tape(tmp_path, tone(0.5)))
+    tape = Tape(tmp_path, tone(0.5), storage=stored_in(s3), patience=0.0)
+    tape.archive.folder.place(recording).unlink()
+    waiting = msgspec.structs.replace(recording, status=RecordingStatus.PROCESSING)
+    tape.archive.keep(waiting, tape.call.recorder._tell)
+    assert (await tape.final()).error == "it could not be stored: No such file or directory"
 
 
 async def test_one_that_is_still_being_stored_is_removed_with_its_job(

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 import soundfile
 from tests.calls.tapes import Tape, silence, tone
 
 from ringback.calls import recorder
-from ringback.calls.control import NoSuchRecording, WrongState
+from ringback.calls.control import NoSuchRecording, RecordingIsLive, WrongState
 from ringback.calls.events import CallEnded, RecordingChanged
 from ringback.calls.recording import Recording, RecordingStatus
 from ringback.calls.recording_rows import from_recording_row
+from ringback.calls.recordings import StoredRecordings
 from ringback.calls.verbs import Hook, RecordingPlan
+from ringback.store.store import Store
 
 PLAN = RecordingPlan()
 TRIM = RecordingPlan(trim=True)
@@ -150,7 +153,36 @@ async def test_a_file_that_is_not_there_fails_its_recording(tmp_path: Path) -> N
     made = tape.media.recordings[0]
     made.stop()
     made.path.unlink()
-    assert (await tape.call.recorder.stop(begun.id)).status is RecordingStatus.FAILED
+    ended = await tape.call.recorder.stop(begun.id)
+    assert ended.status is RecordingStatus.FAILED
+    assert ended.error is not None
+    assert str(tmp_path) not in ended.error, "applications need not know where files are"
+
+
+async def test_one_that_is_not_finished_cannot_be_removed_and_comes_back_never(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tape = Tape(tmp_path, tone(0.25))
+    recordings = StoredRecordings(cast("Store", tape.store), tape.archive)
+    finish, let = tape.archive.finish, asyncio.Event()
+
+    async def slow(recording: Recording, error: str | None) -> Recording:
+        await let.wait()
+        return await finish(recording, error)
+
+    monkeypatch.setattr(tape.archive, "finish", slow)
+    begun = tape.call.recorder.start(PLAN)
+    ended = tape.call.recorder.end(begun.id)
+    assert ended.status is RecordingStatus.PROCESSING
+    with pytest.raises(RecordingIsLive):
+        await recordings.delete(begun.account_id, begun.id)
+    row = tape.store.rows[str(begun.id)]
+    assert await tape.archive.release([row]) == {row.id}
+    let.set()
+    assert (await tape.call.recorder.finished(begun.id)).status is RecordingStatus.COMPLETED
+    await recordings.delete(begun.account_id, begun.id)
+    assert tape.store.rows == {}
+    assert not tape.archive.folder.place(begun).exists()
 
 
 async def test_a_fault_of_ours_fails_the_recording_and_is_logged(

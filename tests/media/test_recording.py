@@ -214,7 +214,7 @@ async def test_a_path_that_cannot_be_written_harms_nobody_else(
     bad = leg.record(str(tmp_path / "nowhere" / "call.wav"))
     good = leg.record(str(tmp_path / "call.wav"))
     told = await closed(bad)
-    assert (told.samples, told.error) == (0, f"No such file or directory: {tmp_path}/nowhere/call.wav")
+    assert (told.samples, told.error) == (0, "No such file or directory")
     await listen(phone, 30)
     good.stop()
     assert (await closed(good)).samples > 20 * 160

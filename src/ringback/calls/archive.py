@@ -1,7 +1,7 @@
 """Finished recordings: stored where they belong, sent where the application wants them, fetched, removed.
 
 A file stays in the folder until the store has confirmed it and that is durable. Whatever is not done when the
-server stops is taken up by the next one (`ringback.calls.recording_recovery`).
+server stops is taken up by the next one (`ringback.calls.recovery`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from soundfile import SoundFileError
 
 from ringback.calls.control import NoSuchRecording, RecordingFile
 from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.recording_files import reason
 from ringback.calls.recording_folder import RecordingFolder
 from ringback.calls.recording_rows import (
     from_recording_row,
@@ -97,7 +98,7 @@ class Archive:
 
     async def _keep(self, recording: Recording, tell: Tell) -> None:
         try:
-            if not recording.location and not recording.status.final:
+            if not recording.finished:
                 recording = await self.finish(recording, None)
                 await tell(recording)
             if recording.status is RecordingStatus.PROCESSING:
@@ -120,6 +121,7 @@ class Archive:
         async def put() -> None:
             nonlocal location
             if storage is not None:
+                await asyncio.to_thread(path.stat)
                 location = await storage.put(path, self.folder.name(recording))
 
         error = await self._insist(put, recording, "stored")
@@ -148,7 +150,7 @@ class Archive:
                 follows = "given up" if late else f"again in {wait:g} s"
                 logger.warning("recording %s is not %s, %s: %s", recording.id, what, follows, error)
                 if late:
-                    return str(error)
+                    return reason(error).replace(f"{self.folder.path}/", "")
             await asyncio.sleep(wait)
         raise AssertionError("the waits never end")
 
@@ -156,13 +158,15 @@ class Archive:
 
     async def file(self, recording: Recording, *, form: str, channels: int | None) -> RecordingFile:
         """See `ringback.calls.control.Recordings.file`."""
-        if not (recording.status.final and recording.location):
+        if not recording.location:
             raise NoSuchRecording(f"recording {recording.id} has no file: it is {recording.status}")
         try:
             source = await self.local(recording)
             path = await self.folder.rendition(source, form=form, mono=channels == 1)
         except (OSError, SoundFileError, StorageError) as error:
-            raise NoSuchRecording(f"the file of recording {recording.id} cannot be had: {error}") from error
+            raise NoSuchRecording(
+                f"the file of recording {recording.id} cannot be had: {reason(error)}"
+            ) from error
         return RecordingFile(media_type=_MEDIA_TYPES[form], path=path)
 
     async def local(self, recording: Recording) -> Path:
@@ -194,14 +198,19 @@ class Archive:
         try:
             await self.folder.remove(recording)
         except OSError as error:
-            raise StorageError(str(error)) from error
+            raise StorageError(reason(error)) from error
 
     async def release(self, rows: Sequence[RecordingRow]) -> set[str]:
-        """Remove the files of recordings that are to be forgotten; the ids of those where that failed."""
+        """Remove the files of recordings that are to be forgotten; the ids of those where that failed, or
+        that are not finished yet: who finishes them would bring them back."""
         kept: set[str] = set()
         for row in rows:
+            recording = from_recording_row(row)
+            if not recording.finished:
+                kept.add(row.id)
+                continue
             try:
-                await self.remove(from_recording_row(row))
+                await self.remove(recording)
             except StorageError as error:
                 logger.warning("recording %s stays: %s", row.id, error)
                 kept.add(row.id)

@@ -12,6 +12,7 @@ import msgspec
 from ringback.calls.control import NoSuchRecording, WrongState
 from ringback.calls.events import RecordingChanged, TranscriptionFailed
 from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.recording_files import reason
 from ringback.calls.verbs import RecordingPlan
 from ringback.calls.waiting import first_of
 from ringback.media.leg import MediaRecording
@@ -70,7 +71,7 @@ class Recorder:
         try:
             media = self._begin(recording)
         except OSError as error:
-            return self._failed(recording, str(error))
+            return self._failed(recording, reason(error))
         if media is None:
             return self._failed(recording, "there is no media to record")
         self._tell(recording)
@@ -185,10 +186,14 @@ class Recorder:
         try:
             error = await self._closed(take, media.done)
             finished = await self._call.engine.archive.finish(take.recording, error)
-        except Exception as fault:
+        except Exception:
             logger.exception("recording %s could not be finished", take.recording.id)
-            changes = {"status": RecordingStatus.FAILED, "error": repr(fault), "updated_at": utcnow()}
-            finished = msgspec.structs.replace(take.recording, **changes)
+            finished = msgspec.structs.replace(
+                take.recording,
+                status=RecordingStatus.FAILED,
+                error="it could not be finished",
+                updated_at=utcnow(),
+            )
         take.recording = finished
         self._tell(finished)
         take.finished.set_result(finished)

@@ -50,3 +50,8 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     location: str = ""
     """Where the file is: a name in the recordings folder, or the URL that it was stored under."""
     error: str | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether its file, if there is one, stays as it is: closed, trimmed, its length known."""
+        return self.status.final or bool(self.location)

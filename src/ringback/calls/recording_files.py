@@ -45,6 +45,15 @@ def measure(path: Path) -> Measure:
         return Measure(file.frames / RATE, path.stat().st_size, file.channels)
 
 
+def reason(error: Exception) -> str:
+    """What went wrong with a file or its storage, for people, who need not know where files are here."""
+    if isinstance(error, OSError):
+        return error.strerror or "it cannot be read"
+    if isinstance(error, soundfile.LibsndfileError):
+        return str(error.error_string)
+    return str(error)
+
+
 def trim(path: Path) -> None:
     """Leave out the silence at both ends; of nothing but silence, nothing stays. Raises as `measure`."""
     first, end, total = _sounding(path)

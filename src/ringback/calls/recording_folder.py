@@ -21,7 +21,7 @@ import msgspec
 from soundfile import SoundFileError
 
 from ringback.calls.recording import Recording, RecordingStatus
-from ringback.calls.recording_files import RATE, Measure, measure, trim
+from ringback.calls.recording_files import RATE, Measure, measure, reason, trim
 from ringback.calls.recording_renditions import Renditions
 from ringback.media.wav import repair
 from ringback.net.clock import utcnow
@@ -80,7 +80,7 @@ class RecordingFolder:
             found = await asyncio.get_running_loop().run_in_executor(self._finishers, work)
         except (OSError, SoundFileError) as fault:
             return msgspec.structs.replace(
-                recording, status=RecordingStatus.FAILED, error=error or str(fault), **changes
+                recording, status=RecordingStatus.FAILED, error=error or reason(fault), **changes
             )
         changes |= {"duration": found.seconds, "size": found.octets}
         if found.seconds:

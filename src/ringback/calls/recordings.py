@@ -14,14 +14,12 @@ from ringback.calls.control import (
     RecordingFilter,
     RecordingIsLive,
 )
-from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.recording import Recording
 from ringback.calls.recording_rows import from_recording_row
 from ringback.calls.recording_storage import StorageError
 from ringback.net.slices import gradually
 from ringback.store import records
 from ringback.store.store import Store
-
-_LIVE = (RecordingStatus.IN_PROGRESS, RecordingStatus.PAUSED)
 
 
 class StoredRecordings:
@@ -60,7 +58,8 @@ class StoredRecordings:
     async def delete(self, account_id: UUID, recording_id: UUID) -> None:
         """Forget a recording and its file. See `Recordings.delete`."""
         recording = await self.get(account_id, recording_id)
-        if recording.status in _LIVE:
+        if not recording.finished:
+            # Whoever finishes it would bring it back.
             raise RecordingIsLive(f"recording {recording_id} is {recording.status}")
         try:
             await self._archive.remove(recording)

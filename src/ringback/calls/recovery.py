@@ -105,7 +105,7 @@ async def _recordings_left(engine: Engine) -> dict[str, list[Recording]]:
 
 
 async def _ended(engine: Engine, recording: Recording) -> Recording:
-    if recording.status.final or recording.location:
+    if recording.finished:
         return recording
     try:
         seconds = await engine.archive.folder.repair(recording)

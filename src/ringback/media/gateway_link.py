@@ -95,7 +95,7 @@ class GatewayLink:
         try:
             cause = f"the recordings' process ended ({await self._live()})"
         except OSError as error:
-            cause = f"{cause}: {error}"
+            cause = f"{cause}: {error.strerror}"
         finally:
             self._process = self._writer = self._running = None
             if self._stopping:
@@ -140,8 +140,9 @@ class GatewayLink:
         waiting = self._waiting.pop(done.id, None)
         if waiting is None:
             return
-        leg, _ = waiting
+        leg, path = waiting
         if done.error is not None:
+            log.warning("recording %s: %s", path, done.error)
             leg.stop_recording(done.id)  # its worker need not go on sending what nobody writes
         leg.deliver(RecordingClosed(done.id, done.samples, done.error))
 

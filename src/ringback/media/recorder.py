@@ -220,6 +220,5 @@ class Recorder:
 
 
 def reason(error: OSError) -> str:
-    """Why a file could not be written, for people."""
-    what = error.strerror or str(error)
-    return f"{what}: {error.filename}" if error.filename else what
+    """Why a file could not be written, for people, who need not know where files are here."""
+    return error.strerror or "it could not be written"
