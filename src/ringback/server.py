@@ -106,7 +106,13 @@ class Server:
         self.metrics = Metrics(self)
         self._policy = settings.address_policy()
         self._carrier_hosts = CarrierHosts(self.directory)
-        self._reach = Reach(self._policy, self.directory, self._registrar, self._carrier_hosts)
+        self._reach = Reach(
+            self._policy,
+            self.directory,
+            self._registrar,
+            self._carrier_hosts,
+            proxies=settings.devices.proxies,
+        )
         self._look_up = asyncio.Event()
         self._reception: Reception | None = None
         self._enrolment: Enrolment | None = None
@@ -304,7 +310,9 @@ class Server:
 
     async def _open_reception(self, engine: Engine, http: HttpPool, dialects: dict[str, Dialect]) -> None:
         doorkeeper = self._doorkeeper(http)
-        enrolment = Enrolment(self.directory, self._registrar, StoredBindings(self.store), doorkeeper)
+        enrolment = Enrolment(
+            self.directory, self._registrar, StoredBindings(self.store), doorkeeper, self._reach
+        )
         await enrolment.restore()
 
         async def expire() -> None:
@@ -383,7 +391,10 @@ class Server:
         return plan.changes
 
     def _contacts(self, username: str) -> Sequence[Binding]:
-        return self._registrar.lookup(username, utcnow().timestamp())
+        """Where a device may be called: what was registered under another configuration is judged by this
+        one."""
+        found = self._registrar.lookup(username, utcnow().timestamp())
+        return [b for b in found if self._reach.path_refusal(b.route, b.uri, b.flow) is None]
 
     def registered(self) -> list[Binding]:
         """The devices that are registered, contact by contact."""

@@ -193,6 +193,10 @@ failures_per_minute = 0.5
         ("[devices]\nmin_expires = 4000", "expected at least 4000, got 3600, at devices.default_expires"),
         ("[devices]\nmax_expires = 60", "expected at least 3600, got 60, at devices.max_expires"),
         ("[devices]\nkeep_alive_seconds = 1", "expected at least 5, got 1, at devices.keep_alive_seconds"),
+        (
+            '[devices]\nproxies = ["192.0.2.0/24", "edge.example", "10.0.0/8"]',
+            'expected an address, a network or a host name, got "10.0.0/8", at devices.proxies',
+        ),
         ("[devices]\nfailures = -1", "expected at least 0, got -1, at devices.failures"),
     ],
 )

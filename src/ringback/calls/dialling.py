@@ -133,12 +133,13 @@ class Attempt:
         """Our number that passes the call on, where the callee is shown the caller's own."""
         caller = self._caller.record
         own = self._callee.caller_id or self._verb.caller_id
-        return caller.to if own is None and caller.direction is Direction.INBOUND else ""
+        ours = caller.number_id is not None or caller.trunk is not None  # not what a device dialled
+        return caller.to if own is None and ours and caller.direction is Direction.INBOUND else ""
 
     def _placement(self) -> Placement | None:
         """How to reach the callee; None, and the leg has failed, where there is no way."""
         leg, verb, callee = self.leg, self._verb, self._callee
-        placing, record = leg.engine.placing, leg.record
+        placing, record, caller = leg.engine.placing, leg.record, self._caller.record
         caller_id = callee.caller_id or verb.caller_id
         try:
             if caller_id is not None:
@@ -149,6 +150,7 @@ class Attempt:
                 caller_id=record.from_,
                 caller_name=record.caller_name or "",
                 forwarded_by=self._forwarded_by(),
+                from_trunk=caller.direction is Direction.INBOUND and caller.trunk is not None,
             )
         except (Unroutable, CallerNotOwned) as error:
             status = error.sip_status if isinstance(error, Unroutable) else 403

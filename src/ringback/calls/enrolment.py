@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from ringback.calls.doorkeeper import Admitted, Denied, Doorkeeper, Verdict
 from ringback.net.clock import utcnow
 from ringback.routing.directory import Client, Directory
 from ringback.routing.inbound import device_of
+from ringback.routing.reach import Reach
 from ringback.routing.registrar import (
     Binding,
     BindingStore,
@@ -19,6 +21,7 @@ from ringback.routing.registrar import (
 from ringback.sip.errors import SipParseError
 from ringback.sip.incoming import IncomingRequest
 from ringback.sip.message import Request
+from ringback.sip.uri import NameAddr
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +30,14 @@ class Enrolment:
     """Takes the REGISTERs that the SIP endpoint hands up, and knows who is registered."""
 
     def __init__(
-        self, directory: Directory, registrar: Registrar, bindings: BindingStore, doorkeeper: Doorkeeper
+        self,
+        directory: Directory,
+        registrar: Registrar,
+        bindings: BindingStore,
+        doorkeeper: Doorkeeper,
+        reach: Reach,
     ) -> None:
+        self._reach = reach
         self._directory = directory
         self._registrar = registrar
         self._bindings = bindings
@@ -113,6 +122,11 @@ class Enrolment:
             return
         contacts, everything = parse_contacts(request.headers.get_all("Contact"))
         path = parse_path(request.headers.get_all("Path"))
+        why = self._way_refused(path, contacts, incoming)
+        if why is not None:
+            logger.warning("device %s is not registered: %s", client.username, why)
+            incoming.reply(403)
+            return
         registered = self._registrar.register(
             Registration(
                 username=client.username,
@@ -141,6 +155,14 @@ class Enrolment:
         if registered.min_expires is not None:
             headers.append(("Min-Expires", str(registered.min_expires)))
         incoming.reply(registered.status, registered.reason or None, headers=headers)
+
+    def _way_refused(
+        self, path: Sequence[str], contacts: Sequence[NameAddr], incoming: IncomingRequest
+    ) -> str | None:
+        """Why the contacts must not be reached through this Path."""
+        hops = [NameAddr.parse(hop).uri for hop in path]
+        refusals = (self._reach.path_refusal(hops, each.uri, incoming.source) for each in contacts)
+        return next((why for why in refusals if why is not None), None)
 
     # -- devices that only a web application knows: in the directory while they are registered
 

@@ -24,12 +24,15 @@ from ringback.media.model import MediaUnavailable
 from ringback.net.clock import utcnow
 from ringback.routing.directory import Account, Client, Directory
 from ringback.routing.gateways import Gateways
+from ringback.routing.identity import calling_user, is_withheld, user_of
 from ringback.routing.inbound import Answering, Called, Connecting, Device, Refused, answer
 from ringback.routing.limits import Limits, Over, Share
+from ringback.routing.numbers import is_telephone_number
 from ringback.routing.outbound import Destination, Route, Routed, Surroundings, is_local, route_call
 from ringback.routing.outbound import Unroutable as NoRoute
 from ringback.sip.errors import SipParseError
 from ringback.sip.events import Failed, SessionEvent
+from ringback.sip.header_policy import may_set
 from ringback.sip.outbound import OutboundCall
 from ringback.sip.uri import NameAddr, Uri
 from ringback.store.errors import StoreError
@@ -81,6 +84,15 @@ class Placing:
         if self._verify_caller_id and self._directory.number(caller_id, account_id) is None:
             raise CallerNotOwned(f"{caller_id} is no number of this account")
 
+    def caller_of_device(self, client: Client, caller: NameAddr) -> NameAddr:
+        """Who a device's call is from: whom it names, if that is itself, nobody, or where caller ids are
+        checked a number of its account; else itself."""
+        user = calling_user(caller.uri)
+        own = user == client.username or is_withheld(user)
+        if not self._verify_caller_id or own or self._directory.number(user, client.account_id) is not None:
+            return caller
+        return NameAddr(caller.uri.with_(user=client.username))
+
     def routes(
         self,
         account_id: UUID,
@@ -89,10 +101,14 @@ class Placing:
         caller_id: str,
         caller_name: str,
         forwarded_by: str = "",
+        from_trunk: bool = False,
     ) -> Routed:
-        """The ways to a target; `forwarded_by`: our number at which the call that is passed on came in.
+        """The ways to a target; `forwarded_by`: our number at which the call that is passed on came in;
+        `from_trunk`: the caller id is that of a call which a carrier brought, and answers for.
 
-        Raises Unroutable.
+        Raises:
+            Unroutable
+            CallerNotOwned: it would go to a carrier with a number that is not the account's.
         """
         target = _without_password(target)
         wanted = Destination(
@@ -107,6 +123,9 @@ class Placing:
         routed = route_call(self._directory, self._around, account_id, wanted)
         if isinstance(routed, NoRoute):
             raise Unroutable(routed.reason, routed.sip_status)
+        user = user_of(caller_id)
+        if not from_trunk and is_telephone_number(user) and any(route.trunk for route in routed.routes):
+            self.verify(user, account_id)
         return routed
 
     def dialled_by(self, account_id: UUID, device: str, uri: Uri) -> Answering | Connecting | Refused | None:
@@ -201,8 +220,18 @@ class Placing:
                 )
             )
 
+        placement = msgspec.structs.replace(placement, headers=self._permitted(call, placement.headers))
         ways = [self._way(call, placement, share, offer, route) for route in routed.routes]
         return Branches(ways, on_event, parallel=routed.parallel, on_next=rerouted)
+
+    def _permitted(self, call: Call, wanted: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+        """The header fields that may be sent of those that were asked for."""
+        identity = not self._verify_caller_id
+        refused = [name for name, _ in wanted if not may_set(name, identity=identity)]
+        if refused:
+            why = f"{', '.join(refused)}: not sent, as nobody but the server may say that here"
+            call.note("warning", "headers", why)
+        return tuple(field for field in wanted if field[0] not in refused)
 
     def _way(self, call: Call, placement: Placement, share: Share, offer: bytes, route: Route) -> Way:
         host = route.from_domain or placement.from_host or self._domain

@@ -176,7 +176,7 @@ class Reception:
     ) -> Call:
         application = self._application(account, answering, admitted)
         request = session.request
-        received = _received(session, answering)
+        received = self._received(session, answering)
         now = utcnow()
         configured = answering if isinstance(answering, Answering) else None
         record = CallRecord(
@@ -214,6 +214,25 @@ class Reception:
         if application.rings_at_once:
             call.ring()
         return call
+
+    def _received(self, session: InboundCall, answering: Answering | Connecting) -> CallReceived:
+        request, client = session.request, answering.client
+        trunk = None if isinstance(answering, Connecting) else answering.trunk
+        caller = shown_caller(request, trunk)
+        if client is not None:
+            caller = self._engine.placing.caller_of_device(client, caller)
+        return CallReceived(
+            from_=calling_user(caller.uri) or caller.uri.host,
+            to=answering.called,
+            caller_name=caller.display_name or None,
+            forwarded_from=_diverted_from(request),
+            sip_call_id=session.call_id,
+            source=str(session.source),
+            trunk=trunk.name if trunk else None,
+            client=client.username if client else None,
+            from_uri=str(caller.uri),
+            to_uri=str(request.uri),
+        )
 
     def _application(
         self, account: Account, answering: Answering | Connecting, admitted: Admitted
@@ -256,24 +275,6 @@ def _in_place_of(caller: Device | FromTrunk, request: Request) -> Connecting:
     """What a call that takes another's place is: a device's, which no application answers."""
     assert isinstance(caller, Device)
     return Connecting(client=caller.client, called=dialled_user(request.uri))
-
-
-def _received(session: InboundCall, answering: Answering | Connecting) -> CallReceived:
-    request = session.request
-    trunk = None if isinstance(answering, Connecting) else answering.trunk
-    caller = shown_caller(request, trunk)
-    return CallReceived(
-        from_=calling_user(caller.uri) or caller.uri.host,
-        to=answering.called,
-        caller_name=caller.display_name or None,
-        forwarded_from=_diverted_from(request),
-        sip_call_id=session.call_id,
-        source=str(session.source),
-        trunk=trunk.name if trunk else None,
-        client=answering.client.username if answering.client else None,
-        from_uri=str(caller.uri),
-        to_uri=str(request.uri),
-    )
 
 
 def _diverted_from(request: Request) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ from ringback.config.tables import (
 from ringback.routing.numbers import is_telephone_number
 from ringback.sip.flow import parse_listen, split_address
 
+_HOST_NAME = re.compile(r"[A-Za-z0-9.-]*[A-Za-z][A-Za-z0-9.-]*")
 _HTTP = ("http", "https")
 _WEBSOCKET = ("ws", "wss")
 _STORAGE = ("s3://", "gs://", "az://")
@@ -74,8 +76,16 @@ def check_devices(reader: Reader, devices: DevicesSection) -> None:
     _at_least(reader, devices.min_expires, devices.default_expires, "devices.default_expires")
     _at_least(reader, devices.default_expires, devices.max_expires, "devices.max_expires")
     _at_least(reader, 5, devices.keep_alive_seconds, "devices.keep_alive_seconds")
+    for proxy in devices.proxies:
+        if not _is_host(proxy):
+            reader.expected("an address, a network or a host name", proxy, "devices.proxies")
     _at_least(reader, 0, devices.failures, "devices.failures")
     _at_least(reader, 0, devices.failures_per_minute, "devices.failures_per_minute")
+
+
+def _is_host(text: str) -> bool:
+    """An address, a network, or what may be a host name."""
+    return _holds(ipaddress.ip_interface, text) or _HOST_NAME.fullmatch(text) is not None
 
 
 def check_accounts(reader: Reader, accounts: Sequence[AccountTable]) -> None:

@@ -111,6 +111,7 @@ class DevicesSection(msgspec.Struct, frozen=True, kw_only=True):
     keep_alive: Literal["nat", "always", "never"] = "nat"  # whom OPTIONS go to
     keep_alive_seconds: int = 60
     keep_alive_tries: int = 3  # so many without an answer in a row, and the contact is dropped
+    proxies: tuple[str, ...] = ()  # names, addresses, networks: devices may register through these (Path)
     failures: int = 20  # wrong passwords from one address at once; 0: any number
     failures_per_minute: float = 10.0
 

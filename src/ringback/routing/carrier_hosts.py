@@ -30,7 +30,7 @@ class CarrierHosts:
 
     def at(self, host: str, port: int | None) -> list[Trunk]:
         """The trunks that have a gateway there."""
-        name = _plain(host)
+        name = plain_host(host)
         return [
             trunk
             for trunk in self._directory.all(Trunk)
@@ -51,18 +51,18 @@ class CarrierHosts:
                 continue
             flows = await locate(gateway.uri())
             if flows:
-                self._found[gateway] = frozenset((_plain(flow.host), flow.port) for flow in flows)
+                self._found[gateway] = frozenset((plain_host(flow.host), flow.port) for flow in flows)
 
     def _places(self, gateway: Gateway) -> frozenset[Place]:
         uri = gateway.uri()
-        return self._found.get(gateway, frozenset()) | {(_plain(uri.host), uri.port or _PORT)}
+        return self._found.get(gateway, frozenset()) | {(plain_host(uri.host), uri.port or _PORT)}
 
 
 def _is_at(place: Place, name: str, port: int | None) -> bool:
     return place[0] == name and (not _is_loopback(name) or place[1] == (port or _PORT))
 
 
-def _plain(host: str) -> str:
+def plain_host(host: str) -> str:
     """One spelling of a host: no brackets, no final dot, an IPv4 address never as one of IPv6."""
     text = host.strip("[]").rstrip(".").lower()
     try:

@@ -117,6 +117,11 @@ def _number(trunk: Trunk, text: str) -> str:
     return trunk.formatted(text) if is_telephone_number(text) else text
 
 
+def user_of(caller_id: str) -> str:
+    """The user part of From that a caller id becomes."""
+    return _user_and_host(caller_id)[0]
+
+
 def _user_and_host(caller_id: str) -> tuple[str, str]:
     """User and host of From: a SIP URI keeps its host, a number or a client is at our own address."""
     text = caller_id.strip()

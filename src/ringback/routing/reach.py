@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ringback.net.guard import AddressPolicy, refusal
-from ringback.routing.carrier_hosts import CarrierHosts
+from ringback.routing.carrier_hosts import CarrierHosts, plain_host
 from ringback.routing.directory import Directory, Trunk, trunk_networks
 from ringback.routing.registrar import Registrar
+from ringback.sip.core import target_host
 from ringback.sip.flow import Flow
+from ringback.sip.uri import Uri
 
 _WIDEST = 7
 """The shortest prefix of a network that says where a carrier is (fc00::/7; 10.0.0.0/8). A wider one says only
@@ -21,9 +23,17 @@ class Reach:
     """The address policy for SIP targets. Trunks and registered devices may be at private addresses."""
 
     def __init__(
-        self, policy: AddressPolicy, directory: Directory, registrar: Registrar, carriers: CarrierHosts
+        self,
+        policy: AddressPolicy,
+        directory: Directory,
+        registrar: Registrar,
+        carriers: CarrierHosts,
+        *,
+        proxies: Sequence[str] = (),
     ) -> None:
+        """`proxies`: names, addresses and networks of those that devices register through."""
         self._policy = policy
+        self._proxies = tuple(proxies)
         self._carriers = carriers
         self._directory = directory
         self._registrar = registrar
@@ -44,9 +54,28 @@ class Reach:
         A carrier is reached under its gateway's name only: who writes that goes over the trunk.
         """
         address = flow.host
-        if not peer and not self._is_trunk(name) and self._is_carrier(flow):
+        configured = self._is_trunk(name) or self._is_proxy(name)
+        if not peer and not configured and self._is_carrier(flow):
             return False
-        return self.refusal(address) is None or self._is_trunk(name) or self._is_beside(address, peer)
+        return configured or self.refusal(address) is None or self._is_beside(address, peer)
+
+    def path_refusal(self, path: Sequence[Uri], contact: Uri, flow: Flow) -> str | None:
+        """Why a device must not be called through this Path (:rfc:`3327`), which its REGISTER named that came
+        on `flow`; None where it may, or where there is none."""
+        if not path:
+            return None
+        hop = target_host(path[0])
+        if not self._is_proxy(hop):
+            if plain_host(hop) != plain_host(flow.host):
+                return f"its Path begins at {hop}, which neither sent it nor is a configured proxy"
+            if self._carriers.of(path[0]):
+                return f"its Path begins at {path[0].hostport}, which is a trunk's gateway"
+        return f"{contact.hostport} is a trunk's gateway" if self._carriers.of(contact) else None
+
+    def _is_proxy(self, host: str) -> bool:
+        """One that devices register through, by name or address."""
+        name = plain_host(host)
+        return any(name == entry.lower() or _is_within(name, entry) for entry in self._proxies)
 
     def _is_carrier(self, flow: Flow) -> bool:
         """Whether a gateway is there, and no device that registered from just there."""
@@ -79,3 +108,10 @@ class Reach:
         return any(
             network.prefixlen >= _WIDEST and ipaddress.ip_address(address) in network for network in networks
         )
+
+
+def _is_within(address: str, network: str) -> bool:
+    try:
+        return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        return False

@@ -52,7 +52,7 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
         contact, flow = self.uri, self.flow
         if self.path:
             return contact
-        params = contact.params
+        params = contact.params.without("maddr")  # another host than the one that was heard
         if flow.transport != "udp":
             params = params.with_("transport", flow.transport)
         elif "transport" in params:

@@ -14,6 +14,7 @@ import msgspec
 from ringback.sip.body import SDP, sdp_body
 from ringback.sip.errors import SipParseError
 from ringback.sip.flow import Flow, Outgoing
+from ringback.sip.header_policy import PROTOCOL
 from ringback.sip.headers import Headers, key_of
 from ringback.sip.layer import Local, TransactionLayer
 from ringback.sip.message import Request, Response, make_response
@@ -32,23 +33,6 @@ METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE", "PRACK
 """What every user agent here does by itself."""
 TCP_AVOIDED_FOR = 600.0
 """Seconds in which a peer that refused TCP is sent large requests by UDP at once."""
-
-# What the protocol itself writes: nobody else may (RFC 3261 section 20).
-_OWN = frozenset(
-    {
-        "via",
-        "from",
-        "to",
-        "call-id",
-        "cseq",
-        "contact",
-        "max-forwards",
-        "route",
-        "record-route",
-        "content-length",
-    }
-    | {"rseq", "rack", "require", "session-expires", "min-se", "allow", "supported", "proxy-require"}
-)
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -244,7 +228,7 @@ def new_call_id() -> str:
 def add_headers(headers: Headers, extra: HeaderList) -> None:
     """Adds the owner's header fields. Raises ValueError for those that belong to the protocol."""
     for name, value in extra:
-        if key_of(name) in _OWN:
+        if key_of(name) in PROTOCOL:
             raise ValueError(f"{name} is written by the protocol itself")
         headers.add(name, value)
 

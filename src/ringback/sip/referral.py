@@ -12,6 +12,7 @@ import msgspec
 
 from ringback.sip.errors import SipParseError
 from ringback.sip.grammar import WS, Params
+from ringback.sip.header_policy import is_custom
 from ringback.sip.message import Request
 from ringback.sip.reasons import REASONS
 from ringback.sip.uri import NameAddr, Uri
@@ -20,21 +21,6 @@ SIPFRAG: Final = "message/sipfrag;version=2.0"
 
 _STATUS_LINE: Final = re.compile(rb"SIP/2\.0 ([1-6][0-9]{2})(?: ([^\r\n]*))?(?:\r?\n|\Z)")
 _CALL_ID: Final = re.compile(r"[!-:<-~]+")
-# Header fields that the caller of a URI must not be made to send (RFC 3261 section 19.1.5).
-_DANGEROUS: Final = frozenset(
-    {"from", "to", "via", "call-id", "cseq", "contact", "route", "record-route", "max-forwards"}
-    | {
-        "content-length",
-        "content-type",
-        "replaces",
-        "require",
-        "accept",
-        "supported",
-        "allow",
-        "method",
-        "body",
-    }
-)
 
 
 class Replaces(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +60,8 @@ class Referral(msgspec.Struct, frozen=True, kw_only=True):
     replaces: Replaces | None = None
     """Attended: the dialog at the target that the new call takes the place of."""
     headers: tuple[tuple[str, str], ...] = ()
-    """The other header fields that the new call is to carry."""
+    """The other header fields that the new call is to carry: custom ones only (RFC 3261 section 19.1.5 leaves
+    it to whoever calls)."""
     referred_by: NameAddr | None = None
     reports: bool = True
     """Whether its sender wants NOTIFY (`Refer-Sub: false` declines them)."""
@@ -137,6 +124,6 @@ def _headers_of(uri: Uri) -> tuple[Replaces | None, tuple[tuple[str, str], ...]]
         name, value = unquote(name), unquote(value)
         if name.lower() == "replaces":
             replaces = Replaces.parse(value)
-        elif name.lower() not in _DANGEROUS:
+        elif is_custom(name):
             headers.append((name, value))
     return replaces, tuple(headers)

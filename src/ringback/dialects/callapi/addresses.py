@@ -9,6 +9,7 @@ from ringback.calls.verbs import Target
 from ringback.dialects.http import is_one_line
 from ringback.routing.numbers import is_telephone_number
 from ringback.sip.errors import SipParseError
+from ringback.sip.header_policy import is_custom
 from ringback.sip.uri import Uri
 
 _LONGEST_URI, _LONGEST_HEADERS = 255, 1024
@@ -136,6 +137,6 @@ def _headers(name: str, query: str) -> tuple[tuple[str, str], ...]:
     for header, value in parse_qsl(query, keep_blank_values=True):
         if not _TOKEN.fullmatch(header):
             raise BadAddress(f"{header!r} in {name} is not a header name.")
-        custom = header if header.lower().startswith("x-") else f"X-{header}"
+        custom = header if is_custom(header) else f"X-{header}"
         found.append((custom, one_line(name, value)))
     return tuple(found)

@@ -6,12 +6,14 @@ import msgspec
 
 from ringback.dialects.jambonz.errors import InvalidApplication
 from ringback.sip.core import checked
+from ringback.sip.header_policy import may_set
 
 Headers = tuple[tuple[str, str], ...]
 
 
 def headers_of(value: object) -> Headers:
-    """A `headers` object as SIP headers; whatever could break out of its line, or the dialog, is an error.
+    """A `headers` object as SIP headers; what could break out of its line, and what no application may
+    set, is an error.
 
     Raises:
         InvalidApplication
@@ -23,7 +25,10 @@ def headers_of(value: object) -> Headers:
         line = text if isinstance(text, str) else msgspec.json.encode(text).decode()
         try:
             checked([(name, line)])
+            allowed = may_set(name)
         except ValueError:
-            raise InvalidApplication(f"invalid header {name[:60]!r}") from None
+            allowed = False
+        if not allowed:
+            raise InvalidApplication(f"invalid header {name[:60]!r}")
         found.append((name, line))
     return tuple(found)

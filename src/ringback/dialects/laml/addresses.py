@@ -10,14 +10,14 @@ from ringback.calls.verbs import Target
 from ringback.dialects.http import is_one_line
 from ringback.routing.numbers import is_telephone_number
 from ringback.sip.errors import SipParseError
+from ringback.sip.header_policy import is_custom
 from ringback.sip.uri import Uri
 
 _NANP = re.compile(r"(?:\+?1)?([2-9][0-9]{2})([2-9][0-9]{2})([0-9]{4})")
 _CLIENT = re.compile(r"client:([^\s@:]{1,256})")
 _CALLER = re.compile(r"[A-Za-z0-9_.,+\-]{1,128}")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
-PASSED_HEADERS = frozenset({"user-to-user", "remote-party-id", "p-preferred-identity", "p-called-party-id"})
-"""The headers that pass between an application and the far end, besides X-… ones."""
+_PASSED = frozenset({"remote-party-id", "p-preferred-identity", "p-called-party-id"})
 _LONGEST_HEADERS = 1024
 
 
@@ -83,6 +83,11 @@ def sip_target(text: str) -> Target:
     return Target(kind="sip", address=base, headers=headers)
 
 
+def passes(name: str) -> bool:
+    """Whether a header passes between an application and the far end."""
+    return is_custom(name) or name.lower() in _PASSED
+
+
 def sendable(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """Those that are sent with an INVITE: only headers that cannot disturb the dialog are.
 
@@ -95,7 +100,7 @@ def sendable(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
             raise BadAddress(21228, f"The SIP header name {name!r} has illegal characters.")
         if not is_one_line(value):
             raise BadAddress(21229, f"The value of the SIP header {name} has illegal characters.")
-        if name.lower().startswith("x-") or name.lower() in PASSED_HEADERS:
+        if passes(name):
             sent.append((name, value))
     return tuple(sent)
 

@@ -9,7 +9,7 @@ from ringback.calls.outcome import EndOfVerb, Outcome
 from ringback.calls.record import CallRecord
 from ringback.calls.status import CallStatus, status_of_failure
 from ringback.calls.verbs import Dial, Gather, Record, Refer, Verb
-from ringback.dialects.laml.addresses import PASSED_HEADERS
+from ringback.dialects.laml.addresses import passes
 from ringback.dialects.laml.profiles import TWILIO, Profile
 from ringback.dialects.laml.recording_fields import short_fields
 from ringback.dialects.laml.sids import CALL, spell
@@ -57,7 +57,7 @@ def header_fields(headers: Sequence[tuple[str, str]], prefix: str = "SipHeader_"
     """The headers that an application gets to see, the first of each name."""
     shown: dict[str, str] = {}
     for name, value in headers:
-        if name.lower().startswith("x-") or name.lower() in PASSED_HEADERS:
+        if passes(name):
             shown.setdefault(name, value)
     return [(f"{prefix}{name}", value) for name, value in shown.items()]
 
