@@ -1,7 +1,7 @@
 """A few packets as plain numbers: with so little to do at once, a loop in Python is quicker than arrays.
 
 What such a loop works on is the memory of the arrays, by memoryviews: an item of one is a plain number, and
-costs a tenth of what an item of an array does.
+costs half of what an item of an array does.
 """
 
 from __future__ import annotations

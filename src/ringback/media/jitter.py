@@ -40,6 +40,8 @@ REPEATS = 3
 """Frames that are concealed by repetition before silence takes over (RFC 3551 leaves this to us)."""
 NEVER = 1 << 40
 
+_WHOLE = 0x01010101
+"""The flags of a frame's four blocks as one number."""
 _OFFSETS = np.arange(RING, dtype=np.int64)
 _BLOCK_OCTETS = np.dtype(f"V{BLOCK * 2}")
 
@@ -114,11 +116,14 @@ class JitterBuffers(Rows):
         have = self._flags.take(index)
         self._flags[index] = False
         frames: Int16 = blocks.reshape(count, FRAME * BLOCK)
-        full: Bool = np.asarray(have.all(axis=1))
-        if not full.all():
+        full: Bool = have.view(np.uint32).reshape(-1) == _WHOLE
+        if full.all():
+            self._repeats[:count] = 0
+            self._last[:count] = frames
+        else:
             self._conceal(np.nonzero(~full)[0], have, blocks)
-        self._repeats[:count][full] = 0
-        np.copyto(self._last[:count], frames, where=full[:, None])
+            self._repeats[:count][full] = 0
+            np.copyto(self._last[:count], frames, where=full[:, None])
         np.maximum(self.delay_max[:count], self.top[:count] - play, out=self.delay_max[:count])
         play += FRAME * self.started[:count]
         return frames
