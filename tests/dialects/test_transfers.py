@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 import pytest_asyncio
+from aiohttp import web
 from tests.server.neutral import hears_tone, talk
 from tests.server.site import serve_tone
 from tests.world import LAML, World, uri_of
@@ -214,6 +215,19 @@ async def test_callapi_refuses_without_a_script(
     call, called = await connected(world, caller, bob, world.number("callapi", document))
     assert await ask_for(called, carol) == 603
     await talk(call, called)
+    call.hang_up()
+
+
+async def test_jambonz_refuses_as_its_hook_does(
+    world: World, caller: Softphone, bob: Softphone, carol: Softphone
+) -> None:
+    world.app.reply("/jb-referred", web.Response(status=403), [])
+    dial = {"verb": "dial", "target": [{"type": "sip", "sipUri": uri_of(bob)}], "referHook": "/jb-referred"}
+    call, called = await connected(world, caller, bob, world.number("jambonz", [dial]))
+    assert await ask_for(called, carol) == 403
+    await talk(call, called)
+    assert await ask_for(called, carol) == 202
+    assert await called.ended(10) == "remote"
     call.hang_up()
 
 

@@ -82,8 +82,8 @@ class Screening(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Referred(msgspec.Struct, frozen=True, kw_only=True):
-    """A party asks to be transferred (REFER). No document refuses it; one, even without verbs, accepts it and
-    runs on the party that remains."""
+    """A party asks to be transferred (REFER). No document refuses it, as does one that is `declined`; any
+    other, even without verbs, accepts it and runs on the party that remains."""
 
     what: ClassVar[str] = "refer"
 
@@ -140,6 +140,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     """What is worth recording about how this document came to be (warnings, failures, fallbacks)."""
     goes_on: bool = False
     """The answer was of no use and the running document goes on: only `notes` are taken from this one."""
+    declined: int | None = None
+    """The SIP status (400 to 699) that refuses what a party asked for (`Referred`)."""
 
 
 class Application(Protocol):

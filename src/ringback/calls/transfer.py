@@ -171,8 +171,9 @@ async def _decided_by_application(asked: _Asked, bridge: Bridge | None, remains:
             referred_call=remains.record.id,
         )
     )
-    if document is None or remains.over:
-        asked.refuse(603, "the application declines")
+    if document is None or document.declined is not None or remains.over:
+        status = document.declined if document is not None else None
+        asked.refuse(status or 603, "the application declines")
         return
     asked.accept()
     if bridge is None:

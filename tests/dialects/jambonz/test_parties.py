@@ -406,23 +406,25 @@ REFER: dict[str, Any] = {"refer_to": "sip:carol@192.0.2.9", "refer_to_user": "ca
 
 
 @pytest.mark.parametrize(
-    ("reply", "accepted", "verbs"),
+    ("reply", "declined", "verbs"),
     [
-        ([SAY], True, 1),
-        ([], True, 0),
-        (web.Response(status=204), True, 0),
-        (web.Response(status=404), False, 0),
-        ([{"verb": "shout"}], False, 0),
+        ([SAY], None, 1),
+        ([], None, 0),
+        (web.Response(status=204), None, 0),
+        (web.Response(status=404), 404, 0),
+        (web.Response(status=486), 486, 0),
+        (web.Response(status=302), 501, 0),
+        ([{"verb": "shout"}], 501, 0),
     ],
 )
 async def test_the_reply_to_a_refer_hook_decides(
-    phones: Any, app: WebApp, reply: Any, accepted: bool, verbs: int
+    phones: Any, app: WebApp, reply: Any, declined: int | None, verbs: int
 ) -> None:
     app.replies["/refer"] = reply
     phone: Phone = phones(f"{app.url}/start")
     document = await phone.ask(Referred(hook=Hook(url=f"{app.url}/refer"), **REFER))
-    assert (document is not None) == accepted
-    assert len(document.verbs if document else ()) == verbs
+    assert document is not None
+    assert (document.declined, len(document.verbs)) == (declined, verbs)
     assert bodies(app, "/refer")[0]["refer_details"]["refer_to_user"] == "carol"
 
 

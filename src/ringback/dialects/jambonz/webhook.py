@@ -170,7 +170,8 @@ class JambonzApplication:
         return document
 
     async def _transferred(self, ask: Referred, call: CallRecord) -> Document | None:
-        """A document accepts the transfer, and every reply is one; a hook that fails refuses it."""
+        """A document accepts the transfer, and every reply is one; a hook that fails refuses it, with its own
+        status where that says no."""
         self._confirming = False
         payload = referred(ask, call, self._services.public_url)
         document = await self._following("verb:hook", ask.hook, payload, call)
@@ -178,7 +179,8 @@ class JambonzApplication:
             return Document(verbs=(), application=self, at_end=self._at_end())
         if document.goes_on:
             log.info("call %s: the refer hook failed: %s", call.id, document.notes[0].message)
-            return None
+            status = document.notes[0].detail.get("status") or 0
+            return msgspec.structs.replace(document, declined=status if 400 <= status < 700 else 501)
         return document
 
     async def _following(
