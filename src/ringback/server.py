@@ -420,6 +420,8 @@ class Server:
                     await work()
                 except StoreError as error:
                     logger.warning("housekeeping waits for the store: %s", error)
+                except Exception:
+                    logger.exception("housekeeping failed, and is tried again in %g s", seconds)
 
         task = asyncio.get_running_loop().create_task(again())
         self._stack.callback(task.cancel)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import uuid4
 
 import msgspec
 import numpy as np
@@ -216,6 +217,50 @@ async def test_a_copy_is_sent_from_the_folder_before_it_is_emptied(tmp_path: Pat
     recording = await recorded(tape, COPIED)
     assert tape.copies.sent == list((await s3.objects()).values())
     assert not tape.archive.folder.place(recording).exists()
+
+
+async def test_one_account_s_slow_places_hold_up_neither_storing_nor_others_copies(
+    tmp_path: Path, s3: ObjectStore
+) -> None:
+    tape = Tape(tmp_path, tone(0.5), storage=stored_in(s3))
+    sending, let, sent = asyncio.Semaphore(0), asyncio.Event(), []
+
+    async def send(recording: Recording, path: Path) -> None:
+        sending.release()
+        if recording.account_id == slow[0].account_id:
+            await let.wait()
+        sent.append(recording.id)
+
+    tape.archive._send = send
+    slow: list[Recording] = []
+    for _ in range(6):
+        slow.append(tape.call.recorder.start(COPIED))
+        await tape.call.recorder.stop(slow[-1].id)
+    await sending.acquire()
+    async with asyncio.timeout(10.0):
+        while tape.statuses.count("completed") < 6:
+            await tape.store.more()
+    assert sending.locked(), "one at a time"
+    done = msgspec.structs.replace(tape.changes[-1], id=uuid4(), account_id=uuid4())
+    tape.archive.keep(done, tape.call.recorder._tell)
+    await asyncio.wait_for(sending.acquire(), 10.0)
+    await asyncio.sleep(0)
+    assert sent == [done.id]
+    let.set()
+    async with asyncio.timeout(20.0):
+        while jobs := set(tape.archive._jobs.values()):
+            await asyncio.wait(jobs)
+    assert {*sent} == {done.id, *(recording.id for recording in slow)}
+
+
+async def test_tidying_bears_what_vanishes_under_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Tape(tmp_path, tone(0.1)).archive.folder
+    fetched = folder.path / "fetched"
+    fetched.mkdir()
+    (fetched / "there.wav").touch()
+    (fetched / "gone.wav").symlink_to(fetched / "nowhere")  # listed, and not there when it is looked at
+    await folder.tidy(idle=0.0)
+    assert not (fetched / "there.wav").exists()
 
 
 # -- files

@@ -12,13 +12,18 @@ from uuid import uuid4
 import msgspec
 import pytest
 from tests.calls.making import answered_record, one_of_each_event
+from tests.calls.tapes import tone, write_wav
 from tests.server.site import site_settings
 
 from ringback.calls import events
 from ringback.calls.record import CallRecord
+from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.recording_rows import to_recording_row
 from ringback.calls.rows import to_row
 from ringback.calls.status import Direction
+from ringback.calls.verbs import RecordingPlan
 from ringback.config.tables import TrunkTable
+from ringback.net.clock import utcnow
 from ringback.routing.directory import Account
 from ringback.sip.auth import Credentials
 from ringback.sip.message import Request, make_response
@@ -139,3 +144,44 @@ async def test_a_carrier_that_wants_to_know_who_hangs_up_is_told(data: Path) -> 
     assert value is not None
     assert value.response == value.expected_response("secret", "BYE")
     assert value.username == "us"
+
+
+async def test_recordings_of_a_call_that_is_not_known_are_settled(data: Path) -> None:
+    async with WebApp() as app:
+        account = site_settings(app, data).directory().all(Account)[0].id
+        now = utcnow()
+        lost = Recording(
+            id=uuid4(),
+            account_id=account,
+            call_id=uuid4(),
+            plan=RecordingPlan(),
+            status=RecordingStatus.IN_PROGRESS,
+            created_at=now,
+            updated_at=now,
+        )
+        path = data / "recordings" / str(account) / f"{lost.id}.wav"
+        path.parent.mkdir(parents=True)
+        write_wav(path, tone(0.5))
+        async with await Store.open("sqlite", data) as store:
+            await store.put_recording(to_recording_row(lost))
+        async with RunningServer(site_settings(app, data)) as server:
+            row = await server.store.recording(str(lost.id))
+            assert row is not None
+            assert (row.status, row.error) == ("failed", "nothing is known of its call")
+            assert await server.store.unsettled_recordings() == []
+            assert not path.exists()
+
+
+async def test_housekeeping_goes_on_after_a_failure(data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with WebApp() as app, RunningServer(site_settings(app, data)) as server:
+        again = asyncio.Event()
+        failures = [OSError("the disk"), RuntimeError("a mistake")]
+
+        async def work() -> None:
+            if failures:
+                raise failures.pop()
+            again.set()
+
+        server._repeat(0.001, work)
+        await asyncio.wait_for(again.wait(), 10.0)
+    assert caplog.text.count("housekeeping failed") == 2

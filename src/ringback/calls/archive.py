@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -65,7 +66,9 @@ class Archive:
         self._patience = timedelta(seconds=patience)
         self._first_wait = first_wait
         self._jobs: dict[UUID, asyncio.Task[None]] = {}
-        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._storing = asyncio.Semaphore(_AT_ONCE)
+        self._sending: defaultdict[UUID, asyncio.Semaphore] = defaultdict(partial(asyncio.Semaphore, 1))
+        """By account: a place that takes its time holds up nobody else's copies."""
 
     @property
     def waiting(self) -> int:
@@ -105,7 +108,8 @@ class Archive:
                 recording = await self._stored(recording)
                 await tell(recording)
             if wants_copy(recording):
-                await self._insist(lambda: self._copy(recording), recording, "sent to the application")
+                turns = self._sending[recording.account_id]
+                await self._insist(lambda: self._copy(recording), turns, recording, "sent to the application")
             if is_elsewhere(recording):
                 await self.folder.remove(recording)
             if not is_settled(recording):
@@ -124,7 +128,7 @@ class Archive:
                 await asyncio.to_thread(path.stat)
                 location = await storage.put(path, self.folder.name(recording))
 
-        error = await self._insist(put, recording, "stored")
+        error = await self._insist(put, self._storing, recording, "stored")
         return msgspec.structs.replace(
             recording,
             status=RecordingStatus.FAILED if error else RecordingStatus.COMPLETED,
@@ -137,12 +141,12 @@ class Archive:
         await self._send(recording, await self.local(recording))
 
     async def _insist(
-        self, work: Callable[[], Awaitable[None]], recording: Recording, what: str
+        self, work: Callable[[], Awaitable[None]], turns: asyncio.Semaphore, recording: Recording, what: str
     ) -> str | None:
-        """Try until it is done, or too late; then why not."""
+        """Try in turn until it is done, or too late; then why not."""
         for wait in _waits(self._first_wait):
             try:
-                async with self._turns:
+                async with turns:
                     await work()
                 return None
             except (StorageError, OSError) as error:

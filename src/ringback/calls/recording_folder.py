@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import os
@@ -116,8 +117,9 @@ class RecordingFolder:
 
         def unlink() -> None:
             for path in (self.path / "fetched").glob("*"):
-                if time.time() - path.stat().st_mtime >= idle:
-                    path.unlink(missing_ok=True)
+                with contextlib.suppress(FileNotFoundError):  # removed in this moment, or moved to its place
+                    if time.time() - path.stat().st_mtime >= idle:
+                        path.unlink()
 
         await self._run(unlink)
 

@@ -20,7 +20,7 @@ from ringback.calls.events import RecordingChanged
 from ringback.calls.log import CallLog
 from ringback.calls.record import CallRecord
 from ringback.calls.recording import Recording, RecordingStatus
-from ringback.calls.recording_rows import from_recording_row
+from ringback.calls.recording_rows import from_recording_row, to_recording_row
 from ringback.calls.rows import from_row
 from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.net.clock import utcnow
@@ -133,8 +133,20 @@ async def _take_up(
     row = await engine.store.call(call_id)
     if row is None:
         logger.error("there are recordings of call %s, of which nothing is known", call_id)
+        await _give_up(engine, recordings)
         return
     (await _Past.of(row, engine, directory, dialects)).keep(recordings)
+
+
+async def _give_up(engine: Engine, recordings: Sequence[Recording]) -> None:
+    """Nobody is left to be told of these. What was not finished goes; what was is done with."""
+    for recording in recordings:
+        if not recording.finished:
+            await engine.archive.remove(recording)
+            recording = msgspec.structs.replace(
+                recording, status=RecordingStatus.FAILED, duration=0.0, error="nothing is known of its call"
+            )
+        await engine.store.put_recording(to_recording_row(recording, settled=True))
 
 
 def _credentials(directory: Directory, record: CallRecord) -> tuple[str, str] | None:
