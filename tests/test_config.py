@@ -44,9 +44,30 @@ def test_the_example_holds_the_defaults() -> None:
     assert plain.allow_private
     for section in ("speech", "calls", "devices", "store", "log"):
         assert getattr(example, section) == getattr(plain, section)
-    changed = {"public_url"}
+    changed = {"public_url", "data"}
+    assert example.server.data_path == EXAMPLE.parent / "ringback-data"
     for name in plain.server.__struct_fields__:
         assert name in changed or getattr(example.server, name) == getattr(plain.server, name)
+
+
+def test_paths_in_a_file_are_meant_from_its_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    file = folder / "ringback.toml"
+    file.write_text(
+        '[server]\ndata = "calls"\ntls_certificate = "c.pem"\ntls_key = "/keys/k.pem"\n' + ACCOUNT
+    )
+    server = load(Path("etc/ringback.toml"), {}).server
+    assert server.data_path == folder / "calls"
+    assert (server.tls_certificate, server.tls_key) == (str(folder / "c.pem"), "/keys/k.pem")
+    assert load(file, {"RINGBACK_SERVER__DATA": "here"}).server.data_path == tmp_path / "here"
+    file.write_text(ACCOUNT)
+    assert load(file, {}).server.data_path == folder / "ringback-data"
+    assert load(file, {}).server.tls_key == ""
+
+
+def test_without_a_file_paths_are_meant_from_the_current_directory(tmp_path: Path) -> None:
+    assert load(None, {}).server.data_path == tmp_path / "ringback-data"
 
 
 def test_the_example_makes_a_directory() -> None:

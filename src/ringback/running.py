@@ -11,6 +11,8 @@ from pathlib import Path
 
 import msgspec
 
+from ringback.store.privacy import data_folder
+
 _FILE = "server.json"
 
 
@@ -46,8 +48,8 @@ class DataInUse(OSError):
 @contextlib.contextmanager
 def exclusive(data: Path) -> Iterator[None]:
     """Be the only server on the data directory, until the block ends. Raises DataInUse."""
-    data.mkdir(parents=True, exist_ok=True)
-    with (data / "lock").open("w") as lock:
+    data_folder(data)
+    with os.fdopen(os.open(data / "lock", os.O_WRONLY | os.O_CREAT, 0o600), "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -55,6 +57,14 @@ def exclusive(data: Path) -> Iterator[None]:
             by = f" by process {holder.pid}" if holder else ""
             raise DataInUse(f"{data} is in use{by}: set another one with server.data") from error
         yield
+
+
+def out_of_reach(data: Path) -> bool:
+    """Whether this user may not look into the data directory: then a server may run there unseen."""
+    try:
+        return data.is_dir() and not os.access(data, os.R_OK | os.X_OK)
+    except PermissionError:
+        return True
 
 
 def running_server(data: Path) -> Running | None:

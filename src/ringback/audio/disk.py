@@ -10,6 +10,8 @@ import threading
 import zlib
 from pathlib import Path
 
+from ringback.store.privacy import own_folder
+
 log = logging.getLogger(__name__)
 
 _MAGIC = b"RBA1"
@@ -52,7 +54,7 @@ class Files:
         checksum = zlib.crc32(samples, zlib.crc32(description))
         temporary = path.with_suffix(f".{threading.get_ident()}.tmp")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            own_folder(path.parent)
             temporary.write_bytes(_HEAD.pack(_MAGIC, len(description), checksum) + description + samples)
             temporary.replace(path)
         except OSError as error:

@@ -26,6 +26,7 @@ from ringback.calls.recording_files import RATE, Measure, measure, reason, trim
 from ringback.calls.recording_renditions import Renditions
 from ringback.media.wav import repair
 from ringback.net.clock import utcnow
+from ringback.store.privacy import own_folder
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -59,7 +60,8 @@ class RecordingFolder:
         """Where a new recording is to be written. Raises OSError, for a full disk too."""
         path = self.place(recording)
         if path.parent not in self._ready:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            own_folder(self.path)
+            own_folder(path.parent)
             self._ready.add(path.parent)
         if shutil.disk_usage(path.parent).free < self._min_free:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path.parent))
@@ -102,7 +104,8 @@ class RecordingFolder:
         path = self._copy(recording)
 
         def touched() -> bool:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            own_folder(self.path)
+            own_folder(path.parent)
             if path.exists():
                 path.touch()
                 return True

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from ringback.cli.steering import no_server
 from ringback.config import ConfigError, Settings, load
 from ringback.net.own import own_address
 from ringback.routing.directory import Client
@@ -47,9 +48,8 @@ async def call(wanted: Wanted, config: Path | None) -> int:
         return 2
     server = wanted.server or _server(settings)
     if server is None:
-        errors.print(
-            "[red]no server runs here: start one (ringback serve) or name one with --server HOST:PORT"
-        )
+        problem = f"{no_server(settings)}, or name one with --server HOST:PORT"
+        errors.print(problem, style="red", markup=False, soft_wrap=True)
         return 2
     user, password = _device(wanted, settings)
     host = own_address(parse_listen(f"udp:{server}").local_host)

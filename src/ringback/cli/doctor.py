@@ -18,11 +18,12 @@ from ringback.cli.ports import holder_of, taken_ports
 from ringback.config import ConfigError, Settings, load
 from ringback.net.guard import refusal
 from ringback.routing.directory import Application, Number, Trunk
-from ringback.running import running_server
+from ringback.running import out_of_reach, running_server
 from ringback.sip.flow import parse_listen
 from ringback.speech.espeak import Espeak
 from ringback.speech.protocol import SpeechError, SpeechRequest
 from ringback.store.errors import StoreError
+from ringback.store.privacy import read_by_others
 from ringback.store.store import Store
 
 _FORMATS = ("WAV", "FLAC", "OGG", "MP3")
@@ -62,7 +63,7 @@ async def findings(config: Path | None) -> AsyncIterator[Finding]:
             yield Finding("error", problem)
         return
     yield Finding("ok", f"settings from {settings.source}")
-    for check in (_ports, _addresses, _routing):
+    for check in (_ports, _privacy, _addresses, _routing):
         for finding in check(settings):
             yield finding
     yield await _health(settings)
@@ -83,6 +84,18 @@ def _ports(settings: Settings) -> list[Finding]:
         Finding("error", f"{text} is taken by {holder_of(text) or 'another program'}", advice)
         for text in taken
     ]
+
+
+def _privacy(settings: Settings) -> list[Finding]:
+    """The server closes the data directory itself, but not one that holds other things, too."""
+    data = settings.server.data_path
+    if out_of_reach(data):
+        advice = "run this as the user that the server runs as: sudo -u ringback …"
+        return [Finding("error", f"{data} is another user's", advice)]
+    if not read_by_others(data):
+        return []
+    advice = f"it holds callers' data and credentials: chmod 700 {data}"
+    return [Finding("warning", f"other users can read the data directory {data}", advice)]
 
 
 def _addresses(settings: Settings) -> list[Finding]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,6 +35,7 @@ async def serve(config: Path | None) -> int:
             errors.print(problem, style="red", markup=False)
         return 2
     open_log(settings.log)
+    os.umask(0o077)  # for what its processes write, too: all of it is the data directory's
     if not settings.demo:
         return await _serve(settings, errors, lambda: load(config))
     async with sample_application(Console(highlight=False)) as url:

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 
 from ringback.config import ConfigError, Settings
-from ringback.running import running_server
+from ringback.running import out_of_reach, running_server
 
 
 class NotSteered(Exception):
@@ -23,7 +23,7 @@ async def steer(settings: Settings, method: str, path: str) -> Any:
     """The JSON that the server on the configured data directory replies. Raises NotSteered."""
     running = running_server(settings.server.data_path)
     if running is None:
-        raise NotSteered([f"no server runs on {settings.server.data_path}: start one with ringback serve"], 2)
+        raise NotSteered([no_server(settings)], 2)
     url = f"{running.http}{path}"
     headers = {"Authorization": f"Bearer {running.key}"}
     try:
@@ -38,6 +38,14 @@ async def steer(settings: Settings, method: str, path: str) -> Any:
         raise NotSteered([f"{url} does not answer: {error}"]) from error
     problems = said.get("problems") if isinstance(said, dict) else None
     raise NotSteered([str(p) for p in problems or [f"{url} answered with status {reply.status}"]])
+
+
+def no_server(settings: Settings) -> str:
+    """Why there is none to be found, and what to do."""
+    data = settings.server.data_path
+    if out_of_reach(data):
+        return f"{data} is another user's: run this as the one that the server runs as (sudo -u ringback …)"
+    return f"no server runs on {data}: start one with ringback serve"
 
 
 def problems_of(error: ConfigError | NotSteered) -> tuple[list[str], int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,6 +41,7 @@ from ringback.config.tables import (
     TrunkTable,
     WebhooksSection,
 )
+from ringback.store.privacy import data_folder
 
 DEFAULT_FILE = "ringback.toml"
 SAMPLE_APPLICATION = "http://127.0.0.1:5000"
@@ -74,6 +75,8 @@ _TABLES: dict[str, tuple[type[msgspec.Struct], str]] = {  # and the key that nam
     "trunk": (TrunkTable, "name"),
     "client": (ClientTable, "username"),
 }
+_PATHS = ("data", "tls_certificate", "tls_key")
+"""Of `[server]`: files and folders, relative to the configuration file."""
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 
@@ -85,8 +88,9 @@ def load(
 ) -> Settings:
     """The settings of `path`, else of the file that RINGBACK_CONFIG names, else of ./ringback.toml.
 
-    Without any of them there is one account "demo", its token kept in the data directory, with an application
-    for each dialect at `sample_application`. Raises ConfigError with everything that is wrong.
+    Relative paths in a file are meant from its own folder. Without any file there is one account "demo", its
+    token kept in the data directory, with an application for each dialect at `sample_application`. Raises
+    ConfigError with everything that is wrong.
     """
     environment = os.environ if env is None else env
     named = path or (Path(environment[PREFIX + "CONFIG"]) if environment.get(PREFIX + "CONFIG") else None)
@@ -122,7 +126,10 @@ def _read(
         if name not in _SECTIONS and name not in _TABLES:
             reader.unknown_table(name, [*_SECTIONS, *_TABLES])
     for name, kind in _SECTIONS.items():
-        values[name] = reader.table(kind, document.get(name, {}), name, overrides.take(name))
+        replaced = overrides.take(name)
+        values[name] = reader.table(kind, document.get(name, {}), name, replaced)
+        if name == "server" and values[name] is not None and sample_application is None:
+            values[name] = _below(Path(file).absolute().parent, values[name], replaced)
     if sample_application is not None and values["server"] is not None:
         document = _demonstration(values["server"].data_path, sample_application)
     for name, (kind, key) in _TABLES.items():
@@ -135,6 +142,14 @@ def _read(
     settings = Settings(source=file, demo=sample_application is not None, **values)
     settings.directory()  # names that lead nowhere are found now, not with the first call
     return settings
+
+
+def _below(folder: Path, server: ServerSection, replaced: Container[str]) -> ServerSection:
+    """With the paths that a file names, or leaves at their defaults, meant from where the file is: every
+    command then finds them, wherever it is run. Those of environment variables stay as they are."""
+    paths = {key: getattr(server, key) for key in _PATHS if key not in replaced}
+    absolute = {key: str(folder / path) for key, path in paths.items() if path}
+    return msgspec.structs.replace(server, **absolute)
 
 
 def _entries(
@@ -200,7 +215,7 @@ def _demonstration(data: Path, sample_application: str) -> dict[str, Any]:
 def _demonstration_account(data: Path) -> dict[str, Any]:
     file = data / _TOKEN_FILE
     if not file.exists():
-        data.mkdir(parents=True, exist_ok=True)
+        data_folder(data)
         token = secrets.token_urlsafe(24)
         text = (
             "# Made at the first start without a configuration file; the token is a password.\n"

@@ -72,8 +72,8 @@ class ServerSection(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def data_path(self) -> Path:
-        """The data directory."""
-        return Path(self.data)
+        """The data directory, as an absolute path."""
+        return Path(self.data).absolute()
 
 
 class WebhooksSection(msgspec.Struct, frozen=True, kw_only=True):

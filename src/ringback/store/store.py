@@ -16,9 +16,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from ringback.store import queries, recording_queries
 from ringback.store.batch import Columns, Write
 from ringback.store.columns import object_columns, recording_columns, storable
-from ringback.store.database import database_url, reading_engine, writing_engine
+from ringback.store.database import SQLITE_FILE, database_url, reading_engine, writing_engine
 from ringback.store.errors import StoreError, StoreUnavailable
 from ringback.store.migrate import migrate
+from ringback.store.privacy import data_folder, own_database
 from ringback.store.records import (
     Append,
     CallFilter,
@@ -32,7 +33,7 @@ from ringback.store.records import (
     TraceEntry,
 )
 from ringback.store.statements import Statements
-from ringback.store.tracing import TraceLog
+from ringback.store.tracing import TRACE_FILE, TraceLog
 from ringback.store.writer import BACKLOG_LIMIT, Writer
 
 _READERS = 2
@@ -71,8 +72,11 @@ class Store:
         `url` is "sqlite" (a file in `data`, which is created) or "postgresql://…"; `trace_limit` is in bytes,
         0 for no trace. Raises StoreError, saying what is wrong with the database.
         """
-        await asyncio.to_thread(data.mkdir, parents=True, exist_ok=True)
         parsed = database_url(url, data)
+        try:
+            await asyncio.to_thread(_prepare, data, parsed.get_backend_name() == "sqlite", trace_limit > 0)
+        except OSError as error:
+            raise StoreError(f"the data directory {data} cannot be used: {error.strerror}") from error
         engine = writing_engine(parsed)
         try:
             await asyncio.to_thread(migrate, engine)
@@ -346,6 +350,15 @@ class Store:
 def page_cursor(row: CallRow) -> Cursor:
     """Where the page after this row begins."""
     return Cursor(row.created_at, row.id)
+
+
+def _prepare(data: Path, database: bool, trace: bool) -> None:
+    """The folder, and the files in it that there will be, for nobody but us. Raises OSError."""
+    data_folder(data)
+    if database:
+        own_database(data / SQLITE_FILE)
+    if trace:
+        own_database(data / TRACE_FILE)
 
 
 def _run(connection: Connection, statement: Any, columns: Columns) -> None:

@@ -15,6 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+from ringback.store.privacy import own_database
 from ringback.store.records import TraceEntry
 
 _log = logging.getLogger(__name__)
@@ -147,6 +148,7 @@ def _open(path: Path) -> sqlite3.Connection:
         _log.warning("the trace starts anew, its file was damaged: %s", error)
         for suffix in ("", "-wal", "-shm"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
+        own_database(path)
         return _prepared(path)
 
 
