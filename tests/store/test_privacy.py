@@ -97,6 +97,6 @@ def test_the_token_of_the_demonstration(data: Path) -> None:
 
 async def test_a_file_in_its_place_is_said(data: Path) -> None:
     await asyncio.to_thread(data.touch)
-    with pytest.raises(StoreError, match="cannot be used: File exists"):
+    with pytest.raises(StoreError, match="cannot be used"):
         await Store.open("sqlite", data)
     assert not out_of_reach(data)
