@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 import pytest_asyncio
-from tests.server.neutral import HANG_UP, HOOK, Neutral, callee, talk
+from tests.server.neutral import HANG_UP, HOOK, Neutral, callee, live_call, talk
 from tests.server.site import NUMBERS, Site
 
 from ringback.calls.application import Action, Referred
 from ringback.calls.events import CallEnded
 from ringback.calls.status import CallStatus
-from ringback.calls.verbs import Callee, Configure, Dial, Target, Verb
+from ringback.calls.verbs import Callee, Configure, Dial, Pause, Target, Verb
 from ringback.dialects.laml import Laml
 from ringback.sip.referral import Replaces, read_sipfrag
 from ringback.sip.uri import Uri
@@ -70,10 +70,29 @@ def dialog_of(call: PhoneCall) -> Replaces:
     )
 
 
+class Statuses(list[int]):
+    """What NOTIFYs brought so far."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._more = asyncio.Event()
+
+    def take(self, status: int) -> None:
+        self.append(status)
+        self._more.set()
+
+    async def told(self, status: int) -> None:
+        """Wait until this one is among them."""
+        async with asyncio.timeout(10):
+            while status not in self:
+                self._more.clear()
+                await self._more.wait()
+
+
 @asynccontextmanager
-async def reports(call: PhoneCall) -> AsyncIterator[list[int]]:
+async def reports(call: PhoneCall) -> AsyncIterator[Statuses]:
     """The statuses that NOTIFYs bring, while the block lasts."""
-    statuses: list[int] = []
+    statuses = Statuses()
 
     async def listen() -> None:
         while True:
@@ -81,7 +100,7 @@ async def reports(call: PhoneCall) -> AsyncIterator[list[int]]:
             told = read_sipfrag(incoming.request.body)
             assert incoming.request.headers.get("Event") == "refer"
             assert told is not None
-            statuses.append(told[0])
+            statuses.take(told[0])
             incoming.reply(200)
 
     listening = asyncio.get_running_loop().create_task(listen())
@@ -116,9 +135,11 @@ async def test_a_device_transfers_the_caller(site: Site, app: Neutral, phones: P
         assert await refer(called, at(carol), ("Referred-By", "<sip:alice@example.com>")) == 202
         third = await carol.incoming(5)
         assert third.session.request.headers.get("Referred-By") == "<sip:alice@example.com>"
+        third.ring()
+        await statuses.told(180)
         third.answer()
         assert await called.ended(10) == "remote"
-        assert statuses == [100, 200]
+        assert statuses == [100, 180, 200]
     await talk(call, third)
     third.hang_up()
     assert await call.ended(10) == "remote"
@@ -170,15 +191,74 @@ async def test_a_device_transfers_nobody_to_where_it_may_not_call(
     await called.ended(10)
 
 
-async def test_a_transfer_that_fails_is_told(site: Site, app: Neutral, phones: Phones) -> None:
+async def test_after_a_transfer_that_fails_the_two_are_connected_again(
+    site: Site, app: Neutral, phones: Phones
+) -> None:
+    """What would have followed the Dial does not run; the next try may succeed."""
     caller, alice, carol = phones
     call, called = await connected(app, caller, alice)
+    for status in (486, 603):
+        async with reports(called) as statuses:
+            assert await refer(called, at(carol)) == 202
+            (await carol.incoming(5)).reject(status)
+            await statuses.told(status)
+            assert statuses == [100, status]
+        await talk(call, called)
+    assert await refer(called, at(carol)) == 202
+    third = await carol.incoming(5)
+    third.answer()
+    assert await called.ended(10) == "remote"
+    await talk(call, third)
+    call.hang_up()
+    assert await third.ended(10) == "remote"
+    await site.server.settled()
+    assert not [ask for ask, _ in app.asked if isinstance(ask, Action)]
+
+
+async def test_a_caller_gets_back_whom_it_could_not_transfer(
+    site: Site, app: Neutral, phones: Phones
+) -> None:
+    bob, alice, carol = phones
+    app.answer("new-call", Dial(callees=(callee(bob, "bob"),), action=HOOK), HANG_UP)
+    call = await alice.call(NUMBER)
+    called = await bob.incoming(5)
+    called.answer()
+    await asyncio.gather(call.answered(), talk(call, called))
+    async with reports(call) as statuses:
+        assert await refer(call, at(carol)) == 202
+        (await carol.incoming(5)).reject(480)
+        await statuses.told(480)
+    await talk(call, called)
+    call.hang_up()
+    assert await called.ended(10) == "remote"
+
+
+async def test_nobody_is_left_for_whom_a_transfer_fails(site: Site, app: Neutral, phones: Phones) -> None:
+    caller, alice, carol = phones
+    call, called = await connected(app, caller, alice)
+    assert await refer(called, at(carol)) == 202
+    third = await carol.incoming(5)
+    called.hang_up()
+    await app.event(CallEnded)
+    third.reject(486)
+    assert await call.ended(10) == "remote"
+    await site.server.settled()
+    assert app.ends()[NUMBER].cause == "the target of its transfer cannot be had"
+
+
+async def test_a_redirect_ends_a_transfer_under_way(site: Site, app: Neutral, phones: Phones) -> None:
+    caller, alice, carol = phones
+    call, called = await connected(app, caller, alice)
+    app.answer("redirect", Pause(seconds=60))
     async with reports(called) as statuses:
         assert await refer(called, at(carol)) == 202
-        (await carol.incoming(5)).reject(486)
+        third = await carol.incoming(5)
+        live = live_call(site.server, NUMBER)
+        await site.server.switchboard.redirect(live.record.account_id, live.record.id, hook=HOOK)
         assert await called.ended(10) == "remote"
-        assert statuses == [100, 486]
-    assert await call.ended(10) == "remote"
+        assert statuses == [100, 487]
+    await third.ended(10)
+    call.hang_up()
 
 
 async def test_the_device_that_called_transfers_whom_it_called(

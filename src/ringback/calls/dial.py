@@ -41,12 +41,15 @@ _BEST = (
 """Of several who were not connected, whose failure says most. `COMPLETED` is one that was screened out."""
 
 
-async def dial(call: Call, verb: Dial) -> Outcome:
-    """Call the callees and connect the first that is accepted; ends when the two part, or nobody was."""
+async def dial(call: Call, verb: Dial, *, on_ringing: Callable[[int], None] | None = None) -> Outcome:
+    """Call the callees and connect the first that is accepted; ends when the two part, or nobody was.
+
+    `on_ringing` is told the status of what says that a callee's telephone rings.
+    """
     if not verb.answer_on_bridge:
         await call.answer()
     with Lease() as lease, DialRecording(call, verb) as recording:
-        with Ringing(call, verb) as ringing:
+        with Ringing(call, verb, on_ringing) as ringing:
             dialling = Dialling(call, verb, lease, ringing)
             leg = await dialling.accepted()
         if leg is not None:

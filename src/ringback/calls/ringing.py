@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from types import TracebackType
@@ -25,8 +26,9 @@ class Ringing:
     beginning, in place of all that.
     """
 
-    def __init__(self, caller: Call, verb: Dial) -> None:
+    def __init__(self, caller: Call, verb: Dial, told: Callable[[int], None] | None = None) -> None:
         self._caller = caller
+        self._told = told
         self._verb = verb
         self._entertained = verb.music is not None or verb.parks
         self._heard: Call | None = None
@@ -75,6 +77,8 @@ class Ringing:
 
     def _happened(self, leg: Call, event: CallEvent) -> None:
         if isinstance(event, CallRinging):
+            if self._told is not None:
+                self._told(event.sip_status)
             if event.early_media and self._verb.passes_early_media and not self._entertained:
                 self._listen_to(leg)
             else:

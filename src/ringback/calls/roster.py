@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -21,6 +22,7 @@ class Roster:
     def __init__(self, time_line: TimeLine) -> None:
         self._time_line = time_line
         self._calls: dict[UUID, Call] = {}
+        self._by_call_id: defaultdict[str, set[Call]] = defaultdict(set)
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -37,13 +39,22 @@ class Roster:
         """One of them."""
         return self._calls.get(call_id)
 
+    def with_call_id(self, sip_call_id: str) -> Collection[Call]:
+        """Those whose dialogs have this Call-ID: two, where a call of ours comes back in."""
+        return self._by_call_id.get(sip_call_id, ())
+
     def take(self, call: Call) -> None:
         """Keep a call until its end is durable."""
         self._calls[call.record.id] = call
+        self._by_call_id[call.record.sip_call_id].add(call)
         call.closed.add_done_callback(lambda _: self._let_go(call))
 
     def _let_go(self, call: Call) -> None:
         self._calls.pop(call.record.id, None)
+        named_alike = self._by_call_id[call.record.sip_call_id]
+        named_alike.discard(call)
+        if not named_alike:
+            del self._by_call_id[call.record.sip_call_id]
         loop = asyncio.get_running_loop()
         loop.call_later(_LINGER, self._time_line.forget, call.record.sip_call_id)
 

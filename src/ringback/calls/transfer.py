@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ringback.calls.application import Application, Document, NewCall, Referred
+from ringback.calls.application import Application, NewCall, Referred
 from ringback.calls.bridge import Bridge
+from ringback.calls.dial import dial
 from ringback.calls.discretion import without_credentials, without_userinfo
-from ringback.calls.events import Bridged, CallEvent, ReferReceived, VerbEnded
+from ringback.calls.events import Bridged, CallEvent, ReferReceived, VerbEnded, VerbStarted
 from ringback.calls.lease import Lease
+from ringback.calls.outcome import Outcome
 from ringback.calls.status import EndedBy
 from ringback.calls.verbs import Callee, Dial, HangUp, Hook, Target
 from ringback.calls.waiting import first_of
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
 RING_SECONDS = 60.0
 _GRACE = 5.0
-"""Seconds beyond the ringing in which a blind transfer is decided, come what may."""
+"""Seconds that a leg which has just answered gets to be connected."""
 _TRANSFERRED = HangUp(cause="it transferred the other party")
 
 
@@ -107,6 +109,8 @@ class _Asked:
         self.referral = referral
         self.headers = without_credentials(incoming.request.headers.items())
         self._incoming = incoming
+        self._told = False
+        """Whether a final status was."""
 
     def accept(self) -> None:
         """202, and the first NOTIFY."""
@@ -126,8 +130,9 @@ class _Asked:
     def report(self, status: int, reason: str = "") -> None:
         """Tell how the call that it asked for stands; a final status is the last that is told."""
         session = self.referrer.leg.session
-        if session is None or not self.referral.reports:
+        if session is None or not self.referral.reports or self._told:
             return
+        self._told = status >= 200
         state = "terminated;reason=noresource" if status >= 200 else "active;expires=120"
         headers = [("Event", "refer"), ("Subscription-State", state)]
         session.send_request("NOTIFY", headers, sipfrag(status, reason), SIPFRAG)
@@ -143,14 +148,10 @@ def replaced_call(engine: Engine, account_id: UUID, replaces: Replaces) -> Call 
     session = engine.endpoint.find_call(replaces.call_id, replaces.to_tag, replaces.from_tag)
     if session is None:
         return None
-    return next(
-        (
-            other
-            for other in engine.roster.calls
-            if other.leg.session is session and other.record.account_id == account_id
-        ),
-        None,
-    )
+    for other in engine.roster.with_call_id(replaces.call_id):
+        if other.leg.session is session and other.record.account_id == account_id:
+            return other
+    return None
 
 
 # -- by the application's will
@@ -189,7 +190,7 @@ async def _decided_by_application(asked: _Asked, bridge: Bridge | None, remains:
 # -- as a device wants it
 
 
-def _way(asked: _Asked, remains: Call) -> Document | Application | Refused:
+def _way(asked: _Asked, remains: Call) -> Dial | Application | Refused:
     """What a device asks for is what it would get by calling the target itself: an application, another
     device, a number or a SIP URI elsewhere if it may call outside."""
     engine, target = remains.engine, asked.referral.target
@@ -203,43 +204,61 @@ def _way(asked: _Asked, remains: Call) -> Document | Application | Refused:
             assert account is not None  # an application goes with its account
             return engine.dialects[configured.dialect].application(account, configured)
         case Connecting(called=called, is_number=is_number):
-            return _call_to(asked, remains, Target(kind="number" if is_number else "client", address=called))
+            return _call_to(asked, Target(kind="number" if is_number else "client", address=called))
         case None:
-            return _call_to(asked, remains, Target(kind="sip", address=str(target)))
+            return _call_to(asked, Target(kind="sip", address=str(target)))
 
 
-async def _blind(asked: _Asked, bridge: Bridge, remains: Call, way: Document | Application) -> None:
-    """The party that remains gets what was asked for; who asked is told how that went, and released."""
+async def _blind(asked: _Asked, bridge: Bridge, remains: Call, way: Dial | Application) -> None:
+    """The party that remains gets what was asked for."""
     asked.accept()
-    told: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
-
-    def happened(event: CallEvent) -> None:
-        if told.done():
-            return
-        if isinstance(event, Bridged):
-            told.set_result((200, "OK"))
-        elif isinstance(event, VerbEnded) and event.verb == "Dial":
-            told.set_result((event.outcome.sip_status or 480, event.outcome.sip_reason or ""))
-
     try:
         await _set_apart(bridge)
-        with remains.watching(happened):
-            async with remains.control_lock:
-                await _send(remains, way, told)
-            await first_of(told, remains.over_future, timeout=RING_SECONDS + _GRACE)
+        async with remains.control_lock:
+            if remains.over:
+                return
+            if isinstance(way, Dial):
+                await remains.runner.occupy(_dial_instead(asked, remains, way))
+                return
+            remains.set_application(way)
+            await remains.runner.replace(NewCall())
+            asked.done(200, "OK")  # an application is there already
     finally:
-        asked.done(*(told.result() if told.done() else (487, "")))
+        if remains.over:
+            asked.done(487)
 
 
-async def _send(remains: Call, way: Document | Application, told: asyncio.Future[tuple[int, str]]) -> None:
-    if remains.over:
+async def _dial_instead(asked: _Asked, remains: Call, verb: Dial) -> None:
+    """Call the target. Who asked waits until it is there and is released then; should it not come, the two
+    are connected again, or, where who asked is gone, the party that remains is hung up."""
+    referrer, outcome = asked.referrer, None
+
+    def happened(event: CallEvent) -> None:
+        if isinstance(event, Bridged):
+            asked.done(200, "OK")
+
+    remains.append(VerbStarted(verb=verb))
+    try:
+        with remains.watching(happened):
+            outcome = await dial(remains, verb, on_ringing=asked.report)
+        remains.append(VerbEnded(verb=type(verb).__name__, outcome=outcome))
+    finally:
+        if outcome is None or remains.over:  # somebody has another use for it, or nobody has any more
+            asked.done(487)
+    if outcome.bridged:
+        remains.drop(HangUp(cause="the other party hung up"), EndedBy.SERVER)
         return
-    if isinstance(way, Document):
-        await remains.runner.replace(way)
-        return
-    remains.set_application(way)
-    await remains.runner.replace(NewCall())
-    told.set_result((200, "OK"))  # an application is there already
+    asked.report(*_failure(outcome))
+    if referrer.over:
+        remains.drop(HangUp(cause="the target of its transfer cannot be had"), EndedBy.SERVER)
+    elif not remains.over:
+        await _stay_connected(remains, referrer)
+
+
+def _failure(outcome: Outcome) -> tuple[int, str]:
+    """What to tell of a target that was not connected; one that answered went away before that."""
+    status = outcome.sip_status or 480
+    return (status, outcome.sip_reason or "") if status >= 300 else (480, "")
 
 
 async def _set_apart(bridge: Bridge) -> None:
@@ -251,7 +270,7 @@ async def _set_apart(bridge: Bridge) -> None:
     await callee.runner.leave()
 
 
-def _call_to(asked: _Asked, caller: Call, target: Target) -> Document:
+def _call_to(asked: _Asked, target: Target) -> Dial:
     referral, headers = asked.referral, asked.referral.headers
     if referral.replaces is not None:  # a dialog that is not ours: whoever is there knows it
         headers = (*headers, ("Replaces", str(referral.replaces)))
@@ -261,8 +280,7 @@ def _call_to(asked: _Asked, caller: Call, target: Target) -> Document:
         target=msgspec.structs.replace(target, headers=headers),
         shown=referral.target.user or target.address,
     )
-    dial = Dial(callees=(callee,), ring_timeout=RING_SECONDS)
-    return Document(verbs=(dial,), application=caller.application, at_end=HangUp())
+    return Dial(callees=(callee,), ring_timeout=RING_SECONDS)
 
 
 async def _attended(asked: _Asked, bridge: Bridge, other: Call, others: Bridge) -> None:
