@@ -6,67 +6,123 @@ from ringback.calls import events, verbs
 from ringback.calls.outcome import Outcome
 from ringback.calls.recording import Recording
 
+_Progress = (
+    events.CallReceived
+    | events.CallRequested
+    | events.CallInitiated
+    | events.CallRerouted
+    | events.CallRinging
+    | events.CallAnswered
+    | events.CallEnded
+)
+_Party = (
+    events.CallControlled
+    | events.Bridged
+    | events.Unbridged
+    | events.Held
+    | events.ReferProgress
+    | events.ReferReceived
+)
+_Verb = events.DocumentAsked | events.DocumentReceived | events.VerbStarted | events.VerbEnded
+_Key = events.DigitReceived | events.KeysMatched
+_Media = events.MediaMissing | events.MediaResumed | events.AnswererDetected | events.RecordingChanged
+_Note = events.CallTagged | events.Noted | events.TranscriptionFailed
+
 
 def describe(event: events.CallEvent) -> tuple[str, str]:
     """Kind and text of the event's line."""
+    if isinstance(event, _Progress):
+        return "call", _progress(event)
+    if isinstance(event, _Party):
+        return "call", _party(event)
+    if isinstance(event, _Verb):
+        return "verb", _script(event)
+    if isinstance(event, _Key):
+        return "key", _key(event)
+    if isinstance(event, _Media):
+        return "media", _media(event)
+    return "note", _note(event)
+
+
+def _progress(event: _Progress) -> str:
     match event:
         case events.CallReceived():
             via = f" through {event.trunk}" if event.trunk else f" by {event.client}" if event.client else ""
-            return "call", f"call from {event.from_} to {event.to}{via}"
+            return f"call from {event.from_} to {event.to}{via}"
         case events.CallRequested():
-            return "call", f"call from {event.from_} to {event.to} requested"
+            return f"call from {event.from_} to {event.to} requested"
         case events.CallInitiated():
-            return "call", f"calling {event.target}" + (f" through {event.trunk}" if event.trunk else "")
+            return f"calling {event.target}" + (f" through {event.trunk}" if event.trunk else "")
         case events.CallRerouted():
             failed = f"{event.sip_status} {event.sip_reason}, {event.cause}"
             via = f" through {event.trunk}" if event.trunk else ""
-            return "call", f"that way failed ({failed}): calling {event.target}{via}"
+            return f"that way failed ({failed}): calling {event.target}{via}"
         case events.CallRinging():
             early = ", early media" if event.early_media else ""
-            return "call", f"ringing ({event.sip_status} {event.sip_reason}{early})"
+            return f"ringing ({event.sip_status} {event.sip_reason}{early})"
         case events.CallAnswered():
-            return "call", "answered"
+            return "answered"
         case events.CallEnded():
-            return "call", f"ended: {event.status}, {event.cause} ({event.sip_status} {event.sip_reason})"
+            return f"ended: {event.status}, {event.cause} ({event.sip_status} {event.sip_reason})"
+
+
+def _party(event: _Party) -> str:
+    match event:
+        case events.CallControlled():
+            return f"from outside: {event.what}"
+        case events.Bridged():
+            return f"connected with {event.other}"
+        case events.Unbridged():
+            return f"no longer connected with {event.other}"
+        case events.Held():
+            return "holds the call" if event.held else "takes the call off hold"
+        case events.ReferProgress():
+            return f"transfer: {event.sip_status} {event.sip_reason}"
+        case events.ReferReceived():
+            return f"asks to be transferred to {event.refer_to}: {event.sip_status}"
+
+
+def _script(event: _Verb) -> str:
+    match event:
         case events.DocumentAsked():
-            return "verb", f"asking the application: {event.what}" + (f" {event.url}" if event.url else "")
+            return f"asking the application: {event.what}" + (f" {event.url}" if event.url else "")
         case events.DocumentReceived():
             names = ", ".join(event.verbs) or "nothing"
-            return "verb", f"document after {event.milliseconds} ms: {names}"
+            return f"document after {event.milliseconds} ms: {names}"
         case events.VerbStarted():
-            return "verb", _verb(event.verb)
+            return _verb(event.verb)
         case events.VerbEnded():
-            return "verb", f"{event.verb} ended: {_outcome(event.outcome)}"
+            return f"{event.verb} ended: {_outcome(event.outcome)}"
+
+
+def _key(event: _Key) -> str:
+    match event:
         case events.DigitReceived():
-            return "key", f"key {event.key} ({event.method})"
-        case events.CallTagged():
-            return "note", f"tagged {event.data}"
-        case events.CallControlled():
-            return "call", f"from outside: {event.what}"
-        case events.Noted():
-            return "note", f"{event.note.level} {event.note.code}: {event.note.message}"
-        case events.MediaMissing():
-            return "media", f"no RTP for {event.seconds:.0f} s: {event.cause}"
-        case events.MediaResumed():
-            return "media", "RTP is there again"
-        case events.Bridged():
-            return "call", f"connected with {event.other}"
-        case events.Unbridged():
-            return "call", f"no longer connected with {event.other}"
-        case events.Held():
-            return "call", "holds the call" if event.held else "takes the call off hold"
+            return f"key {event.key} ({event.method})"
         case events.KeysMatched():
-            return "key", f"keys {event.keys} were waited for"
+            return f"keys {event.keys} were waited for"
+
+
+def _media(event: _Media) -> str:
+    match event:
+        case events.MediaMissing():
+            return f"no RTP for {event.seconds:.0f} s: {event.cause}"
+        case events.MediaResumed():
+            return "RTP is there again"
         case events.AnswererDetected():
-            return "media", f"who answered: {event.what}" + (f" ({event.reason})" if event.reason else "")
-        case events.ReferProgress():
-            return "call", f"transfer: {event.sip_status} {event.sip_reason}"
-        case events.ReferReceived():
-            return "call", f"asks to be transferred to {event.refer_to}: {event.sip_status}"
+            return f"who answered: {event.what}" + (f" ({event.reason})" if event.reason else "")
         case events.RecordingChanged():
-            return "media", _recording(event.recording)
+            return _recording(event.recording)
+
+
+def _note(event: _Note) -> str:
+    match event:
+        case events.CallTagged():
+            return f"tagged {event.data}"
+        case events.Noted():
+            return f"{event.note.level} {event.note.code}: {event.note.message}"
         case events.TranscriptionFailed():
-            return "note", f"recording {event.recording.id} has no transcription: nothing recognises speech"
+            return f"recording {event.recording.id} has no transcription: nothing recognises speech"
 
 
 def _recording(recording: Recording) -> str:

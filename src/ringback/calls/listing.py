@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from ringback.calls.control import CallFilter
 from ringback.calls.rows import storable
+from ringback.net.clock import epoch
 from ringback.store import records
 
 
@@ -27,11 +26,11 @@ def stored_filter(which: CallFilter) -> records.CallFilter | None:
         trunk_name=which.trunk,
         answered=which.answered,
         party=storable(which.party),
-        created_from=_epoch(which.started_from),
-        created_to=_epoch(which.started_before),
-        ended_from=_epoch(which.ended_from),
-        ended_to=_epoch(which.ended_before),
-        open_or_ended_from=_epoch(which.live_or_ended_after),
+        created_from=epoch(which.started_from),
+        created_to=epoch(which.started_before),
+        ended_from=epoch(which.ended_from),
+        ended_to=epoch(which.ended_before),
+        open_or_ended_from=epoch(which.live_or_ended_after),
         order=which.order,
     )
 
@@ -43,7 +42,3 @@ def _spellings(number: str | None) -> tuple[str, ...]:
     number = storable(number)
     bare = number.removeprefix("+")
     return (bare, f"+{bare}") if bare.isdigit() else (number,)
-
-
-def _epoch(value: datetime | None) -> float | None:
-    return None if value is None else value.timestamp()

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 HUNG_UP = Outcome(end=EndOfVerb.HUNG_UP)
 DONE = Outcome()
+_Brief = Answer | Ring | Reject | HangUp | Tag | Configure | Redirect
+"""Nothing comes of these but that they were done."""
 
 
 async def perform(call: Call, verb: Verb) -> Outcome:
@@ -53,6 +55,9 @@ async def perform(call: Call, verb: Verb) -> Outcome:
         call.early_media()
     if call.over:
         return HUNG_UP
+    if isinstance(verb, _Brief):
+        await _do(call, verb)
+        return HUNG_UP if call.over else DONE
     match verb:
         case Say():
             return await say(call, verb)
@@ -64,18 +69,6 @@ async def perform(call: Call, verb: Verb) -> Outcome:
             return await pause(call, verb)
         case SendDigits():
             return await send_digits(call, verb)
-        case Answer():
-            await call.answer()
-        case Ring():
-            call.ring(verb.headers)
-        case Reject():
-            await call.reject(verb)
-        case HangUp():
-            await call.hang_up(verb)
-        case Tag():
-            call.append(CallTagged(data=verb.data))
-        case Configure():
-            configure(call, verb)
         case Dial():
             return await dial(call, verb)
         case Record():
@@ -88,11 +81,26 @@ async def perform(call: Call, verb: Verb) -> Outcome:
             return await send_request(call, verb)
         case Transfer():
             return await perform(call, verb.by)
-        case Redirect():
-            pass  # the script asks for the other document
         case Unbuilt():
             return Outcome(end=EndOfVerb.FAILED, error=verb.note.message)
-    return HUNG_UP if call.over else DONE
+
+
+async def _do(call: Call, verb: _Brief) -> None:
+    match verb:
+        case Answer():
+            await call.answer()
+        case Ring():
+            call.ring(verb.headers)
+        case Reject():
+            await call.reject(verb)
+        case HangUp():
+            await call.hang_up(verb)
+        case Tag():
+            call.append(CallTagged(data=verb.data))
+        case Configure():
+            configure(call, verb)
+        case Redirect():
+            pass  # the script asks for the other document
 
 
 async def pause(call: Call, verb: Pause) -> Outcome:

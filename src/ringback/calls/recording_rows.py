@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
 
 from ringback.calls.recording import Recording, RecordingStatus
 from ringback.calls.verbs import RecordingPlan
+from ringback.net.clock import epoch, maybe_moment, moment
 from ringback.store.records import RecordingRow
 
 
@@ -23,8 +23,8 @@ def to_recording_row(recording: Recording, *, settled: bool = False) -> Recordin
         profile=recording.profile,
         status=recording.status,
         created_at=recording.created_at.timestamp(),
-        started_at=_epoch(recording.started_at),
-        ended_at=_epoch(recording.ended_at),
+        started_at=epoch(recording.started_at),
+        ended_at=epoch(recording.ended_at),
         updated_at=recording.updated_at.timestamp(),
         settled_at=recording.updated_at.timestamp() if settled else None,
         duration=recording.duration,
@@ -45,10 +45,10 @@ def from_recording_row(row: RecordingRow) -> Recording:
         profile=row.profile,
         plan=msgspec.convert(row.plan, RecordingPlan),
         status=RecordingStatus(row.status),
-        created_at=_time(row.created_at),
-        started_at=_maybe_time(row.started_at),
-        ended_at=_maybe_time(row.ended_at),
-        updated_at=_time(row.updated_at),
+        created_at=moment(row.created_at),
+        started_at=maybe_moment(row.started_at),
+        ended_at=maybe_moment(row.ended_at),
+        updated_at=moment(row.updated_at),
         duration=row.duration,
         size=row.size,
         location=row.location,
@@ -69,15 +69,3 @@ def is_elsewhere(recording: Recording) -> bool:
 def wants_copy(recording: Recording) -> bool:
     """Whether the application wants the file itself, and there is one to send."""
     return recording.plan.upload is not None and recording.status is RecordingStatus.COMPLETED
-
-
-def _epoch(value: datetime | None) -> float | None:
-    return value.timestamp() if value else None
-
-
-def _time(value: float) -> datetime:
-    return datetime.fromtimestamp(value, UTC)
-
-
-def _maybe_time(value: float | None) -> datetime | None:
-    return None if value is None else _time(value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID
 
 from ringback.calls.archive import Archive
@@ -17,6 +16,7 @@ from ringback.calls.control import (
 from ringback.calls.recording import Recording
 from ringback.calls.recording_rows import from_recording_row
 from ringback.calls.recording_storage import StorageError
+from ringback.net.clock import epoch
 from ringback.net.slices import gradually
 from ringback.store import records
 from ringback.store.store import Store
@@ -74,11 +74,7 @@ def _stored_filter(which: RecordingFilter) -> records.RecordingFilter:
         accounts=(str(which.account_id),),
         calls=(str(which.call_id),) if which.call_id else (),
         statuses=tuple(sorted(which.statuses)) if which.statuses is not None else (),
-        created_from=_epoch(which.created_from),
-        created_to=_epoch(which.created_before),
+        created_from=epoch(which.created_from),
+        created_to=epoch(which.created_before),
         order=which.order,
     )
-
-
-def _epoch(value: datetime | None) -> float | None:
-    return None if value is None else value.timestamp()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from ringback.calls.events import MediaStatistics
 from ringback.calls.record import CallRecord
 from ringback.calls.recording import Recording
 from ringback.calls.status import CallStatus, Direction, EndedBy
+from ringback.net.clock import epoch, maybe_moment, moment
 from ringback.store.records import CallRow
 
 _EXTRA = (
@@ -37,7 +37,7 @@ def storable(text: str) -> str:
 def to_row(call: CallRecord) -> CallRow:
     """The call's row."""
     extra = {name: getattr(call, name) for name in _EXTRA}
-    extra["initiated_at"] = _epoch(call.initiated_at)
+    extra["initiated_at"] = epoch(call.initiated_at)
     return CallRow(
         id=str(call.id),
         account_id=str(call.account_id),
@@ -60,9 +60,9 @@ def to_row(call: CallRecord) -> CallRow:
         sip_status=call.sip_status,
         sip_reason=storable(call.sip_reason),
         created_at=call.created_at.timestamp(),
-        ringing_at=_epoch(call.ringing_at),
-        answered_at=_epoch(call.answered_at),
-        ended_at=_epoch(call.ended_at),
+        ringing_at=epoch(call.ringing_at),
+        answered_at=epoch(call.answered_at),
+        ended_at=epoch(call.ended_at),
         updated_at=call.updated_at.timestamp(),
         ended_by=call.ended_by,
         answered_by=call.answered_by,
@@ -99,12 +99,12 @@ def from_row(row: CallRow) -> CallRecord:
         local_address=row.local_address or "",
         sip_status=row.sip_status or 0,
         sip_reason=row.sip_reason or "",
-        created_at=_time(row.created_at),
-        initiated_at=_maybe_time(extra.get("initiated_at")),
-        ringing_at=_maybe_time(row.ringing_at),
-        answered_at=_maybe_time(row.answered_at),
-        ended_at=_maybe_time(row.ended_at),
-        updated_at=_time(row.updated_at),
+        created_at=moment(row.created_at),
+        initiated_at=maybe_moment(extra.get("initiated_at")),
+        ringing_at=maybe_moment(row.ringing_at),
+        answered_at=maybe_moment(row.answered_at),
+        ended_at=maybe_moment(row.ended_at),
+        updated_at=moment(row.updated_at),
         ended_by=EndedBy(row.ended_by) if row.ended_by else None,
         cause=row.cause or None,
         answered_by=row.answered_by,
@@ -137,15 +137,3 @@ def _text(value: UUID | None) -> str | None:
 
 def _uuid(value: str | None) -> UUID | None:
     return UUID(value) if value else None
-
-
-def _epoch(value: datetime | None) -> float | None:
-    return value.timestamp() if value else None
-
-
-def _time(value: float) -> datetime:
-    return datetime.fromtimestamp(value, UTC)
-
-
-def _maybe_time(value: float | None) -> datetime | None:
-    return None if value is None else _time(value)

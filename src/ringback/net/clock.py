@@ -12,6 +12,21 @@ def utcnow() -> datetime:
     return datetime.now(UTC)
 
 
+def epoch(moment: datetime | None) -> float | None:
+    """A moment as seconds since the epoch."""
+    return None if moment is None else moment.timestamp()
+
+
+def moment(seconds: float) -> datetime:
+    """Seconds since the epoch as a moment in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def maybe_moment(seconds: float | None) -> datetime | None:
+    """The same, where there may be none."""
+    return None if seconds is None else moment(seconds)
+
+
 def elapsed_ms(since: float) -> float:
     """Milliseconds since a `time.monotonic()` reading."""
     return (time.monotonic() - since) * 1000.0
