@@ -12,7 +12,7 @@ from tests.calls.tapes import Samples, Tape, silence, tone
 
 from ringback.calls import verbs
 from ringback.calls.application import Action, Document
-from ringback.calls.events import Noted, TranscriptionFailed, VerbEnded, VerbStarted
+from ringback.calls.events import Noted, RecordingChanged, TranscriptionFailed, VerbEnded, VerbStarted
 from ringback.calls.outcome import EndOfVerb, Outcome
 from ringback.calls.record_verb import BEEP, Patience
 from ringback.calls.verbs import ControlRecording, Record, RecordingPlan
@@ -192,3 +192,22 @@ async def test_recording_the_call_is_controlled_by_verbs(tmp_path: Path) -> None
     assert [outcome.end.value for outcome in run.outcomes[:5]] == ["done"] * 4 + ["failed"]
     [note] = [event.note for event in run.tape.store.events if isinstance(event, Noted)]
     assert note.message == "stop: nothing is being recorded"
+
+
+async def test_verbs_choose_a_recording_by_its_name(tmp_path: Path) -> None:
+    run = Run(tmp_path, tone(0.5))
+    named = RecordingPlan(custom_id="greeting")
+    await run.to_its_end(
+        ControlRecording(what="start", recording=named),
+        ControlRecording(what="start"),
+        ControlRecording(what="stop", recording=named),
+        ControlRecording(what="pause", recording=named),
+    )
+    assert [outcome.end.value for outcome in run.outcomes[:4]] == ["done"] * 3 + ["failed"]
+    changes = [event.recording for event in run.tape.store.events if isinstance(event, RecordingChanged)]
+    assert [change.plan.custom_id for change in changes if change.status == "processing"] == [
+        "greeting",
+        None,
+    ]
+    [note] = [event.note for event in run.tape.store.events if isinstance(event, Noted)]
+    assert note.message == "pause: nothing of the name 'greeting' is being recorded"

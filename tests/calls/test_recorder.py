@@ -58,6 +58,18 @@ async def test_pausing_and_going_on_are_told_once(tmp_path: Path) -> None:
     assert tape.media.recordings[0].changes == [("pause", False), "resume", ("pause", True)]
 
 
+async def test_a_name_chooses_among_those_of_that_name(tmp_path: Path) -> None:
+    recorder = Tape(tmp_path, tone(0.1)).call.recorder
+    first, second, other = (recorder.start(RecordingPlan(custom_id=name)) for name in ("a", "a", "b"))
+    assert recorder.pause(name="a").id == second.id, "the latest of them"
+    assert recorder.change("resume", name="a").id == second.id
+    assert recorder.end(name="a").id == second.id
+    assert recorder.end(name="a").id == first.id, "of those that are live"
+    with pytest.raises(NoSuchRecording, match="nothing of the name 'a' is being recorded"):
+        recorder.end(name="a")
+    assert [live.id for live in recorder.live] == [other.id]
+
+
 async def test_what_is_changed_must_be_there_and_live(tmp_path: Path) -> None:
     tape = Tape(tmp_path, tone(0.1))
     ours = tape.call.recorder

@@ -367,9 +367,11 @@ class Calls(Protocol):
         what: str,
         *,
         recording_id: UUID | None = None,
+        name: str | None = None,
         silence: bool = True,
     ) -> Recording:
-        """`pause`, `resume` or `stop` a recording of the live call; without an id the one begun last.
+        """`pause`, `resume` or `stop` a recording of the live call; without an id the one begun last, or the
+        one begun last under that `name` (`RecordingPlan.custom_id`).
 
         `silence`: what is left out by a pause is silence in the file, else nothing.
 

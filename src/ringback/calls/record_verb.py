@@ -101,7 +101,8 @@ def control_recording(call: Call, verb: ControlRecording) -> Outcome:
         if verb.what == "start":
             call.recorder.start(verb.recording)
         else:
-            call.recorder.change(verb.what, silence=verb.silence)
+            name = verb.recording.custom_id
+            call.recorder.change(verb.what, name=name, silence=verb.silence)
     except (NoSuchRecording, WrongState) as error:
         call.note("warning", "recording", f"{verb.what}: {error.message}")
         return Outcome(end=EndOfVerb.FAILED, error=error.message)

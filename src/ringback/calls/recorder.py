@@ -79,37 +79,48 @@ class Recorder:
         take.following = asyncio.get_running_loop().create_task(self._follow(take, media))
         return recording
 
-    def pause(self, id: UUID | None = None, *, silence: bool = True) -> Recording:
-        """Interrupt one, the latest without an id. Raises NoSuchRecording, WrongState."""
-        take = self._live(id)
+    def pause(self, id: UUID | None = None, *, name: str | None = None, silence: bool = True) -> Recording:
+        """Interrupt one: the latest where no id says which, of those with that name (its `custom_id`).
+
+        Raises NoSuchRecording, WrongState.
+        """
+        take = self._live(id, name)
         if take.media is not None and take.recording.status is RecordingStatus.IN_PROGRESS:
             take.media.pause(silence=silence)
             self._change(take, status=RecordingStatus.PAUSED)
         return take.recording
 
-    def resume(self, id: UUID | None = None) -> Recording:
-        """Go on. Raises NoSuchRecording, WrongState."""
-        take = self._live(id)
+    def resume(self, id: UUID | None = None, *, name: str | None = None) -> Recording:
+        """Go on with one, see `pause`. Raises NoSuchRecording, WrongState."""
+        take = self._live(id, name)
         if take.media is not None and take.recording.status is RecordingStatus.PAUSED:
             take.media.resume()
             self._change(take, status=RecordingStatus.IN_PROGRESS)
         return take.recording
 
-    def change(self, what: str, id: UUID | None = None, *, silence: bool = True) -> Recording:
-        """`pause`, `resume` or `stop` (without waiting). Raises NoSuchRecording, WrongState, ValueError."""
+    def change(
+        self, what: str, id: UUID | None = None, *, name: str | None = None, silence: bool = True
+    ) -> Recording:
+        """`pause`, `resume` or `stop` (without waiting) one, see `pause`.
+
+        Raises NoSuchRecording, WrongState, ValueError.
+        """
         match what:
             case "pause":
-                return self.pause(id, silence=silence)
+                return self.pause(id, name=name, silence=silence)
             case "resume":
-                return self.resume(id)
+                return self.resume(id, name=name)
             case "stop":
-                return self.end(id)
+                return self.end(id, name=name)
             case _:
                 raise ValueError(f"a recording can be paused, resumed and stopped, not {what!r}")
 
-    def end(self, id: UUID | None = None) -> Recording:
-        """End one; it is finished beside whatever follows. Raises NoSuchRecording, WrongState."""
-        take = self._live(id)
+    def end(self, id: UUID | None = None, *, name: str | None = None) -> Recording:
+        """End one, see `pause`; it is finished beside whatever follows.
+
+        Raises NoSuchRecording, WrongState.
+        """
+        take = self._live(id, name)
         self._end(take)
         return take.recording
 
@@ -158,11 +169,12 @@ class Recorder:
         track = cast("RecordingTrack", plan.track)
         return self._call.leg.record(str(path), channels=plan.channels, track=track)
 
-    def _live(self, id: UUID | None) -> _Take:
+    def _live(self, id: UUID | None, name: str | None = None) -> _Take:
         if id is None:
-            live = self.live
+            live = [recording for recording in self.live if name in (None, recording.plan.custom_id)]
             if not live:
-                raise NoSuchRecording("nothing is being recorded")
+                what = "nothing" if name is None else f"nothing of the name {name!r}"
+                raise NoSuchRecording(f"{what} is being recorded")
             id = live[-1].id
         take = self._take(id)
         if take.ended.is_set():

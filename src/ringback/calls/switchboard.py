@@ -227,11 +227,12 @@ class Switchboard:
         what: str,
         *,
         recording_id: UUID | None = None,
+        name: str | None = None,
         silence: bool = True,
     ) -> Recording:
         """Pause, resume or stop a recording. See `Calls.change_recording`."""
         async with self._changing(account_id, call_id) as call:
-            recording = call.recorder.change(what, recording_id, silence=silence)
+            recording = call.recorder.change(what, recording_id, name=name, silence=silence)
             await call.append(CallControlled(what=f"recording {what}"))
             return recording
 

@@ -340,6 +340,7 @@ class ControlRecording(_Verb, frozen=True):
 
     what: str
     recording: RecordingPlan = RecordingPlan()
+    """How to record; its name, if it has one, is also which recording to change, else the one begun last."""
     silence: bool = True
     """Pausing leaves silence of that length; else nothing of it is in the file."""
 

@@ -69,7 +69,7 @@ SENT = ("send_request", "INFO", {"content_type": "a/b", "body": "x", "headers": 
         (
             "record",
             {"action": "pauseCallRecording", "silence": True},
-            ("change_recording", "pause", {"silence": True}),
+            ("change_recording", "pause", {"name": None, "silence": True}),
         ),
         ("sip:request", {"sip_request": REQUEST}, SENT),
         ("sip:request", REQUEST, SENT),
@@ -91,8 +91,8 @@ SENT = ("send_request", "INFO", {"content_type": "a/b", "body": "x", "headers": 
         ),
         (
             "config",
-            {"record": {"action": "stopCallRecording"}},
-            ("change_recording", "stop", {"silence": False}),
+            {"record": {"action": "stopCallRecording", "recordingID": "r-1"}},
+            ("change_recording", "stop", {"name": "r-1", "silence": False}),
         ),
     ],
 )

@@ -241,10 +241,16 @@ def whispered(text: str) -> Say:
         ),
         (
             {"record": {"action": "pauseCallRecording", "silence": True}},
-            ("change_recording", "pause", {"silence": True}),
+            ("change_recording", "pause", {"name": None, "silence": True}),
         ),
-        ({"record": {"action": "resumeCallRecording"}}, ("change_recording", "resume", {"silence": False})),
-        ({"record": {"action": "stopCallRecording"}}, ("change_recording", "stop", {"silence": False})),
+        (
+            {"record": {"action": "resumeCallRecording", "recordingID": "r-1"}},
+            ("change_recording", "resume", {"name": "r-1", "silence": False}),
+        ),
+        (
+            {"record": {"action": "stopCallRecording"}},
+            ("change_recording", "stop", {"name": None, "silence": False}),
+        ),
         ({"child_call_hook": "/child"}, ("redirect_callee", {"hook": Hook(url="https://app.example/child")})),
         (
             {"call_hook": "/other"},

@@ -151,8 +151,12 @@ def test_twilios_documents_begin_and_end_a_recording() -> None:
         track="outbound",
         report=Hook(url="http://app.test/r"),
         events=("in-progress",),
+        custom_id="a",
     )
-    assert one("<Stop><Recording name='a'/></Stop>") == ControlRecording(what="stop")
+    assert one("<Stop><Recording/></Stop>") == ControlRecording(what="stop")
+    assert one("<Stop><Recording name='a'/></Stop>") == ControlRecording(
+        what="stop", recording=RecordingPlan(custom_id="a")
+    )
 
 
 @pytest.mark.parametrize("verb", ["Start", "Stop"])

@@ -182,7 +182,11 @@ class _Work:
                 await self._calls.start_recording(self._account_id, self._call_id, verb.recording)
             case ControlRecording():
                 await self._calls.change_recording(
-                    self._account_id, self._call_id, verb.what, silence=verb.silence
+                    self._account_id,
+                    self._call_id,
+                    verb.what,
+                    name=verb.recording.custom_id,
+                    silence=verb.silence,
                 )
 
     async def dial(self, command: Command) -> None:

@@ -81,7 +81,9 @@ class Recorded(msgspec.Struct, frozen=True):
         if change.what == "start":
             await calls.start_recording(account_id, call_id, change.plan)
         else:
-            await calls.change_recording(account_id, call_id, change.what, silence=change.silence)
+            await calls.change_recording(
+                account_id, call_id, change.what, name=change.plan.custom_id, silence=change.silence
+            )
 
 
 class Sent(msgspec.Struct, frozen=True):

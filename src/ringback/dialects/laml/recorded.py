@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from lxml import etree
 
 from ringback.calls.verbs import Answering, ControlRecording, Hook, Record, RecordingPlan
@@ -134,11 +135,12 @@ def start(reader: Reader, element: etree._Element) -> ControlRecording:
         track=reader.choice(noun, "track", TRACKS, "both", code=notes.SCHEMA_WARNING),
         trim="trim-silence",
     )
+    recording = msgspec.structs.replace(recording, custom_id=noun.get("name") or None)
     return ControlRecording(what="start", recording=recording, answering=Answering.ANSWER)
 
 
 def stop(reader: Reader, element: etree._Element) -> ControlRecording:
-    """Stop with a Recording: the one begun last."""
+    """Stop with a Recording: the one begun last, of that name where it says one."""
     (noun,) = children(element)
     reader.known_attributes(noun)
-    return ControlRecording(what="stop")
+    return ControlRecording(what="stop", recording=RecordingPlan(custom_id=noun.get("name") or None))
