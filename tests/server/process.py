@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -83,6 +84,18 @@ class Process:
         """As the kernel would when memory is short."""
         await self._end(signal.SIGKILL)
 
+    async def lose_power(self) -> None:
+        """It ends at once, and whatever it started with it."""
+        assert self._process is not None
+        server = self._process.pid
+        children = _children(server)
+        for pid in map(int, children):
+            os.kill(pid, signal.SIGKILL)
+        await self.kill()
+        async with asyncio.timeout(PATIENCE):
+            while any(_runs(pid) for pid in children):  # noqa: ASYNC110 - nobody tells of other's children
+                await asyncio.sleep(0.01)
+
     async def stop(self) -> int:
         """As `systemctl stop` would; its exit code."""
         return await self._end(signal.SIGTERM)
@@ -135,6 +148,18 @@ async def running(app: WebApp, data: Path) -> AsyncIterator[Process]:
         yield process
     finally:
         await process.kill()
+
+
+def _children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def _runs(pid: str) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
 
 
 def _free_port(kind: int) -> int:

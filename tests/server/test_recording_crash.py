@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from uuid import UUID
 
 import aiohttp
+import numpy as np
+import pytest
 import soundfile
-from tests.server.process import PATIENCE, SID, Process, running
+from tests.server.process import ACCOUNT, PATIENCE, SID, Process, running
 from tests.server.site import NUMBERS, basic
 from tests.server.sounding import babble, channels_of, share_of
 
@@ -28,6 +31,14 @@ async def told(app: WebApp, status: str) -> Asked:
             asked = await app.request("/told", timeout=PATIENCE)
             if asked.fields["RecordingStatus"] == status:
                 return asked
+
+
+async def shown(server: Process, sid: str) -> dict[str, object]:
+    """The recording as REST shows it."""
+    url = f"{server.http}/2010-04-01/Accounts/{SID}/Recordings/{sid}.json"
+    async with aiohttp.ClientSession(headers=basic(SID, TOKEN)) as client, client.get(url) as reply:
+        body: dict[str, object] = await reply.json()
+        return body
 
 
 async def downloaded(server: Process, sid: str) -> bytes:
@@ -69,3 +80,35 @@ async def test_what_was_said_until_then_is_kept_and_told_after_the_restart(tmp_p
         kinds = [event.kind for event in await store.events(row.call_id)]
     assert kinds.count("recording.changed") == 3
     assert kinds.index("call.ended") > kinds.index("recording.changed")
+
+
+@pytest.mark.parametrize(("header", "status", "code"), [(False, "failed", 15009), (True, "absent", 16101)])
+async def test_one_of_which_nothing_was_written_yet_is_told_all_the_same(
+    tmp_path: Path, header: bool, status: str, code: int
+) -> None:
+    """There was no file when the power went, or nothing in it but its header."""
+    data = tmp_path / "data"
+    async with WebApp() as app, running(app, data) as server:
+        app.reply("/laml/voice", DOCUMENT)
+        app.reply("/told", "")
+        app.reply("/status/laml", "")
+        async with Softphone("+14155550201", server=server.sip) as phone:
+            await phone.call(NUMBERS["laml"])
+            begun = await told(app, "in-progress")
+            await server.lose_power()
+            path = data / "recordings" / ACCOUNT / f"{UUID(begun.fields['RecordingSid'][2:])}.wav"
+            path.unlink(missing_ok=True)
+            if header:
+                soundfile.write(path, np.zeros(0, np.int16), RATE, "PCM_16")
+            await server.start()
+            lost = await told(app, status)
+        assert lost.fields["RecordingSid"] == begun.fields["RecordingSid"]
+        assert lost.fields["ErrorCode"] == str(code)
+        resource = await shown(server, lost.fields["RecordingSid"])
+        assert (resource["status"], resource["error_code"]) == ("absent", code)
+        ended = await app.request("/status/laml", timeout=PATIENCE)
+        assert ended.fields["CallStatus"] == "completed"
+        assert await server.stop() == 0
+    async with await Store.open("sqlite", data) as store:
+        [row] = await store.recordings(RecordingFilter())
+        assert (row.status, row.settled_at is not None) == (status, True)

@@ -19,7 +19,7 @@ import msgspec
 from soundfile import SoundFileError
 
 from ringback.calls.control import NoSuchRecording, RecordingFile
-from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.recording import NOT_STORED, Recording, RecordingStatus
 from ringback.calls.recording_files import reason
 from ringback.calls.recording_folder import RecordingFolder
 from ringback.calls.recording_rows import (
@@ -133,7 +133,7 @@ class Archive:
             recording,
             status=RecordingStatus.FAILED if error else RecordingStatus.COMPLETED,
             location=location,
-            error=f"it could not be stored: {error}" if error else None,
+            error=f"{NOT_STORED}: {error}" if error else None,
             updated_at=utcnow(),
         )
 

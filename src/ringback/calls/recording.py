@@ -10,6 +10,9 @@ import msgspec
 
 from ringback.calls.verbs import RecordingPlan
 
+NOT_STORED = "it could not be stored"
+"""What the error of a recording begins with whose file is complete, but not where it belongs."""
+
 
 class RecordingStatus(StrEnum):
     """Where a recording is in its life; the last three are final."""
@@ -55,3 +58,8 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     def finished(self) -> bool:
         """Whether its file, if there is one, stays as it is: closed, trimmed, its length known."""
         return self.status.final or bool(self.location)
+
+    @property
+    def not_stored(self) -> bool:
+        """Whether it has failed only because its file could not be stored elsewhere."""
+        return self.error is not None and self.error.startswith(NOT_STORED)

@@ -144,6 +144,7 @@ def test_a_recording_that_there_is_not(
     lost = recording(plan("record-verb", "absent", "failed"), status=status, started_at=None, duration=0.0)
     fields = dict(one(application, changed(lost)).fields)
     assert fields["RecordingStatus"] == str(status)
+    assert fields["ErrorCode"] == {"absent": "16101", "failed": "15009"}[status]
     assert "RecordingStartTime" not in fields
     for other in (plan("record-verb", "completed"), RecordingPlan(source="record-verb", events=("absent",))):
         assert not application.deliveries(changed(recording(other, status=status)), CALL)

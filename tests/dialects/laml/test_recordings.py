@@ -31,7 +31,7 @@ from tests.dialects.laml.making import (
 from tests.dialects.memory import MemoryRecordings
 
 from ringback.calls.control import CallIsOver, NoSuchRecording, RecordingFile, WrongState
-from ringback.calls.recording import RecordingStatus
+from ringback.calls.recording import NOT_STORED, RecordingStatus
 from ringback.calls.status import CallStatus
 from ringback.calls.verbs import Hook, RecordingPlan
 
@@ -135,6 +135,32 @@ async def test_statuses(
     _, body = await api("GET", f"{SW}/Recordings/{RECORDING_ID}.json", UUID_SID)
     assert (body["status"], body["channels"], body["source"]) == (signalwire, "2", "OutBoundApi")
     assert (body["end_time"], body["duration"], body["trim"]) == (None, 0, "trim-silence")
+
+
+@pytest.mark.parametrize(
+    ("status", "trim", "error", "code"),
+    [
+        (RecordingStatus.COMPLETED, True, None, None),
+        (RecordingStatus.ABSENT, True, None, 16102),
+        (RecordingStatus.ABSENT, False, None, 16101),
+        (RecordingStatus.FAILED, False, f"{NOT_STORED}: access denied", 16111),
+        (RecordingStatus.FAILED, False, "No space left on device", 15009),
+    ],
+)
+async def test_why_there_is_none(
+    api: Api,
+    recordings: MemoryRecordings,
+    status: RecordingStatus,
+    trim: bool,
+    error: str | None,
+    code: int | None,
+) -> None:
+    plan = RecordingPlan(source="outbound-api", trim=trim)
+    recordings.add(recording(plan, status=status, error=error))
+    _, body = await api("GET", f"{TW}/Recordings/{RE_SID}.json", AC_SID)
+    assert body["error_code"] == code
+    _, body = await api("GET", f"{SW}/Recordings/{RECORDING_ID}.json", UUID_SID)
+    assert body["error_code"] == (None if code is None else str(code))
 
 
 async def test_lists_and_filters(api: Api, recordings: MemoryRecordings) -> None:

@@ -18,6 +18,7 @@ _SOURCES = {
     "outbound-api": ("OutboundAPI", "OutBoundApi"),
 }
 _CONTROL = ("StartCallRecordingAPI", "StartCallRecordingApi")
+_TOO_SHORT, _SILENT, _NOT_UPLOADED, _INTERNAL = 16101, 16102, 16111, 15009
 _LOST = (RecordingStatus.ABSENT, RecordingStatus.FAILED)
 
 
@@ -32,6 +33,19 @@ def seconds(recording: Recording, now: datetime | None = None) -> int:
     if not recording.duration and now is not None and recording.started_at is not None:
         return max(0, round((now - recording.started_at).total_seconds()))
     return round(recording.duration)
+
+
+def error_code(recording: Recording) -> int | None:
+    """Why there is no recording, in Twilio's numbers; None where there is, or may be, one.
+
+    There is none for a disk that failed or a server that was killed: it is an internal server error.
+    """
+    match recording.status:
+        case RecordingStatus.ABSENT:
+            return _SILENT if recording.plan.trim else _TOO_SHORT
+        case RecordingStatus.FAILED:
+            return _NOT_UPLOADED if recording.not_stored else _INTERNAL
+    return None
 
 
 def link(recording: Recording, profile: Profile, public_url: str) -> str:
@@ -69,6 +83,9 @@ def callback_fields(recording: Recording, profile: Profile, public_url: str) -> 
             ("RecordingUrl", link(recording, profile, public_url)),
             ("RecordingDuration", str(seconds(recording))),
         ]
+    code = error_code(recording)
+    if code is not None:
+        fields.append(("ErrorCode", str(code)))
     if profile is TWILIO:
         fields.append(("RecordingTrack", recording.plan.track))
         if recording.started_at is not None:

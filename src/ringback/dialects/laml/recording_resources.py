@@ -11,7 +11,7 @@ from datetime import datetime
 from ringback.calls.recording import Recording, RecordingStatus
 from ringback.dialects.http import rfc2822
 from ringback.dialects.laml.profiles import API_VERSION, TWILIO
-from ringback.dialects.laml.recording_fields import link, seconds, source
+from ringback.dialects.laml.recording_fields import error_code, link, seconds, source
 from ringback.dialects.laml.resources import Resource, View
 from ringback.dialects.laml.sids import CALL, RECORDING, spell
 
@@ -52,6 +52,7 @@ def of_call(view: View, recording: Recording) -> Resource:
 
 
 def _common(view: View, recording: Recording) -> Resource:
+    code = error_code(recording)
     words = _TWILIO_STATUSES if view.profile is TWILIO else _SIGNALWIRE_STATUSES
     return {
         "sid": spell(view.profile, RECORDING, recording.id),
@@ -65,7 +66,7 @@ def _common(view: View, recording: Recording) -> Resource:
         "price": None,
         "source": source(recording, view.profile),
         "status": words.get(recording.status, str(recording.status)),
-        "error_code": None,
+        "error_code": code if code is None or view.profile is TWILIO else str(code),
         "encryption_details": None,
     }
 
