@@ -265,7 +265,7 @@ class Calls(Protocol):
         """Run these verbs after what the call has still to do.
 
         Raises:
-            NoSuchCall, CallIsOver
+            NoSuchCall, CallIsOver, WrongState (it runs none: it is not answered, or connected by a Dial)
         """
         ...
 

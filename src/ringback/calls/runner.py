@@ -29,6 +29,11 @@ class Runner:
         self._steered = False
         """Whether the call was given something else to do than what it begins with."""
 
+    @property
+    def running(self) -> bool:
+        """Whether there is a document that runs: a leg that a Dial has connected has none."""
+        return self._task is not None and not self._task.done()
+
     def run(self, first: Ask | Document, *, after: Callable[[], Awaitable[None]] | None = None) -> None:
         """Begin, with what is to be done before (`after`): the first document, then whatever follows from it.
 

@@ -166,6 +166,8 @@ class Switchboard:
     async def append(self, account_id: UUID, call_id: UUID, verbs: Sequence[Verb]) -> CallRecord:
         """Run these verbs later. See `Calls.append`."""
         async with self._changing(account_id, call_id) as call:
+            if not call.runner.running:
+                raise WrongState(f"call {call_id} runs no verbs that others could come after")
             await call.append(CallControlled(what="append", detail={"verbs": len(verbs)}))
             call.runner.append(verbs)
             return call.record

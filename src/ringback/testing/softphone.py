@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
 import numpy as np
 
 from ringback.sip import events as sip
@@ -29,7 +30,7 @@ from ringback.sip.negotiate import Capabilities, LocalMedia, Negotiated, accept_
 from ringback.sip.outbound import OutboundCall
 from ringback.sip.pending import Pending
 from ringback.sip.registration import Registration
-from ringback.sip.sdp import Direction, SessionDescription
+from ringback.sip.sdp import Codec, Direction, SessionDescription
 from ringback.sip.uri import NameAddr, Uri
 from ringback.testing.phone_audio import RATE, PhoneAudio, Samples, loudness
 
@@ -160,19 +161,35 @@ class PhoneCall:
             self._session.bye()
             self._over("local")
 
-    def offer(self, direction: Direction = "sendrecv") -> Pending[Response]:
-        """Send a re-INVITE: `sendonly` holds, `sendrecv` takes back. Await it for the final response."""
-        assert self._session is not None
+    def offer(
+        self, direction: Direction = "sendrecv", *, codecs: tuple[Codec, ...] = ()
+    ) -> Pending[Response]:
+        """Send a re-INVITE: `sendonly` holds, `sendrecv` takes back; `codecs` are all that it offers.
+
+        Await it for the final response.
+        """
         assert self._local is not None
+        capabilities = self._capabilities
+        if codecs:
+            capabilities = msgspec.structs.replace(capabilities, codecs=codecs)
         local = LocalMedia(
             self._local.host,
             self._local.port,
-            capabilities=self._capabilities,
+            capabilities=capabilities,
             session_id=self._local.session_id,
             direction=direction,
         )
         self._offered = make_offer(local, self._agreed)
-        return self._session.reinvite(self._offered.encode())
+        return self.session.reinvite(self._offered.encode())
+
+    async def move(self) -> Response:
+        """Offer another port, from which the phone goes on with a new stream; the final response."""
+        assert self._local is not None
+        old, self.audio = self.audio, PhoneAudio()
+        await old.close()
+        await self.audio.open(self._host)
+        self._local = msgspec.structs.replace(self._local, port=self.audio.port)
+        return await self.offer()
 
     def heard(self) -> Samples:
         """What was heard so far."""

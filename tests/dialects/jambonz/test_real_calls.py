@@ -250,6 +250,11 @@ async def test_a_callee_is_asked_and_changed_over_the_callers_socket(
             await socket.command("whisper", {"verb": "play", "url": sound(world, 1300.0, 3.0)}, callSid=child)
             await hears_tone(callee, 1300.0)
 
+            late = [{"verb": "play", "url": sound(world, 1500.0)}]
+            await socket.command("redirect", late, callSid=child, queueCommand=True)
+            refused = await until(socket, "jambonz:error", command="redirect")
+            assert refused["data"]["msg"].endswith("runs no verbs that others could come after")
+
             await socket.command("redirect", {"child_call_hook": "/child"})
             # The dial is over as soon as its callee leaves, which is when that one is asked about.
             done = await until(socket, "verb:hook", dial_call_sid=child)
