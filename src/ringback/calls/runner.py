@@ -47,7 +47,7 @@ class Runner:
 
         It did not when the call ended, or was given something else to do.
         """
-        if self._busy:
+        if self.running:
             return False
         task = self._begin(self._script.run_out(first))
         try:
@@ -104,10 +104,6 @@ class Runner:
             for task in late:
                 task.cancel()
 
-    @property
-    def _busy(self) -> bool:
-        return self._task is not None and not self._task.done()
-
     async def _run(self, first: Ask | Document, after: Callable[[], Awaitable[None]] | None) -> None:
         if after is not None:
             await after()
@@ -115,7 +111,7 @@ class Runner:
             await self._script.run(first)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        if self._busy:
+        if self.running:
             work.close()
             raise RuntimeError("the call does something already")
         self._task = asyncio.get_running_loop().create_task(self._guarded(work))
