@@ -6,7 +6,9 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 from typing import cast
+from uuid import uuid4
 
+import msgspec
 import pytest
 import soundfile
 from tests.calls.tapes import Tape, silence, tone
@@ -195,6 +197,23 @@ async def test_one_that_is_not_finished_cannot_be_removed_and_comes_back_never(
     await recordings.delete(begun.account_id, begun.id)
     assert tape.store.rows == {}
     assert not tape.archive.folder.place(begun).exists()
+
+
+async def test_that_a_text_was_wanted_is_forgotten_once_it_is_stored(tmp_path: Path) -> None:
+    tape = Tape(tmp_path, tone(0.25))
+    recordings = StoredRecordings(cast("Store", tape.store), tape.archive)
+    plan = msgspec.structs.replace(PLAN, transcription=Hook(url="http://app.test/text"))
+    ended = await tape.call.recorder.stop(tape.call.recorder.start(plan).id)
+    assert ended.transcribed
+    row = tape.store.rows[str(ended.id)]
+    await tape.store.put_recording(msgspec.structs.replace(row, settled_at=None))
+    with pytest.raises(RecordingIsLive):
+        await recordings.forget_transcription(ended.account_id, ended.id)
+    await tape.store.put_recording(msgspec.structs.replace(row, settled_at=1.0))
+    with pytest.raises(NoSuchRecording):
+        await recordings.forget_transcription(uuid4(), ended.id)
+    await recordings.forget_transcription(ended.account_id, ended.id)
+    assert not (await recordings.get(ended.account_id, ended.id)).transcribed
 
 
 async def test_a_fault_of_ours_fails_the_recording_and_is_logged(

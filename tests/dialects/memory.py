@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from ringback.calls.control import (
     NoSuchRecording,
     Overloaded,
@@ -129,12 +131,18 @@ class MemoryRecordings:
             raise RecordingIsLive(f"recording {recording_id} is {recording.status}")
         del self.records[recording_id]
 
+    async def forget_transcription(self, account_id: UUID, recording_id: UUID) -> None:
+        recording = await self.get(account_id, recording_id)
+        plan = msgspec.structs.replace(recording.plan, transcription=None)
+        self.add(msgspec.structs.replace(recording, plan=plan))
+
     def _matching(self, which: RecordingFilter) -> Sequence[Recording]:
         found = [
             recording
             for recording in self.records.values()
             if recording.account_id == which.account_id
             and which.call_id in (None, recording.call_id)
+            and (recording.transcribed or not which.transcribed)
             and (which.statuses is None or recording.status in which.statuses)
             and (which.created_from is None or recording.created_at >= which.created_from)
             and (which.created_before is None or recording.created_at < which.created_before)

@@ -151,6 +151,8 @@ class RecordingFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Inclusive."""
     created_before: datetime | None = None
     """Exclusive."""
+    transcribed: bool = False
+    """Only those that a text was wanted of. See `Recording.transcribed`."""
     order: str = "newest"
     """`newest`, `oldest`, or `FIELD` / `-FIELD` for created_at, duration, call_id."""
 
@@ -198,6 +200,14 @@ class Recordings(Protocol):
 
         Raises:
             NoSuchRecording, RecordingIsLive (not finished yet), Overloaded (it cannot be removed now)
+        """
+        ...
+
+    async def forget_transcription(self, account_id: UUID, recording_id: UUID) -> None:
+        """Forget that a text was wanted of a recording; the recording stays.
+
+        Raises:
+            NoSuchRecording, RecordingIsLive (it is still being stored)
         """
         ...
 

@@ -209,10 +209,9 @@ class Recorder:
         take.recording = finished
         self._tell(finished)
         take.finished.set_result(finished)
-        if finished.location and finished.plan.transcription is not None:
-            self._call.append(
-                TranscriptionFailed(id=uuid4(), recording=finished, hook=finished.plan.transcription)
-            )
+        hook = finished.plan.transcription
+        if finished.transcribed and hook is not None:
+            self._call.append(TranscriptionFailed(id=uuid4(), recording=finished, hook=hook))
         self._call.engine.archive.keep(finished, self._tell)
 
     async def _closed(self, take: _Take, done: asyncio.Future[RecordingClosed]) -> str | None:

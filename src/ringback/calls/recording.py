@@ -63,3 +63,8 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     def not_stored(self) -> bool:
         """Whether it has failed only because its file could not be stored elsewhere."""
         return self.error is not None and self.error.startswith(NOT_STORED)
+
+    @property
+    def transcribed(self) -> bool:
+        """Whether a text of it was wanted, and it has come so far that there could be one."""
+        return bool(self.location) and self.plan.transcription is not None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+import msgspec
+
 from ringback.calls.archive import Archive
 from ringback.calls.control import (
     NoSuchRecording,
@@ -68,6 +70,18 @@ class StoredRecordings:
         if not await self._store.delete_recording(str(recording_id)):
             raise NoSuchRecording(f"no recording {recording_id}")
 
+    async def forget_transcription(self, account_id: UUID, recording_id: UUID) -> None:
+        """Forget that a text was wanted. See `Recordings.forget_transcription`."""
+        row = await self._store.recording(str(recording_id))
+        if row is None or UUID(row.account_id) != account_id:
+            raise NoSuchRecording(f"no recording {recording_id}")
+        if row.settled_at is None:
+            # Whoever stores it would bring it back.
+            raise RecordingIsLive(f"recording {recording_id} is being stored")
+        await self._store.put_recording(
+            msgspec.structs.replace(row, plan={**row.plan, "transcription": None})
+        )
+
 
 def _stored_filter(which: RecordingFilter) -> records.RecordingFilter:
     return records.RecordingFilter(
@@ -76,5 +90,6 @@ def _stored_filter(which: RecordingFilter) -> records.RecordingFilter:
         statuses=tuple(sorted(which.statuses)) if which.statuses is not None else (),
         created_from=epoch(which.created_from),
         created_to=epoch(which.created_before),
+        transcribed=which.transcribed,
         order=which.order,
     )

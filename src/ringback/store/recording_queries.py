@@ -91,4 +91,8 @@ def _narrowed(statement: Select[Any], wanted: RecordingFilter) -> Select[Any]:
         conditions.append(recordings.c.created_at >= wanted.created_from)
     if wanted.created_to is not None:
         conditions.append(recordings.c.created_at < wanted.created_to)
+    if wanted.transcribed:
+        # As `columns` writes it; within a string of the plan the quotation marks would be escaped.
+        asked = recordings.c.plan.contains('"transcription":{', autoescape=True)
+        conditions += [recordings.c.location != "", asked]
     return statement.where(*conditions)

@@ -149,6 +149,7 @@ class RecordingFilter(msgspec.Struct, frozen=True, kw_only=True):
     statuses: tuple[str, ...] = ()
     created_from: float | None = None  # inclusive
     created_to: float | None = None  # exclusive
+    transcribed: bool = False  # only those that a text was wanted of, and that have a file
     order: str = "newest"  # "oldest", or a column of RECORDING_ORDERS, with "-" before it for the reverse
 
 

@@ -37,12 +37,14 @@ from ringback.calls.verbs import Callee, Hook, RecordingPlan, Reports, Target
 from ringback.dialects.laml.fields import request_fields
 from ringback.dialects.laml.profiles import SIGNALWIRE
 from ringback.dialects.laml.settings import Settings
+from ringback.dialects.laml.transcriptions import counterpart
 from ringback.dialects.laml.webhook import LamlApplication
 from ringback.webhooks.delivery import Delivery
 
 PUBLIC = "http://127.0.0.1:8080"
 TOLD = Hook(url="http://app.test/told", method="GET", username="u", password="p")
 BOTH = pytest.mark.parametrize("profile", ["twilio", "signalwire"])
+TEXT_ID = counterpart(RECORDING_ID)
 CALL = record(status=CallStatus.IN_PROGRESS, answered_at=NOON)
 ENDED = CallEnded(status=CallStatus.COMPLETED, cause="", by=EndedBy.REMOTE, sip_status=200, sip_reason="OK")
 
@@ -155,7 +157,7 @@ def test_a_transcription_that_cannot_be(application: LamlApplication, profile: s
     event = TranscriptionFailed(id=NOBODYS, recording=recording(plan("record-verb")), hook=TOLD)
     fields = dict(one(application, event).fields)
     assert fields == IDS[profile] | {
-        "TranscriptionSid": {"twilio": f"TR{NOBODYS.hex}", "signalwire": str(NOBODYS)}[profile],
+        "TranscriptionSid": {"twilio": f"TR{TEXT_ID.hex}", "signalwire": str(TEXT_ID)}[profile],
         "TranscriptionText": "",
         "TranscriptionStatus": "failed",
         "TranscriptionUrl": LINKS[profile].partition("/Recordings")[0]

@@ -191,7 +191,7 @@ async def test_lists_and_filters(api: Api, recordings: MemoryRecordings) -> None
         assert (status, body["code"]) == (400, 20422)
 
 
-async def test_there_are_no_transcriptions(api: Api, recordings: MemoryRecordings) -> None:
+async def test_no_text_was_wanted(api: Api, recordings: MemoryRecordings) -> None:
     recordings.add(recording())
     for base, sid, id in ((TW, AC_SID, RE_SID), (SW, UUID_SID, str(RECORDING_ID))):
         status, body = await api("GET", f"{base}/Recordings/{id}/Transcriptions.json", sid)

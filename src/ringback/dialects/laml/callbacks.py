@@ -27,6 +27,7 @@ from ringback.dialects.laml.recording_fields import link, short_fields
 from ringback.dialects.laml.settings import Settings, credentials
 from ringback.dialects.laml.sids import ACCOUNT, CALL, RECORDING, TRANSCRIPTION, spell
 from ringback.dialects.laml.statuses import webhook_status
+from ringback.dialects.laml.transcriptions import counterpart
 from ringback.webhooks.delivery import Delivery
 
 _OF_THE_CALL = ("dial-verb", "outbound-api")
@@ -87,7 +88,8 @@ class Callbacks:
     ) -> Sequence[Delivery]:
         """That there is no text: nothing recognises speech."""
         profile, recording = self._profile, event.recording
-        sid, account = spell(profile, TRANSCRIPTION, event.id), spell(profile, ACCOUNT, call.account_id)
+        sid = spell(profile, TRANSCRIPTION, counterpart(recording.id))
+        account = spell(profile, ACCOUNT, call.account_id)
         told = dict(callback_fields(call, profile))
         fields = [
             ("TranscriptionSid", sid),

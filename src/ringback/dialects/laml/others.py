@@ -26,7 +26,6 @@ TWILIO_CALL_RESOURCES = frozenset(
 _NONE_YET = {
     "Conferences": "conferences",
     "Queues": "queues",
-    "Transcriptions": "transcriptions",
 }
 
 

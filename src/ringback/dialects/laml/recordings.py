@@ -47,12 +47,6 @@ async def delete(exchange: Exchange, sid: str) -> Response:
     return await _delete(exchange, recording)
 
 
-async def transcriptions(exchange: Exchange, sid: str) -> Response:
-    """`GET /Recordings/{Sid}/Transcriptions`: nothing recognises speech, so there are none."""
-    await _find(exchange, sid)
-    return exchange.page("transcriptions", f"Recordings/{sid}/Transcriptions", [])
-
-
 async def of_call_listing(exchange: Exchange, sid: str) -> Response:
     """`GET /Calls/{Sid}/Recordings`."""
     call = await find(exchange, sid)

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from ringback.calls.services import Services
 from ringback.dialects.http import BadBody
-from ringback.dialects.laml import calls, others, recordings
+from ringback.dialects.laml import calls, others, recordings, transcriptions
 from ringback.dialects.laml.audio import send_audio, wanted_audio
 from ringback.dialects.laml.errors import ApiError, bad_method, not_found, of_body
 from ringback.dialects.laml.exchange import (
@@ -112,7 +112,16 @@ def _resource(segments: list[str], exchange: Exchange) -> Handlers | None:
         case [_, "Recordings", sid]:
             return {"GET": _with(recordings.retrieve, sid), "DELETE": _with(recordings.delete, sid)}
         case [_, "Recordings", sid, "Transcriptions"]:
-            return {"GET": _with(recordings.transcriptions, sid)}
+            return {"GET": _with(transcriptions.of_recording_listing, sid)}
+        case [_, "Recordings", sid, "Transcriptions", transcription]:
+            return {
+                "GET": lambda exchange: transcriptions.of_recording_retrieve(exchange, sid, transcription),
+                "DELETE": lambda exchange: transcriptions.of_recording_delete(exchange, sid, transcription),
+            }
+        case [_, "Transcriptions"]:
+            return {"GET": transcriptions.listing}
+        case [_, "Transcriptions", sid]:
+            return {"GET": _with(transcriptions.retrieve, sid), "DELETE": _with(transcriptions.delete, sid)}
         case [_, kind]:
             return others.list_handlers(kind)
         case [_, "Applications", sid]:
