@@ -81,6 +81,7 @@ from ringback.webhooks.outbox import StoreOutbox
 from ringback.webhooks.retry import Outcome
 
 _EXPIRE_SECONDS = 30.0
+_LOOK_SECONDS = 5.0
 _PRUNE_SECONDS = 600.0
 _LOOK_UP_SECONDS = 60.0
 """Between two look-ups of where the carriers are."""
@@ -160,6 +161,7 @@ class Server:
         await self._open_media()
         await self._open_sip()
         engine = self._engine(http, data)
+        await engine.archive.folder.look()
         dialects = self._open_calls(engine, http, data)
         by_name: dict[str, Dialect] = {dialect.name: dialect for dialect in (*dialects, Direct())}
         engine.dialects.update(by_name)
@@ -265,6 +267,7 @@ class Server:
             patience=settings.give_up_hours * 3600.0,
         )
         self._stack.push_async_callback(archive.close)
+        self._repeat(_LOOK_SECONDS, archive.folder.look)
         days = self.settings.store.retention_days
         retention = Retention(self.store, archive, calls=days, recordings=settings.retention_days)
         self._repeat(_PRUNE_SECONDS, retention.forget)

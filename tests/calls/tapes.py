@@ -58,10 +58,11 @@ class FakeRecording:
     def resume(self) -> None:
         self.changes.append("resume")
 
-    def stop(self, error: str | None = None) -> None:
+    def stop(self, error: str | None = None, interrupted: str | None = None) -> None:
         if not self.done.done():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             write_wav(self.path, *[self.said] * self.channels)
-            self.done.set_result(RecordingClosed(1, len(self.said), error))
+            self.done.set_result(RecordingClosed(1, len(self.said), error, interrupted))
 
 
 class FakeMedia:

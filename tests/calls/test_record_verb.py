@@ -127,6 +127,7 @@ async def test_an_empty_recording_is_reported_where_the_dialect_does_so(
 async def test_a_recording_that_cannot_be_ends_the_verb_and_not_the_call(tmp_path: Path) -> None:
     run = Run(tmp_path, tone(0.5))
     run.tape.archive.folder._min_free = 2**62
+    await run.tape.archive.folder.look()
     await run.to_its_end(Record(recording=TRIM, action=HOOK))
     assert run.outcomes[0].end is EndOfVerb.FAILED
     assert run.tape.statuses == ["failed"]

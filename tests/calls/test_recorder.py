@@ -143,9 +143,37 @@ async def test_a_disk_that_fills_up_fails_the_recording_and_keeps_what_there_is(
     assert not tape.call.over
 
 
+@pytest.mark.parametrize(("seconds", "status"), [(0.25, "completed"), (0.0, "failed")])
+async def test_what_was_lost_with_a_process_is_completed_with_what_there_is(
+    tmp_path: Path, seconds: float, status: str
+) -> None:
+    tape = Tape(tmp_path, tone(seconds))
+    tape.call.recorder.start(PLAN)
+    tape.media.recordings[0].stop(interrupted="the media worker ended")
+    ended = await tape.final()
+    assert (ended.status, ended.error, ended.duration) == (status, "the media worker ended", seconds)
+
+
+async def test_nothing_is_asked_of_the_disk_when_a_recording_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tape = Tape(tmp_path, tone(0.25))
+    await tape.archive.folder.look()
+
+    def asked(*_: object, **__: object) -> None:
+        raise AssertionError("the event loop waits for a disk")
+
+    with monkeypatch.context() as watched:
+        watched.setattr("shutil.disk_usage", asked)
+        watched.setattr(Path, "mkdir", asked)
+        begun = tape.call.recorder.start(PLAN)
+    assert (await tape.call.recorder.stop(begun.id)).status is RecordingStatus.COMPLETED
+
+
 async def test_a_full_disk_fails_the_recording_at_once_and_not_the_call(tmp_path: Path) -> None:
     tape = Tape(tmp_path, tone(0.25))
     tape.archive.folder._min_free = 2**62
+    await tape.archive.folder.look()
     failed = tape.call.recorder.start(PLAN)
     assert tape.statuses == ["failed"]
     assert failed.error is not None
@@ -180,7 +208,7 @@ async def test_one_that_is_not_finished_cannot_be_removed_and_comes_back_never(
     recordings = StoredRecordings(cast("Store", tape.store), tape.archive)
     finish, let = tape.archive.finish, asyncio.Event()
 
-    async def slow(recording: Recording, error: str | None) -> Recording:
+    async def slow(recording: Recording, error: str | None, **_: object) -> Recording:
         await let.wait()
         return await finish(recording, error)
 
@@ -221,7 +249,7 @@ async def test_a_fault_of_ours_fails_the_recording_and_is_logged(
 ) -> None:
     tape = Tape(tmp_path, tone(0.25))
 
-    async def broken(*_: object) -> None:
+    async def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a mistake")
 
     monkeypatch.setattr(tape.archive, "finish", broken)
@@ -254,7 +282,7 @@ async def test_an_action_does_not_wait_for_ever_for_a_file_to_be_finished(
     tape = Tape(tmp_path, tone(0.25))
     finish, let = tape.archive.finish, asyncio.Event()
 
-    async def slow(recording: Recording, error: str | None) -> Recording:
+    async def slow(recording: Recording, error: str | None, **_: object) -> Recording:
         await let.wait()
         return await finish(recording, error)
 

@@ -76,8 +76,8 @@ class Desk:
         assert isinstance(take.file, Memory)
         assert take.file.committed == take.file.samples
 
-    def _ended(self, id: int, file: File | None, error: str | None) -> None:
-        self.ended[id] = error
+    def _ended(self, id: int, file: File | None, error: str | None, interrupted: str | None) -> None:
+        self.ended[id] = error or interrupted
 
     def start(self, id: int = 1, *, row: int = 3, tick: int = 0, path: str = "/x", channels: int = 2) -> None:
         self.recorder.obey(Start(row, tick, id, path, channels, "both"))
@@ -180,7 +180,7 @@ def test_a_full_disk_is_one_recordings_trouble() -> None:
     assert desk.ended == {
         1: "No space left on device",
         2: None,
-        3: "No such file or directory: /nowhere/x",
+        3: "No such file or directory",
     }
     assert ticks(desk.files[0].audio) == list(range(1, 51))
     assert ticks(desk.files[1].audio) == list(range(1, 101))

@@ -22,8 +22,8 @@ class Studio:
         self.recorder = Recorder(lambda path, channels: self.file, lambda take: None, self._ended)
         self.recorder.obey(Hello(0, 2))
 
-    def _ended(self, id: int, file: File | None, error: str | None) -> None:
-        assert error is None
+    def _ended(self, id: int, file: File | None, error: str | None, interrupted: str | None) -> None:
+        assert (error, interrupted) == (None, None)
 
     def start(self) -> None:
         self.recorder.obey(Start(0, self.rig.phase.frame, 1, "", 2, "both"))

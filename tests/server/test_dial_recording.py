@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+from pathlib import Path
 
+import aiohttp
 import numpy as np
 import pytest
 import soundfile
-from tests.server.neutral import HANG_UP, Neutral, Phones, callee, has_tone, hears_tone, talk
-from tests.server.site import NUMBERS, Site
+from tests.server.neutral import HANG_UP, HOOK, Neutral, Phones, callee, has_tone, hears_tone, talk
+from tests.server.site import NUMBERS, Site, site_settings
 
-from ringback.calls.events import CallRinging, VerbEnded
+from ringback.calls.events import CallRinging, RecordingChanged, VerbEnded
 from ringback.calls.recording import Recording, RecordingStatus
 from ringback.calls.verbs import Dial, Pause, RecordFrom, RecordingPlan
+from ringback.testing.kit import RunningServer, WebApp
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -43,6 +48,44 @@ async def test_both_voices_each_on_its_channel(site: Site, app: Neutral, phones:
     heard = await samples(site, recording)
     assert has_tone(heard[:, 0], 440.0)
     assert has_tone(heard[:, 1], 900.0)
+
+
+async def test_a_media_worker_that_is_lost_ends_both_calls_and_leaves_what_was_recorded(
+    data: Path, app: Neutral
+) -> None:
+    async with (
+        WebApp() as web,
+        RunningServer(site_settings(web, data)) as server,
+        aiohttp.ClientSession() as rest,
+        server.phone("+14155559999", "") as caller,
+        server.phone("bob", "") as bob,
+    ):
+        site = Site(web, server, rest)
+        plan = RecordingPlan(source="dial-verb", channels=2)
+        verb = Dial(callees=(callee(bob),), recording=plan, action=HOOK)
+        app.answer("new-call", verb, Pause(seconds=60))
+        call = await caller.call(NUMBER)
+        called = await bob.incoming(5)
+        called.answer()
+        await asyncio.gather(call.answered(), talk(call, called))
+        await call.hears(len(call.heard()) / 8000 + 1.0)
+        [worker] = server.plane.stats().workers
+        os.kill(worker.pid, signal.SIGKILL)
+        assert [await phone.ended(15) for phone in (call, called)] == ["remote", "remote"]
+        asked = await app.question("action", timeout=30.0)
+        await server.settled(30.0)
+        told = [event.recording for event, _ in app.told if isinstance(event, RecordingChanged)]
+        recording = told[-1]
+        assert [each.status.value for each in told] == ["in-progress", "processing", "completed"]
+        assert "the media worker ended" in (recording.error or "")
+        assert asked.outcome.recording == recording
+        heard = await samples(site, recording)
+        assert has_tone(heard[:, 0], 440.0)
+        assert has_tone(heard[:, 1], 900.0)
+        assert len(app.ends()) == 2
+        assert not server.switchboard.engine.roster.calls
+        assert not server.switchboard.engine.archive.waiting
+        assert await server.store.unsettled_recordings() == []
 
 
 async def test_from_the_ringing_on(site: Site, app: Neutral, phones: Phones) -> None:

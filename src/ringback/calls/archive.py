@@ -85,9 +85,11 @@ class Archive:
 
     # -- storing
 
-    async def finish(self, recording: Recording, error: str | None) -> Recording:
+    async def finish(
+        self, recording: Recording, error: str | None, *, interrupted: str | None = None
+    ) -> Recording:
         """What an ended recording came to; one that goes elsewhere is not completed before it is there."""
-        finished = await self.folder.finish(recording, error)
+        finished = await self.folder.finish(recording, error, interrupted=interrupted)
         if finished.status is RecordingStatus.COMPLETED and self._storage is not None:
             return msgspec.structs.replace(finished, status=RecordingStatus.PROCESSING)
         return finished
@@ -133,7 +135,7 @@ class Archive:
             recording,
             status=RecordingStatus.FAILED if error else RecordingStatus.COMPLETED,
             location=location,
-            error=f"{NOT_STORED}: {error}" if error else None,
+            error=f"{NOT_STORED}: {error}" if error else recording.error,
             updated_at=utcnow(),
         )
 

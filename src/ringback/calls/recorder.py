@@ -16,11 +16,12 @@ from ringback.calls.recording_files import reason
 from ringback.calls.verbs import RecordingPlan
 from ringback.calls.waiting import first_of
 from ringback.media.leg import MediaRecording
+from ringback.media.model import RecordingClosed
 from ringback.net.clock import utcnow
 
 if TYPE_CHECKING:
     from ringback.calls.call import Call
-    from ringback.media.model import RecordingClosed, RecordingTrack
+    from ringback.media.model import RecordingTrack
 
 logger = logging.getLogger(__name__)
 _CLOSING_SECONDS = 5.0
@@ -196,8 +197,10 @@ class Recorder:
     async def _follow(self, take: _Take, media: MediaRecording) -> None:
         """Wait for the end, which may also come by itself; then finish it, and let it be stored."""
         try:
-            error = await self._closed(take, media.done)
-            finished = await self._call.engine.archive.finish(take.recording, error)
+            closed = await self._closed(take, media.done)
+            finished = await self._call.engine.archive.finish(
+                take.recording, closed.error, interrupted=closed.interrupted
+            )
         except Exception:
             logger.exception("recording %s could not be finished", take.recording.id)
             finished = msgspec.structs.replace(
@@ -214,8 +217,8 @@ class Recorder:
             self._call.append(TranscriptionFailed(id=uuid4(), recording=finished, hook=hook))
         self._call.engine.archive.keep(finished, self._tell)
 
-    async def _closed(self, take: _Take, done: asyncio.Future[RecordingClosed]) -> str | None:
-        """The file is complete; why it ends early, if it does."""
+    async def _closed(self, take: _Take, done: asyncio.Future[RecordingClosed]) -> RecordingClosed:
+        """The file is complete, or nothing more is to be expected of it."""
         ended = asyncio.ensure_future(take.ended.wait())
         await first_of(done, ended)
         ended.cancel()
@@ -223,9 +226,10 @@ class Recorder:
             await asyncio.wait({done}, timeout=_CLOSING_SECONDS)
         self._end(take)
         if done.done():
-            return done.result().error
-        logger.warning("recording %s: the media plane did not complete its file", take.recording.id)
-        return None
+            return done.result()
+        why = "the media plane did not complete the file"
+        logger.warning("recording %s: %s", take.recording.id, why)
+        return RecordingClosed(0, 0, interrupted=why)
 
     def _failed(self, recording: Recording, why: str) -> Recording:
         now = recording.created_at

@@ -53,6 +53,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     location: str = ""
     """Where the file is: a name in the recordings folder, or the URL that it was stored under."""
     error: str | None = None
+    """Why it failed; of a completed one, why it ends early."""
 
     @property
     def finished(self) -> bool:

@@ -43,7 +43,7 @@ class RecordingFolder:
     def __init__(self, path: Path, *, min_free: int = 0) -> None:
         self.path = path
         self._min_free = min_free
-        self._ready: set[Path] = set()
+        self._free: int | None = None
         self._finishers = ThreadPoolExecutor(_THREADS, thread_name_prefix="ringback-recorded")
         """Calls wait for what these do: nobody else gives them work."""
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ringback-recordings")
@@ -57,15 +57,22 @@ class RecordingFolder:
             await asyncio.to_thread(threads.shutdown)
 
     def new(self, recording: Recording) -> Path:
-        """Where a new recording is to be written. Raises OSError, for a full disk too."""
-        path = self.place(recording)
-        if path.parent not in self._ready:
+        """Where a new recording is to be written, by whoever makes its folder, too.
+
+        Nothing is asked of the disk here. Raises OSError if it was full when it was last looked at.
+        """
+        if self._free is not None and self._free < self._min_free:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return self.place(recording)
+
+    async def look(self) -> None:
+        """See how much room there is. Raises OSError."""
+
+        def free() -> int:
             own_folder(self.path)
-            own_folder(path.parent)
-            self._ready.add(path.parent)
-        if shutil.disk_usage(path.parent).free < self._min_free:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path.parent))
-        return path
+            return shutil.disk_usage(self.path).free
+
+        self._free = await self._run(free)
 
     def place(self, recording: Recording) -> Path:
         """Where the recording's file is, while it is here."""
@@ -75,25 +82,31 @@ class RecordingFolder:
         """The same, below the folder."""
         return f"{recording.account_id}/{recording.id}.wav"
 
-    async def finish(self, recording: Recording, error: str | None) -> Recording:
-        """What an ended recording came to: completed, absent, or failed (for `error`); trimmed as planned."""
+    async def finish(
+        self, recording: Recording, error: str | None, *, interrupted: str | None = None
+    ) -> Recording:
+        """What an ended recording came to: completed, absent, or failed (for `error`); trimmed as planned.
+
+        One that was `interrupted` is completed with what there is of it, and failed where there is nothing.
+        """
         changes: dict[str, object] = {"updated_at": utcnow()}
         try:
             work = partial(_finished, self.place(recording), recording.plan.trim and not error)
             found = await asyncio.get_running_loop().run_in_executor(self._finishers, work)
         except (OSError, SoundFileError) as fault:
             return msgspec.structs.replace(
-                recording, status=RecordingStatus.FAILED, error=error or reason(fault), **changes
+                recording,
+                status=RecordingStatus.FAILED,
+                error=error or interrupted or reason(fault),
+                **changes,
             )
-        changes |= {"duration": found.seconds, "size": found.octets}
+        changes |= {"duration": found.seconds, "size": found.octets, "error": error or interrupted}
         if found.seconds:
             status = RecordingStatus.FAILED if error else RecordingStatus.COMPLETED
-            return msgspec.structs.replace(
-                recording, status=status, error=error, location=self.name(recording), **changes
-            )
+            return msgspec.structs.replace(recording, status=status, location=self.name(recording), **changes)
         await self.remove(recording)
-        status = RecordingStatus.FAILED if error else RecordingStatus.ABSENT
-        return msgspec.structs.replace(recording, status=status, error=error, **{**changes, "size": 0})
+        status = RecordingStatus.FAILED if error or interrupted else RecordingStatus.ABSENT
+        return msgspec.structs.replace(recording, status=status, **{**changes, "size": 0})
 
     async def repair(self, recording: Recording) -> float:
         """Make a file playable whose writer was killed; its seconds. Raises OSError, ValueError."""

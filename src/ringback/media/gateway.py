@@ -45,6 +45,7 @@ class Done(msgspec.Struct, frozen=True, array_like=True):
     id: int
     samples: int
     error: str | None = None
+    interrupted: str | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -126,7 +127,7 @@ class Gateway:
 
     def _recorder(self) -> Recorder:
         recorder = Recorder(
-            WavFile, lambda take: self._dirty.__setitem__(take.id, (recorder, take)), self._finish
+            _open_file, lambda take: self._dirty.__setitem__(take.id, (recorder, take)), self._finish
         )
         return recorder
 
@@ -178,7 +179,7 @@ class Gateway:
         if error is not None:
             recorder.fail(take.id, error)
 
-    def _finish(self, id: int, file: File | None, error: str | None) -> None:
+    def _finish(self, id: int, file: File | None, error: str | None, interrupted: str | None) -> None:
         """A recording has ended: it is told once it is on the disk."""
         self._dirty.pop(id, None)
         if file is None:
@@ -187,7 +188,7 @@ class Gateway:
         samples = file.samples
 
         def finished(problem: str | None) -> None:
-            self._tell(Done(id, samples, error or problem))
+            self._tell(Done(id, samples, error or problem, interrupted))
 
         self._in_thread(_close_file, file, finished)
 
@@ -210,6 +211,12 @@ class Gateway:
         with contextlib.suppress(OSError):  # the next turn sees that it is gone
             self._control.sendall(len(body).to_bytes(HEADER, "little") + body)
         self._control.setblocking(False)
+
+
+def _open_file(path: str, channels: int) -> File:
+    """Make a file, and its folder, which nobody else reads either. Raises OSError."""
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    return WavFile(path, channels)
 
 
 def _sync_file(file: File) -> str | None:

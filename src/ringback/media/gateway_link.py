@@ -144,7 +144,7 @@ class GatewayLink:
         if done.error is not None:
             log.warning("recording %s: %s", path, done.error)
             leg.stop_recording(done.id)  # its worker need not go on sending what nobody writes
-        leg.deliver(RecordingClosed(done.id, done.samples, done.error))
+        leg.deliver(RecordingClosed(done.id, done.samples, done.error, done.interrupted))
 
     def _give_up(self, ids: set[int], cause: str) -> None:
         """Nothing more will be heard of these: what is in their files is what there is."""
@@ -157,9 +157,10 @@ class GatewayLink:
 
     async def _close(self, id: int, leg: MediaLeg, path: str, cause: str) -> None:
         leg.stop_recording(id)
-        samples = 0
         try:
             samples = await asyncio.to_thread(wav.repair, path)
         except (OSError, ValueError) as error:
             log.warning("recording %s: %s", path, error)
-        leg.deliver(RecordingClosed(id, samples, cause))
+            leg.deliver(RecordingClosed(id, 0, cause))
+        else:
+            leg.deliver(RecordingClosed(id, samples, interrupted=cause))

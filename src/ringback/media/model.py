@@ -231,13 +231,14 @@ class ToneEnded(msgspec.Struct, frozen=True, tag=True):
 class RecordingClosed(msgspec.Struct, frozen=True, tag=True):
     """A recording's file is complete.
 
-    `samples` are those of one channel, at 8 kHz. `error` says why the file ends earlier than it was asked to
-    (disk full …); what was written before is a playable file.
+    `samples` are those of one channel, at 8 kHz. `error` says why it could not be written, or not to its end
+    (disk full …), `interrupted` which process it was lost with; what was written before is a playable file.
     """
 
     id: int
     samples: int
     error: str | None = None
+    interrupted: str | None = None
 
 
 class LegLost(msgspec.Struct, frozen=True, tag=True):

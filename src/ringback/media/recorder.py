@@ -88,15 +88,15 @@ class Take:
 class Recorder:
     """`open_file(path, channels)` makes a file or raises OSError.
 
-    `written(take)` is told when something of it waits to be synced; `ended(id, file, error)` when nothing
-    more comes: the file is None where there never was one, and whoever is told closes it.
+    `written(take)` is told when something of it waits to be synced; `ended(id, file, error, interrupted)`
+    when nothing more comes: the file is None where there never was one, and whoever is told closes it.
     """
 
     def __init__(
         self,
         open_file: Callable[[str, int], File],
         written: Callable[[Take], None],
-        ended: Callable[[int, File | None, str | None], None],
+        ended: Callable[[int, File | None, str | None, str | None], None],
     ) -> None:
         self._open_file = open_file
         self._written = written
@@ -165,13 +165,13 @@ class Recorder:
         for row, takes in list(self._takes.items()):
             self._write(row, int(self._next[row]))
             for take in list(takes):
-                self._end(row, take, cause)
+                self._end(row, take, interrupted=cause)
 
     def _start(self, order: Start) -> None:
         try:
             file = self._open_file(order.path, order.channels)
         except OSError as error:
-            self._ended(order.id, None, reason(error))
+            self._ended(order.id, None, reason(error), None)
             return
         take = Take(order.id, Tape(order.channels, order.track), file, order.tick)
         self._takes.setdefault(order.row, []).append(take)
@@ -188,13 +188,13 @@ class Recorder:
         else:
             self._end(row, take)
 
-    def _end(self, row: int, take: Take, error: str | None = None) -> None:
+    def _end(self, row: int, take: Take, error: str | None = None, *, interrupted: str | None = None) -> None:
         takes = self._takes[row]
         takes.remove(take)
         if not takes:
             del self._takes[row]
             self._tapped[row] = False
-        self._ended(take.id, take.file, error)
+        self._ended(take.id, take.file, error, interrupted)
 
     def _write(self, row: int, until: int) -> None:
         """Write what is kept of a row before frame `until`."""
