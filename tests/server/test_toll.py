@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -96,7 +97,7 @@ async def test_a_device_that_may_dial_out_transfers_over_the_trunk(tmp_path: Pat
     async with wire(answering(486)) as carrier, house(tmp_path, carrier, account) as here:
         async with talking(here) as call:
             assert await refer(call, f"sip:{PREMIUM}@{carrier.address}") == 202
-            await call.ended(10)
+            await asyncio.wait_for(carrier.invited.wait(), 10)
         await here.server.settled()
         [invite] = carrier.invites
         assert invite.uri.user == PREMIUM.removeprefix("+")  # as the trunk wants it
@@ -133,6 +134,15 @@ async def test_the_carrier_of_another_account_is_out_of_reach(tmp_path: Path) ->
         status, body = await here.request("POST", "laml", "Calls", token="other", account=others, **fields)
         assert status == 400, body
         assert carrier.requests == []
+
+
+async def test_another_name_for_the_carrier_leads_nowhere(tmp_path: Path) -> None:
+    """What it leads to is only known when it is sent."""
+    async with wire(answering(486)) as carrier, house(tmp_path, carrier) as here:
+        uri = f"sip:{PREMIUM}@{carrier.address.replace('127.0.0.1', 'localhost')}"
+        await dialled(here, f"<Response><Dial><Sip>{uri}</Sip></Dial></Response>")
+        assert carrier.requests == []
+        assert [row.sip_status for row in await calls(here) if row.direction == "outbound-dial"] == [403]
 
 
 # -- redirections
@@ -356,7 +366,7 @@ async def test_a_transfer_says_nothing_in_our_name(tmp_path: Path) -> None:
         query = "&".join(f"{name}={quote(value, safe='')}" for name, value in wanted)
         async with talking(here) as call:
             assert await refer(call, f"sip:{PREMIUM}@{here.server.sip_address}?{query}") == 202
-            await call.ended(10)
+            await asyncio.wait_for(carrier.invited.wait(), 10)
         await here.server.settled()
         seen = carrier.invites[-1].headers
         assert (seen.get("X-Case"), seen.get("User-to-User")) == ("7", "00")

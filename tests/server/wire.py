@@ -21,6 +21,8 @@ class Wire(asyncio.DatagramProtocol):
         self.address = ""
         self.requests: list[Request] = []
         self.answer: Answer | None = None
+        self.invited = asyncio.Event()
+        """Set with the first INVITE."""
         self._responses: asyncio.Queue[Response] = asyncio.Queue()
         self._transport: asyncio.DatagramTransport
 
@@ -35,6 +37,8 @@ class Wire(asyncio.DatagramProtocol):
             self._responses.put_nowait(message)
             return
         self.requests.append(message)
+        if message.method == "INVITE":
+            self.invited.set()
         response = self.answer(message) if self.answer is not None and message.method != "ACK" else None
         if response is not None:
             self._transport.sendto(response.encode(), addr)
