@@ -22,8 +22,9 @@ from ringback.testing.kit import RunningServer, WebApp
 from ringback.testing.softphone import CallFailed, Softphone
 
 CALLS, AT_ONCE = 200, 40
-POOL = CALLS // 4
-"""Kept connections may differ by so many; what every fourth call leaves behind would show."""
+POOL = 2 * AT_ONCE
+"""Connections that are kept open, to either side: as many as were needed at once. What every second call
+leaves behind would show."""
 
 
 def descriptors() -> int:
