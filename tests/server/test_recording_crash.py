@@ -99,6 +99,7 @@ async def test_one_of_which_nothing_was_written_yet_is_told_all_the_same(
             path = data / "recordings" / ACCOUNT / f"{UUID(begun.fields['RecordingSid'][2:])}.wav"
             path.unlink(missing_ok=True)
             if header:
+                path.parent.mkdir(exist_ok=True)
                 soundfile.write(path, np.zeros(0, np.int16), RATE, "PCM_16")
             await server.start()
             lost = await told(app, status)
