@@ -120,6 +120,34 @@ async def test_a_call_may_go_to_another_application(site: tuple[WebApp, RunningS
     assert (await app.request("/other")).fields["direction"] == "inbound"
 
 
+HEADERS = {
+    "X-Plan": "gold",
+    "x-n": 5,
+    "Contact": "<sip:us@h>",
+    "expires": "9",
+    "X-Bad": "a\r\nVia: x",
+    "No Name": "",
+}
+
+
+@pytest.mark.parametrize(("said", "status"), [("ok", 200), ("fail", 403)])
+async def test_the_answer_carries_what_the_application_adds(
+    site: tuple[WebApp, RunningServer], said: str, status: int
+) -> None:
+    app, server = site
+    app.reply("/auth", {"status": said, "msg": "so it is", "headers": HEADERS})
+    async with server.phone("dave", "moon") as phone:
+        response = await phone.sign_on()
+        assert response.status == status
+        assert [response.headers.get(name) for name in ("X-Plan", "X-N")] == ["gold", "5"]
+        assert response.headers.get("X-Reason") == (None if status == 200 else "so it is")
+        assert response.headers.get("X-Bad") is None
+        assert "sip:us@h" not in str(response.headers.get_all("Contact"))
+        call = await phone.call("anything")
+        with pytest.raises(CallFailed):
+            await call.answered()
+
+
 @pytest.mark.parametrize(
     ("reply", "status"),
     [

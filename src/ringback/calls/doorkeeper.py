@@ -36,11 +36,12 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     """It is that device. `expires`: a registration lasts no longer, in seconds; the URLs stand in for those
-    of the application that answers a call."""
+    of the application that answers a call; `headers` go with the 200 to a REGISTER."""
 
     expires: int | None = None
     voice_url: str = ""
     status_callback: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Denied(msgspec.Struct, frozen=True, kw_only=True):

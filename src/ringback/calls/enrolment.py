@@ -154,6 +154,8 @@ class Enrolment:
             headers += [("Path", hop) for hop in path]  # RFC 3327 section 5.3: the device learns its way
         if registered.min_expires is not None:
             headers.append(("Min-Expires", str(registered.min_expires)))
+        if registered.status == 200:
+            headers += admitted.headers
         incoming.reply(registered.status, registered.reason or None, headers=headers)
 
     def _way_refused(

@@ -375,6 +375,12 @@ class Softphone:
 
     async def register(self, expires: int = 300) -> None:
         """Register at the server, or sign off with 0. Raises CallFailed when it refuses."""
+        response = await self.sign_on(expires)
+        if response.status != 200:
+            raise CallFailed(response.status, response.reason)
+
+    async def sign_on(self, expires: int = 300) -> Response:
+        """Register, or sign off with 0; the final answer, whatever it is."""
         if self._registration is not None:
             self._registration.stop()
         registration = self._registration = self._endpoint.register(
@@ -384,10 +390,9 @@ class Softphone:
             expires=expires,
         )
         response = await registration.first
-        if response.status != 200:
-            raise CallFailed(response.status, response.reason)
-        if not expires:
+        if not expires and response.status == 200:
             self._registration = None
+        return response
 
     async def call(
         self,

@@ -6,18 +6,24 @@ application, which alone knows the passwords, computes its own and compares.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from ringback.calls.doorkeeper import Admitted, Attempt, Denied
 from ringback.calls.verbs import Hook
 from ringback.dialects.jambonz.asking import HttpConversation
-from ringback.dialects.jambonz.errors import HookFailed
+from ringback.dialects.jambonz.errors import HookFailed, InvalidApplication
+from ringback.dialects.jambonz.headers import Headers, headers_of
 from ringback.dialects.jambonz.payload import Payload
 from ringback.dialects.jambonz.session import is_absolute
 from ringback.routing.directory import Account
+from ringback.sip.header_policy import may_set
 from ringback.webhooks.ask import Asker
 
+log = logging.getLogger(__name__)
+
 _DAY = 86_400.0
+_REGISTRARS = frozenset({"expires", "min-expires", "x-reason", "content-type"})
 
 
 class JambonzAuthenticator:
@@ -76,8 +82,10 @@ def _verdict(reply: Any) -> Admitted | Denied:
     if said.get("status") != "ok":
         message = said.get("msg")
         reason = message if isinstance(message, str) else ""
-        headers = (("X-Reason", _one_line(reason)),) if reason else ()
-        return Denied(status=403, headers=headers, bar=_seconds(said.get("blacklist")))
+        told = (("X-Reason", _one_line(reason)),) if reason else ()
+        return Denied(
+            status=403, headers=(*told, *_headers(said.get("headers"))), bar=_seconds(said.get("blacklist"))
+        )
     expires = said.get("expires")
     return Admitted(
         expires=expires
@@ -85,6 +93,7 @@ def _verdict(reply: Any) -> Admitted | Denied:
         else None,
         voice_url=_url(said.get("call_hook")),
         status_callback=_url(said.get("call_status_hook")),
+        headers=_headers(said.get("headers")),
     )
 
 
@@ -98,6 +107,19 @@ def _url(hook: Any) -> str:
     """The URL of a hook, which is one or an object with one."""
     url = hook.get("url") if isinstance(hook, dict) else hook
     return url if isinstance(url, str) and is_absolute(url) else ""
+
+
+def _headers(value: Any) -> Headers:
+    """What the application adds to the answer; what is the registrar's to say, or would not do, is left out."""
+    found: list[tuple[str, str]] = []
+    for name, text in value.items() if isinstance(value, dict) else ():
+        if not may_set(name) or name.lower() in _REGISTRARS:
+            continue
+        try:
+            found += headers_of({name: text})
+        except InvalidApplication as error:
+            log.warning("a registration hook's reply: %s", error.message)
+    return tuple(found)
 
 
 def _one_line(text: str) -> str:
