@@ -215,6 +215,9 @@ class FakeApplication:
     def for_callee(self, callee: Callee, caller: CallRecord) -> FakeApplication:
         return self
 
+    def invite_headers(self, call: CallRecord) -> Sequence[tuple[str, str]]:
+        return ()
+
     def deliveries(self, event: events.CallEvent, call: CallRecord) -> list[Delivery]:
         if not isinstance(event, events.CallEnded):
             return []

@@ -254,6 +254,12 @@ async def test_an_invite_carries_headers(world: World) -> None:
         assert (headers.get("X-Queue"), headers.get("X-Rank")) == ("sales", "7")
         assert headers.get("X-RestComm-ApiVersion") == "2012-04-24"
         assert headers.get("X-RestComm-AccountSid") == account
+        leg = await world.record(called)
+        assert (headers.get("X-RestComm-CallSid") or "").endswith(f"-CA{leg.id.hex}")
+        called.reject(486)
+        sid = await world.rest("callapi").place(uri_of(bob), f"{world.app.url}/never")
+        called = await bob.incoming(10.0)
+        assert called.session.request.headers.get("X-RestComm-CallSid") == sid
         called.reject(486)
         await world.server.settled()
 

@@ -57,6 +57,9 @@ class Neutral:
     def for_callee(self, callee: verbs.Callee, caller: CallRecord) -> Application:
         return self
 
+    def invite_headers(self, call: CallRecord) -> Sequence[tuple[str, str]]:
+        return ()
+
     def deliveries(self, event: CallEvent, call: CallRecord) -> list[Delivery]:
         return []
 

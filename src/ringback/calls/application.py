@@ -182,6 +182,10 @@ class Application(Protocol):
         """
         ...
 
+    def invite_headers(self, call: CallRecord) -> Sequence[tuple[str, str]]:
+        """What the service writes on the INVITE of a call of its own accord; `call` has its id by now."""
+        ...
+
     def deliveries(self, event: CallEvent, call: CallRecord) -> Sequence[Delivery]:
         """The callbacks due for this event, rendered; `call` is the record with the event already applied.
 

@@ -56,6 +56,10 @@ class DirectCall:
         """The callee has no application either."""
         return DirectCall()
 
+    def invite_headers(self, call: CallRecord) -> Sequence[tuple[str, str]]:
+        """Nothing of the service's own."""
+        return ()
+
     def deliveries(self, event: CallEvent, call: CallRecord) -> Sequence[Delivery]:
         """None."""
         return ()

@@ -220,7 +220,9 @@ class Placing:
                 )
             )
 
-        placement = msgspec.structs.replace(placement, headers=self._permitted(call, placement.headers))
+        permitted = self._permitted(call, placement.headers)
+        own = call.application.invite_headers(call.record)
+        placement = msgspec.structs.replace(placement, headers=tuple(_merged(permitted, own)))
         ways = [self._way(call, placement, share, offer, route) for route in routed.routes]
         return Branches(ways, on_event, parallel=routed.parallel, on_next=rerouted)
 
@@ -271,7 +273,7 @@ def _carrier(route: Route) -> str | None:
 
 
 def _merged(ours: HeaderList, wanted: HeaderList) -> list[tuple[str, str]]:
-    """The header fields of an INVITE; what the application wants said wins."""
+    """The header fields of an INVITE; what is `wanted` wins."""
     said = {name.lower() for name, _ in wanted}
     return [*(field for field in ours if field[0].lower() not in said), *wanted]
 

@@ -11,7 +11,6 @@ from ringback.calls.control import LimitReached, Overloaded
 from ringback.calls.verbs import Hook, MachineDetection
 from ringback.dialects.callapi.settings import Settings
 
-OWN = (("X-RestComm-ApiVersion", "2012-04-24"), ("X-RestComm-AccountSid", AC))
 NEW = {"From": "8044735555", "To": "3035551212", "Url": "http://app.test/voice"}
 
 
@@ -48,7 +47,7 @@ async def test_create_defaults(rest: Any, calls: Any) -> None:
     await rest("POST", "Calls.json", NEW)
     (request,) = calls.requests
     assert (request.from_, request.from_host, request.to_shown) == ("8044735555", None, "3035551212")
-    assert (request.to.kind, request.to.address, request.to.headers) == ("number", "3035551212", OWN)
+    assert (request.to.kind, request.to.address, request.to.headers) == ("number", "3035551212", ())
     assert request.ring_timeout == 60.0
     assert request.detection is None
     assert request.application.settings == Settings(
@@ -106,7 +105,7 @@ async def test_targets(
     await rest("POST", "Calls.json", {**NEW, "To": to, "From": " sip:me@here "})
     (request,) = calls.requests
     assert (request.to.kind, request.to.address) == (kind, address)
-    assert request.to.headers == (*headers, *OWN)
+    assert request.to.headers == headers
     assert request.to_shown == shown
     assert (request.from_, request.from_host) == ("me", "here")
 

@@ -253,15 +253,6 @@ def test_what_a_dial_says_for_all_its_targets() -> None:
     assert first.custom == second.custom == {"a": {"bC": 1}}
 
 
-def test_identical_targets_are_one() -> None:
-    verb = dialled(target=[PHONE, {"type": "user", "name": "bob"}, dict(PHONE), {**PHONE, "trunk": "b"}])
-    assert [(callee.shown, callee.target.trunk) for callee in verb.callees] == [
-        ("+14155550123", None),
-        ("bob", None),
-        ("+14155550123", "b"),
-    ]
-
-
 def test_ten_targets_are_called_at_most() -> None:
     targets = [{**PHONE, "number": f"+1415555010{n}"} for n in range(10)] + [PHONE]
     parsed = parse([{"verb": "dial", "target": targets}], HTTP)

@@ -155,7 +155,7 @@ def test_what_only_a_warm_transfer_has_is_noted() -> None:
 def test_warm_with_the_caller_parked() -> None:
     dial = dialled(
         mode="warm",
-        target=[PHONE, CAROL, PHONE],
+        target=[PHONE, CAROL],
         brief={"text": "Hello", "synthesizer": {"vendor": "google", "voice": "Anna"}},
         confirm={"prompt": "Press 1", "digit": "1"},
         onHoldHook="/hold",

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from ringback.calls.control import CallRequest
 from ringback.calls.services import Services
 from ringback.calls.verbs import MachineDetection
 from ringback.dialects.callapi.errors import Refusal
 from ringback.dialects.callapi.settings import Settings
-from ringback.dialects.callapi.sids import own_headers
 from ringback.dialects.callapi.targets import read_caller, read_hook, read_target, required, shown
 from ringback.dialects.callapi.webhook import CallApiApplication
 from ringback.dialects.callapi.words import EVENTS
@@ -39,7 +36,7 @@ def read_request(services: Services, account: Account, parameters: Parameters) -
     return CallRequest(
         account=account,
         application=CallApiApplication(services, account, settings),
-        to=msgspec.structs.replace(target, headers=(*target.headers, *own_headers(account.id))),
+        to=target,
         to_shown=shown(target),
         from_=caller,
         from_host=host,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID, uuid5
 
+from ringback.calls.record import CallRecord
 from ringback.calls.recording import Recording
 from ringback.dialects.spelling import prefixed
 
@@ -25,11 +26,12 @@ def call_sid(instance: str, id: UUID) -> str:
     return f"{instance_sid(instance)}-{prefixed('CA', id)}"
 
 
-def own_headers(account_id: UUID) -> tuple[tuple[str, str], ...]:
-    """What every INVITE carries that is sent for an account (RestComm sends the call's SID as well)."""
+def own_headers(instance: str, call: CallRecord) -> tuple[tuple[str, str], ...]:
+    """What the INVITE of every call carries."""
     return (
         ("X-RestComm-ApiVersion", API_VERSION),
-        ("X-RestComm-AccountSid", account_sid(account_id)),
+        ("X-RestComm-AccountSid", account_sid(call.account_id)),
+        ("X-RestComm-CallSid", call_sid(instance, call.id)),
     )
 
 

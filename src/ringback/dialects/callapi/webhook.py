@@ -215,14 +215,16 @@ class CallApiApplication:
         """A Dial with what is not in its markup."""
         if not isinstance(verb, Dial):
             return verb
-        return msgspec.structs.replace(
-            verb, headers=own_headers(self._account.id), refer_hook=self.settings.refer
-        )
+        return msgspec.structs.replace(verb, refer_hook=self.settings.refer)
 
     def _last(self, ending: HangUp, notes: tuple[Note, ...]) -> Document:
         return Document(verbs=(ending,), application=self, at_end=ending, notes=notes)
 
     # -- telling
+
+    def invite_headers(self, call: CallRecord) -> Sequence[tuple[str, str]]:
+        """Whose call it is, and which."""
+        return own_headers(self._here.instance, call)
 
     def deliveries(self, event: CallEvent, call: CallRecord) -> Sequence[Delivery]:
         """The status callback, for the progress events it subscribes to; and how a transcription went."""

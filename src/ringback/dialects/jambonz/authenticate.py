@@ -110,7 +110,7 @@ def _url(hook: Any) -> str:
 
 
 def _headers(value: Any) -> Headers:
-    """What the application adds to the answer; what is the registrar's to say, or would not do, is left out."""
+    """What the application adds to the answer; what is the registrar's to say, or no header, is left out."""
     found: list[tuple[str, str]] = []
     for name, text in value.items() if isinstance(value, dict) else ():
         if not may_set(name) or name.lower() in _REGISTRARS:

@@ -65,7 +65,7 @@ def unbuilt(verb: str, why: str, data: dict[str, Any], parts: list[str]) -> Unbu
 
 
 def read_callees(verb: str, data: dict[str, Any], session: Session) -> tuple[tuple[Callee, ...], list[Note]]:
-    """The parties that a verb's `target` names, each once: identical targets are one.
+    """The parties that a verb's `target` names.
 
     Raises:
         NotSupported, InvalidApplication
@@ -74,16 +74,12 @@ def read_callees(verb: str, data: dict[str, Any], session: Session) -> tuple[tup
     if not targets:
         raise InvalidApplication(f"{verb}: missing value for target")
     proxy = read_proxy(data)
-    callees: list[Callee] = []
-    for target in targets[:MOST_TARGETS]:
-        callee = _callee(target, data, proxy, session)
-        if callee not in callees:
-            callees.append(callee)
+    callees = tuple(_callee(target, data, proxy, session) for target in targets[:MOST_TARGETS])
     notes = []
     if len(targets) > MOST_TARGETS:
         message = f"{verb}: only the first {MOST_TARGETS} of {len(targets)} targets are called"
         notes = [Note(level="warning", code=NOT_SUPPORTED, message=message, detail={"verb": verb})]
-    return tuple(callees), notes
+    return callees, notes
 
 
 def _callee(target: dict[str, Any], data: dict[str, Any], proxy: str | None, session: Session) -> Callee:

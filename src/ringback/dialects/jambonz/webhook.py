@@ -299,6 +299,10 @@ class JambonzApplication:
 
     # -- told
 
+    def invite_headers(self, call: CallRecord) -> Sequence[tuple[str, str]]:
+        """Nothing of the service's own."""
+        return ()
+
     def deliveries(self, event: CallEvent, call: CallRecord) -> Sequence[Delivery]:
         """The callback due, if any. See `Application.deliveries`."""
         self._latest = call

@@ -171,6 +171,10 @@ class LamlApplication:
 
     # -- callbacks
 
+    def invite_headers(self, call: CallRecord) -> Sequence[tuple[str, str]]:
+        """Nothing of the service's own."""
+        return ()
+
     def deliveries(self, event: CallEvent, call: CallRecord) -> Sequence[Delivery]:
         """What is due for this event: status, recording, detection and transcription callbacks."""
         return self._callbacks.due(event, call, self.settings)
