@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ringback.media.model import DTMF_KEYS
 from ringback.media.rows import Rows
+from ringback.media.rtp import signed
 from ringback.media.tones import HIGH_GROUP, KEYPAD, LOW_GROUP, RATE
 
 Int64 = npt.NDArray[np.int64]
@@ -71,8 +72,8 @@ class EventReceivers(Rows):
         end = payload[:, 1] & 0x80 != 0
         known = code < len(DTMF_KEYS)
         same = self._ssrc[rows] == ssrc
-        step = _signed(timestamps - self._timestamp[rows], 32)
-        ahead = _signed(sequence - self._sequence[rows], 16)
+        step = signed(timestamps - self._timestamp[rows], 32)
+        ahead = signed(sequence - self._sequence[rows], 16)
         # A timestamp behind is a late packet of a key before, unless its sequence number is in front of that
         # key's: then the sender's time began anew.
         late = same & (step < 0) & (ahead <= 0) & (ahead > -BEHIND)
@@ -89,12 +90,6 @@ class EventReceivers(Rows):
         self._open[rows] = ~end[kept]
         self._heard[rows] = now
         return begun
-
-
-def _signed(difference: Int64, bits: int) -> Int64:
-    """The difference of two numbers that wrap, seen from the nearer side."""
-    half = 1 << bits - 1
-    return ((difference + half) & (2 * half - 1)) - half
 
 
 def _bank() -> Float32:

@@ -19,7 +19,7 @@ from ringback.media.g722 import Decoder, Encoder
 from ringback.media.model import RemoteMedia
 from ringback.media.quality import MAX_DROPOUT
 from ringback.media.routes import BURST, Routes
-from ringback.media.rtp import Batch, Headers
+from ringback.media.rtp import Batch, Headers, signed
 from ringback.media.straight import Departures, FewDepartures, Straight, Words
 from ringback.media.streams import Streams
 
@@ -95,7 +95,7 @@ class Relay(Routes):
 
     def settle(self) -> None:
         """To be called every few minutes: keeps numbers that wrap comparable."""
-        self._first += np.maximum(0, _signed(self.highest - self._first, 16) - REORDERED)
+        self._first += np.maximum(0, signed(self.highest - self._first, 16) - REORDERED)
 
     def forward(self, batch: Batch, words: Int64) -> list[Departures]:
         """Look at packets in passing; their rows are the worker's, `words` their headers (`rtp.heads`).
@@ -174,13 +174,13 @@ class Relay(Routes):
         streams = self._streams
         sequence = headers.sequence[part]
         timed = (kind != EVENT) & (kind != WITHHELD)
-        step = _signed(sequence - self.highest[rows], 16)
+        step = signed(sequence - self.highest[rows], 16)
         begins = (self._ssrc[rows] != headers.ssrc[part]) | (np.abs(step) > MAX_DROPOUT)
         resumes = begins | (self.left[rows] != streams.sequence[to])
         timestamp, moved = self._move(headers, part, rows, to, begins, timed & (step > 0), resumes)
         self._ssrc[rows] = headers.ssrc[part]
         # What the tick has sent is not said again.
-        early = resumes & timed & (_signed(timestamp - streams.end[to], 32) < 0)
+        early = resumes & timed & (signed(timestamp - streams.end[to], 32) < 0)
         streams.relayed[to[early]] = True
         withheld = (kind == WITHHELD) | early
         self._sequence_offset[rows[withheld & ~resumes & (step > 0)]] -= 1
@@ -191,7 +191,7 @@ class Relay(Routes):
             self._first[rows[resumes]] = sequence[resumes]
         ahead = begins | resumes | (step > 0)
         self.highest[rows[ahead]] = sequence[ahead]
-        goes = ~withheld & (_signed(sequence - self._first[rows], 16) >= 0)
+        goes = ~withheld & (signed(sequence - self._first[rows], 16) >= 0)
         mapped = (sequence + self._sequence_offset[rows]) & 0xFFFF
         front = goes & ahead
         streams.sequence[to[front]] = (mapped[front] + 1) & 0xFFFF
@@ -211,13 +211,13 @@ class Relay(Routes):
         """
         streams, stamp = self._streams, headers.timestamp[part]
         timestamp = (stamp + self.timestamp_offset[rows]) & 0xFFFFFFFF
-        astray = np.abs(_signed(timestamp - streams.timestamp[to], 32)) > JUMP
-        astray |= resumes & (_signed(streams.end[to] - timestamp, 32) > headers.size[part])
+        astray = np.abs(signed(timestamp - streams.timestamp[to], 32)) > JUMP
+        astray |= resumes & (signed(streams.end[to] - timestamp, 32) > headers.size[part])
         moved: Bool = begins | (astray & judged)
         if moved.any():
             # Not before the time that has passed, and behind what was sent.
             start = streams.timestamp[to[moved]]
-            start = start + np.maximum(0, _signed(streams.end[to[moved]] - start, 32))
+            start = start + np.maximum(0, signed(streams.end[to[moved]] - start, 32))
             self.timestamp_offset[rows[moved]] = start - stamp[moved]
             timestamp[moved] = start & 0xFFFFFFFF
         return timestamp, moved
@@ -291,9 +291,3 @@ def _in_place(batch: Batch, headers: Headers, part: Int64, to: Int64, head: UInt
     slots = batch.slots[part]
     batch.data[slots, : rtp.HEADER] = head
     return Departures(to, batch.data, slots, np.zeros(len(part), np.int64), rtp.HEADER + headers.size[part])
-
-
-def _signed(difference: Int64, bits: int) -> Int64:
-    """The difference of two numbers that wrap, seen from the nearer side."""
-    half = 1 << bits - 1
-    return ((difference + half) & (2 * half - 1)) - half

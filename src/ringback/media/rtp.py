@@ -122,6 +122,12 @@ def _skip_extensions(batch: Batch, extended: Bool, start: Int64, valid: Bool) ->
     start[index] += 4 + 4 * words
 
 
+def signed(difference: Int64, bits: int) -> Int64:
+    """The difference of two numbers that wrap, seen from the nearer side."""
+    half = 1 << bits - 1
+    return ((difference + half) & (2 * half - 1)) - half
+
+
 def waves(rows: Int64, which: Int64, share: int) -> tuple[list[Int64], int]:
     """Split packets `which` (indices into `rows`) so that no row is in one part twice, in the order of
     arrival: state is one entry per row.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from ringback.calls.status import CallStatus
 from ringback.calls.verbs import HangUp, Note
+from ringback.dialects.notes import error as error
+from ringback.dialects.notes import warning as warning
 from ringback.webhooks.ask import WebhookFailure
 
 # RestComm's notification codes.
@@ -21,16 +22,6 @@ VERB_NOT_SUPPORTED = "13750"
 NOT_FOUND = "21402"
 
 _UNFIT = re.compile(r"[^A-Za-z0-9.!%*_+~-]+")
-
-
-def warning(code: str, message: str, **detail: Any) -> Note:
-    """Something was left out or replaced by a default; the document goes on."""
-    return Note(level="warning", code=code, message=message, detail=detail)
-
-
-def error(code: str, message: str, **detail: Any) -> Note:
-    """The document cannot go on."""
-    return Note(level="error", code=code, message=message, detail=detail)
 
 
 def failure_note(failure: WebhookFailure) -> Note:

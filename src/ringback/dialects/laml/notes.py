@@ -6,6 +6,8 @@ from typing import Any
 
 from ringback.calls.verbs import Note
 from ringback.dialects.laml.profiles import TWILIO, Profile
+from ringback.dialects.notes import error as error
+from ringback.dialects.notes import warning as warning
 from ringback.dialects.xml import MarkupError
 from ringback.webhooks.ask import WebhookFailure
 
@@ -38,16 +40,6 @@ class DocumentError(Exception):
         super().__init__(note.message)
         self.note = note
         self.url = url
-
-
-def error(code: str, message: str, **detail: Any) -> Note:
-    """Something that stops the document."""
-    return Note(level="error", code=code, message=message, detail=detail)
-
-
-def warning(code: str, message: str, **detail: Any) -> Note:
-    """Something that the document survives."""
-    return Note(level="warning", code=code, message=message, detail=detail)
 
 
 def of_markup(problem: MarkupError) -> Note:

@@ -6,13 +6,11 @@ Sources: SignalWire "Recordings" of the Compatibility API; "Recordings" and "Cal
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from ringback.calls.recording import Recording, RecordingStatus
 from ringback.dialects.http import rfc2822
 from ringback.dialects.laml.profiles import API_VERSION, TWILIO
 from ringback.dialects.laml.recording_fields import error_code, link, seconds, source
-from ringback.dialects.laml.resources import Resource, View
+from ringback.dialects.laml.resources import Resource, View, when
 from ringback.dialects.laml.sids import CALL, RECORDING, spell
 
 _TWILIO_STATUSES = {RecordingStatus.FAILED: "absent"}
@@ -62,7 +60,7 @@ def _common(view: View, recording: Recording) -> Resource:
         "conference_sid": None,
         "date_created": rfc2822(recording.created_at),
         "date_updated": rfc2822(recording.updated_at),
-        "start_time": _when(recording.started_at),
+        "start_time": when(recording.started_at),
         "price": None,
         "source": source(recording, view.profile),
         "status": words.get(recording.status, str(recording.status)),
@@ -76,14 +74,10 @@ def _signalwire(view: View, recording: Recording) -> Resource:
     return _common(view, recording) | {
         "channel": str(recording.plan.channels),
         "channels": str(recording.plan.channels),
-        "end_time": _when(recording.ended_at),
+        "end_time": when(recording.ended_at),
         "duration": seconds(recording),
         "price_unit": "USD",
         "uri": f"{path}.json",
         "subresource_uris": {"transcriptions": f"{path}/Transcriptions.json"},
         "trim": "trim-silence" if recording.plan.trim else "do-not-trim",
     }
-
-
-def _when(at: datetime | None) -> str | None:
-    return None if at is None else rfc2822(at)

@@ -78,7 +78,8 @@ class View:
         return _number(self, number, application, since)
 
 
-def _when(at: datetime | None) -> str | None:
+def when(at: datetime | None) -> str | None:
+    """A moment as the services write it."""
     return None if at is None else rfc2822(at)
 
 
@@ -87,8 +88,8 @@ def _common_call(view: View, call: CallRecord) -> Resource:
     return {
         "sid": spell(view.profile, CALL, call.id),
         "account_sid": view.account_sid,
-        "date_created": _when(call.created_at),
-        "date_updated": _when(call.updated_at),
+        "date_created": when(call.created_at),
+        "date_updated": when(call.updated_at),
         "parent_call_sid": spell_or_none(view.profile, CALL, call.parent_id),
         "to": to,
         "to_formatted": formatted(to),
@@ -96,8 +97,8 @@ def _common_call(view: View, call: CallRecord) -> Resource:
         "from_formatted": formatted(from_),
         "phone_number_sid": spell_or_none(view.profile, NUMBER, call.number_id),
         "status": rest_status(call),
-        "start_time": _when(call.answered_at or call.initiated_at),
-        "end_time": _when(call.ended_at),
+        "start_time": when(call.answered_at or call.initiated_at),
+        "end_time": when(call.ended_at),
         "price": None,
         "price_unit": "USD",
         "answered_by": _answered_by(call),
