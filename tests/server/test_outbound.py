@@ -158,7 +158,7 @@ class Silent(FakeApplication):
 async def test_header_fields_that_cannot_be_sent_end_the_call(site: Site, phone: Softphone) -> None:
     """Dialects refuse them before; what slips through must not leave a call queued for ever."""
     async with phone:
-        target = Target(kind="sip", address=address_of(phone), headers=(("Call-ID", "mine"),))
+        target = Target(kind="sip", address=address_of(phone), headers=(("X-Note", "two\r\nlines"),))
         request = CallRequest(
             account=site.account,
             application=Silent(),
@@ -169,7 +169,7 @@ async def test_header_fields_that_cannot_be_sent_end_the_call(site: Site, phone:
         await site.server.switchboard.create(request)
         row = await last_row(site)
     assert (row.status, row.ended_by) == ("failed", "server")
-    assert "Call-ID" in row.cause
+    assert "header field" in row.cause
 
 
 async def test_an_answer_without_anything_usable_ends_the_call(site: Site, phone: Softphone) -> None:
