@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BACKLOG = 128
-STOP_TIMEOUT = 10.0
+STOP_TIMEOUT = 20.0
 """It may only just be starting, on a busy machine; and disks may be slow."""
 GRACE = 2.0
 """Seconds in which the gateway says what it has of a worker that is gone."""
