@@ -1,4 +1,4 @@
-"""REST below /v1: calls listed, changed, ended; the platform; and who may ask."""
+"""REST below /v1: calls listed, changed, ended; and who may ask."""
 
 from __future__ import annotations
 
@@ -507,43 +507,3 @@ async def test_delete_of_an_ended_call_leaves_it(rest: Ask, calls: MemoryCalls) 
     calls.add(record(status=CallStatus.COMPLETED))
     assert (await rest("DELETE", ONE)).status == 204
     assert CALL in calls.records
-
-
-# -- the platform
-
-
-@pytest.mark.parametrize("path", [f"{BASE}/Applications", "/v1/Applications"])
-async def test_applications(rest: Ask, path: str) -> None:
-    listed = (await rest("GET", path)).json
-    assert [one["application_sid"] for one in listed] == [str(APPLICATION)]
-    assert listed[0]["call_hook"]["url"] == "https://app.example/voice"
-    assert listed[0] == (await rest("GET", f"/v1/Applications/{APPLICATION}")).json
-    assert (await rest("GET", f"{path}?name=zzz")).json == []
-    page = (await rest("GET", f"{path}?page=1&page_size=10")).json
-    assert (page["total"], page["page"], page["page_size"], page["batch"]) == (1, 1, 10, 10)
-    assert page["data"] == listed
-    bad = await rest("GET", f"{path}?page=x")
-    assert (bad.status, bad.json) == (400, {"msg": 'missing or invalid "page" query arg'})
-
-
-async def test_no_password_is_shown(rest: Ask, services: Services) -> None:
-    services.directory.put(configured("https://app.example/voice", username="u", password="hidden"))
-    assert "hidden" not in (await rest("GET", "/v1/Applications")).text
-
-
-async def test_applications_of_others_are_unknown(rest: Ask) -> None:
-    reply = await rest("GET", f"/v1/Applications/{APPLICATION}", token=OTHER.token)
-    assert (reply.status, reply.text) == (404, "Not Found")
-    assert (await rest("GET", "/v1/Applications", token=OTHER.token)).json == []
-
-
-async def test_accounts(rest: Ask) -> None:
-    account = (await rest("GET", BASE)).json
-    assert account["account_sid"] == str(ACCOUNT.id)
-    assert (await rest("GET", "/v1/Accounts")).json == [account]
-    assert ACCOUNT.token not in str(account)
-
-
-async def test_the_webhook_secret(rest: Ask) -> None:
-    assert (await rest("GET", f"{BASE}/WebhookSecret")).json == {"webhook_secret": ACCOUNT.webhook_secret}
-    assert (await rest("GET", f"{BASE}/WebhookSecret?regenerate=true")).status == 400
