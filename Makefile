@@ -55,7 +55,7 @@ $(VENV)/.installed: pyproject.toml
 		"Install one (Debian and Ubuntu: apt-get install python3-venv), or name it: make PYTHON=/path/to/python3" >&2; \
 		exit 1; }
 	@test -x $(BIN)/python || { echo "Making $(VENV) with $$($(PYTHON) --version) …"; $(PYTHON) -m venv $(VENV); }
-	@echo "Installing Ringback into $(VENV) …"
+	@echo "Installing Ringback into $(VENV): a minute or two, this once …"
 	@$(PIP) install --editable .
 	@touch $@
 

@@ -278,9 +278,9 @@ voice_url = 5
         "unknown key at t.toml:serve; did you mean server?",
         "unknown key at t.toml:server.htp; did you mean http?",
         'expected int, got "two", at t.toml:server.media_workers',
-        "expected a value, got nothing, at t.toml:account[0].token",
-        'expected laml or jambonz or callapi, got "lam", at t.toml:application[0].dialect',
-        "expected str, got 5, at t.toml:application[0].voice_url",
+        'expected a value, got nothing, at t.toml:account[0].token (account "a")',
+        'expected laml or jambonz or callapi, got "lam", at t.toml:application[0].dialect (application "i")',
+        'expected str, got 5, at t.toml:application[0].voice_url (application "i")',
     ]
 
 
@@ -321,15 +321,17 @@ voice_url = 5
         ),
         (
             ACCOUNT + '[[application]]\nname = "a"\ndialect = "laml"\nvoice_url = "ws://h"',
-            'expected a URL (http, https), got "ws://h", at t.toml:application[0].voice_url',
+            'expected a URL (http, https), got "ws://h", '
+            'at t.toml:application[0].voice_url (application "a")',
         ),
         (
             ACCOUNT + '[[trunk]]\nname = "t"\nregister = true',
-            "expected host and username for a trunk that registers, got nothing, at t.toml:trunk[0].register",
+            "expected host and username for a trunk that registers, got nothing, "
+            'at t.toml:trunk[0].register (trunk "t")',
         ),
         (
             ACCOUNT + '[[trunk]]\nname = "t"\nhost = "h"\ntransport = "tls"',
-            'expected udp or tcp, got "tls", at t.toml:trunk[0].transport',
+            'expected udp or tcp, got "tls", at t.toml:trunk[0].transport (trunk "t")',
         ),
         ("[calls]\nmax_call_seconds = -1", "expected at least 1, got -1, at t.toml:calls.max_call_seconds"),
         ("[calls]\nshutdown_seconds = -1", "expected at least 0, got -1, at t.toml:calls.shutdown_seconds"),
@@ -348,10 +350,13 @@ voice_url = 5
             "[recordings]\nmin_free_megabytes = -1",
             "expected at least 0, got -1, at t.toml:recordings.min_free_megabytes",
         ),
-        ('[[account]]\nname = "a"\ntoken = ""', 'expected a token, got "", at t.toml:account[0].token'),
+        (
+            '[[account]]\nname = "a"\ntoken = ""',
+            'expected a token, got "", at t.toml:account[0].token (account "a")',
+        ),
         (
             ACCOUNT + '[[client]]\nusername = "u"\npassword = ""',
-            'expected a password, got "", at t.toml:client[0].password',
+            'expected a password, got "", at t.toml:client[0].password (client "u")',
         ),
         (
             ACCOUNT + '[[client]]\nusername = ""\npassword = "p"',
@@ -359,25 +364,37 @@ voice_url = 5
         ),
         (
             ACCOUNT + '[[trunk]]\nname = "t"\nhost = "sip:h"',
-            'expected HOST:PORT, got "sip:h", at t.toml:trunk[0].host',
+            'expected HOST:PORT, got "sip:h", at t.toml:trunk[0].host (trunk "t")',
         ),
         (
             ACCOUNT + '[[number]]\nnumber = "1"\napplication = "ivr"',
-            'expected the name of an application of the account, got "ivr", at t.toml:number[0].application',
+            'expected the name of an application of the account, got "ivr", '
+            'at t.toml:number[0].application (number "1")',
         ),
         (
             ACCOUNT + '[[client]]\naccount = "dmo"\nusername = "u"\npassword = "p"',
-            'expected the name of an account, got "dmo", at t.toml:client[0].account; did you mean demo?',
+            'expected the name of an account, got "dmo", '
+            'at t.toml:client[0].account (client "u"); did you mean demo?',
         ),
-        (ACCOUNT + ACCOUNT, "the same as an earlier one, at t.toml:account[1]"),
+        (
+            ACCOUNT + '[[number]]\nnumber = "+49"\n[[number]]\nnumber = "49"\n',
+            "number '49' exists already, "
+            'at t.toml:number[1] (number "49") and t.toml:number[0] (number "+49")',
+        ),
+        (
+            ACCOUNT + ACCOUNT,
+            "the same one twice, "
+            'at t.toml:account[1] (account "demo") and t.toml:account[0] (account "demo")',
+        ),
         (
             ACCOUNT + '[[number]]\nnumber = "/(/"',
             "/(/ is not a regular expression: missing ), unterminated subpattern at position 0, "
-            "at t.toml:number[0]",
+            'at t.toml:number[0] (number "/(/")',
         ),
         (
             ACCOUNT + '[[trunk]]\nname = "t"\ninbound_from = ["carrier"]',
-            "trunk 't': 'carrier' does not appear to be an IPv4 or IPv6 network, at t.toml:trunk[0]",
+            "trunk 't': 'carrier' does not appear to be an IPv4 or IPv6 network, "
+            'at t.toml:trunk[0] (trunk "t")',
         ),
         (
             '[account]\nname = "a"',

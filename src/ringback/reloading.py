@@ -21,6 +21,16 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     removed: tuple[str, ...] = ()
     after_restart: tuple[str, ...] = ()
 
+    def lines(self) -> list[str]:
+        """In words: a line for each way in which something has changed; none where nothing has."""
+        said = {
+            "added": self.added,
+            "changed": self.changed,
+            "removed": self.removed,
+            "after a restart": self.after_restart,
+        }
+        return [f"{words}: {', '.join(names)}" for words, names in said.items() if names]
+
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """A configuration that can be taken over: the directory as it will be, and what becomes of devices."""

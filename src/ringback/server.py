@@ -390,7 +390,8 @@ class Server:
         self._look_up.set()
         if self.limits.on_free is not None:
             self.limits.on_free(None)  # there may be room now for calls that wait
-        logger.info("the configuration was read again: %s", plan.changes)
+        changes = "; ".join(plan.changes.lines()) or "nothing has changed"
+        logger.info("the configuration was read again: %s", changes)
         return plan.changes
 
     def _contacts(self, username: str) -> Sequence[Binding]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from uuid import UUID
 
+import msgspec
 import pytest
 import soundfile
 
 from ringback.cli.call import Wanted, call
 from ringback.cli.trace import trace
-from ringback.store.records import CallFilter
+from ringback.store.records import Append, CallFilter
 from ringback.testing.kit import NUMBER, RunningServer, WebApp
 
 CONVERSATION = (
@@ -110,7 +111,63 @@ async def test_a_trace_in_every_spelling(
     assert "│ Via: SIP/2.0/UDP" in full
 
 
-@pytest.mark.parametrize("which", ["last", "nothing", "[/red]", "11111111-1111-4111-8111-111111111111"])
+async def test_a_conversation_is_on_one_time_line(
+    server: RunningServer, app: WebApp, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The latest call is the one that was not dialled by another; a leg for itself is there by its SID."""
+    app.reply("/voice", "<Response><Dial><Client>alice</Client></Dial></Response>")
+    async with server.phone() as alice, server.phone("+14155559999", "") as bob:
+        await alice.register()
+        call = await bob.call(NUMBER)
+        called = await alice.incoming()
+        called.answer()
+        await call.answered()
+        called.hang_up()
+        call.hang_up()
+        await server.settled()
+    rows = await server.store.calls(CallFilter())
+    leg = next(row for row in rows if row.parent_id)
+    parent = next(row for row in rows if not row.parent_id)
+    for row in rows:
+        await server.store.traces(row.id)
+    assert await trace("last", False, config) == 0
+    said = capsys.readouterr().out
+    headings = said.splitlines()[:2]
+    assert [row.id in heading for row, heading in zip((parent, leg), headings, strict=True)] == [True, True]
+    lines = [line.split(None, 2) for line in said.splitlines()[2:]]
+    times = [float(at) for at, _, _ in lines]
+    assert times == sorted(times)
+    assert times[0] == 0.0
+    for who, words in (("+14155559999", "call from"), ("alice", "-> udp"), ("alice", "answered")):
+        assert any(rest.startswith(who) and words in rest for _, _, rest in lines), (who, words)
+    assert await trace(leg.id, False, config) == 0
+    assert parent.id not in capsys.readouterr().out
+
+
+async def test_the_beginning_of_a_sid_is_enough(
+    server: RunningServer, app: WebApp, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await a_call(server, app, config, digits="12")
+    [row] = await server.store.calls(CallFilter())
+    digits = UUID(row.id).hex
+    for beginning in (digits[:4], digits[:13], f"CA{digits[:10].upper()}", row.id[:14]):
+        assert await trace(beginning, False, config) == 0, beginning
+    capsys.readouterr()
+    twins = (row, msgspec.structs.replace(row, id=f"{row.id[:-1]}{'0' if row.id[-1] != '0' else '1'}"))
+    at = {"sequence": 9999, "kind": "x", "at": 0.0, "payload": b"{}"}
+    await server.store.append(Append(call_id=twins[1].id, row=twins[1], **at))  # type: ignore[arg-type]
+    assert await trace(digits[:8], False, config) == 1
+    said = capsys.readouterr().err
+    assert f"several calls begin with {digits[:8]}: " in said
+    assert all(twin.id in said for twin in twins)
+
+
+async def test_before_the_first_call(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await trace("last", False, config) == 1
+    assert "there are no calls yet in /" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("which", ["abcd", "nothing", "[/red]", "11111111-1111-4111-8111-111111111111"])
 async def test_a_trace_of_what_is_not_there(
     config: Path, which: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -102,6 +103,10 @@ async def look(config: Path, test: TrialCall | None = None) -> list[Finding]:
     return [finding async for finding in examined(loaded, trunk, test or TrialCall())]
 
 
+def rewrite(file: Path, old: str, new: str) -> None:
+    file.write_text(file.read_text().replace(old, new))
+
+
 def levels(found: list[Finding]) -> list[str]:
     return [finding.level for finding in found]
 
@@ -134,6 +139,25 @@ async def test_nobody_there(settings: Callable[..., Path]) -> None:
         found = await look(config)
     assert levels(found) == ["warning", "error"], "without an answer nothing more is tried"
     assert "nobody listens at that port" in found[-1].advice
+
+
+async def test_one_gateway_that_says_nothing_holds_up_nobody(
+    carrier: Carrier, settings: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ringback.cli.doctor_trunk._PATIENCE", 1.0)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        config = settings(carrier.address)
+        port = silent.getsockname()[1]
+        other = f'{{ host = "{carrier.address}"'
+        mute = f'{{ host = "127.0.0.1:{port}", transport = "udp" }}, {other}'
+        await asyncio.to_thread(rewrite, config, other, mute)
+        began = time.monotonic()
+        found = await look(config, TrialCall(number="+493012345678"))
+        assert time.monotonic() - began < 20.0, "not the 32 s that SIP waits"
+    assert levels(found) == ["warning", "ok", "ok", "ok", "error", "warning"]
+    assert "no answer at all" in found[-2].what
+    assert "the test call was not tried" in found[-1].what
 
 
 async def test_a_name_without_an_address(settings: Callable[..., Path]) -> None:

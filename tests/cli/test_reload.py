@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import stat
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from tests.cli.conftest import Command
 from ringback.cli.devices import devices
 from ringback.cli.reload import reload
 from ringback.config import Settings, load
+from ringback.reloading import Changes
 from ringback.routing.directory import Number, Trunk
 from ringback.running import running_server
 from ringback.testing.kit import NUMBER, RunningServer, WebApp
@@ -135,6 +137,11 @@ async def test_a_device_that_is_taken_out_is_signed_off(
         said = capsys.readouterr().out
         assert "alice" in said
         assert "softphone" in said
+        assert phone.listening.partition(":")[2] in said
+        assert await devices(config, as_json=True) == 0
+        (row,) = json.loads(capsys.readouterr().out)
+        assert row["username"] == "alice"
+        assert phone.listening.partition(":")[2] in row["contact"]
         change(config, 'username = "alice"', 'username = "alicia"')
         assert await reload(config) == 0
         capsys.readouterr()
@@ -142,6 +149,31 @@ async def test_a_device_that_is_taken_out_is_signed_off(
         assert "no device is registered" in capsys.readouterr().out
         with pytest.raises(CallFailed):
             await phone.register()
+
+
+def test_what_changed_in_words() -> None:
+    changes = Changes(added=("number +4930", "client bob"), after_restart=("log.level",))
+    assert changes.lines() == ["added: number +4930, client bob", "after a restart: log.level"]
+    assert Changes().lines() == []
+
+
+async def test_long_contacts_are_whole_where_there_is_no_terminal(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    contact = f"sip:alice@192.0.2.1:5060;transport=tcp;{'x' * 200}"
+    row = {
+        "username": "alice", "contact": contact, "source": "tcp:192.0.2.1:40000", "nat": True,
+        "user_agent": "[b]phone", "expires_at": 0.0,
+    }  # fmt: skip
+
+    async def said(*_: object) -> list[dict[str, object]]:
+        return [row]
+
+    monkeypatch.setattr("ringback.cli.devices.steer", said)
+    assert await devices(config) == 0
+    shown = capsys.readouterr().out
+    assert contact in shown
+    assert "[b]phone" in shown
 
 
 async def test_registrations_at_carriers_follow(server: RunningServer, config: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import json
+import re
 import secrets
 import signal
 import socket
@@ -10,11 +13,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from tests.cli.conftest import Command
 
 from ringback.cli.ports import holder_of, next_free, taken_ports
+from ringback.cli.serve import _serve
 from ringback.config import load
 from ringback.running import running_server
+from ringback.server import Server
 from ringback.testing.kit import NUMBER
 
 
@@ -28,6 +34,55 @@ async def test_it_serves_until_it_is_told_to_stop(config: Path, data: Path, numb
     assert await command.ends() == 0, command.said
     assert "Traceback" not in command.said
     assert running_server(data) is None
+
+
+async def test_a_log_for_machines_has_nothing_else_in_it(config: Path, data: Path) -> None:
+    command = await Command.start(
+        "serve", "--config", str(config), cwd=data.parent, RINGBACK_LOG__FORMAT="json"
+    )
+    await command.says("Ctrl-C stops")
+    command.process.send_signal(signal.SIGHUP)
+    await command.says("the configuration was read again: nothing has changed")
+    command.process.terminate()
+    assert await command.ends() == 0, command.said
+    entries = [json.loads(line) for line in command.said.splitlines()]
+    assert all({"at", "level", "logger", "message"} <= set(entry) for entry in entries)
+    assert any(entry["message"].startswith("Ringback is up") for entry in entries)
+
+
+async def test_why_it_does_not_start_is_in_the_log_for_machines(config: Path, data: Path) -> None:
+    environment = {"RINGBACK_SERVER__HTTP": "192.0.2.77:8080", "RINGBACK_LOG__FORMAT": "json"}
+    command = await Command.start("serve", "--config", str(config), cwd=data.parent, **environment)
+    assert await command.ends() == 1
+    entry = json.loads(command.said.splitlines()[-1])
+    assert entry["level"] == "error"
+    assert entry["message"].startswith("cannot start")
+
+
+async def test_a_slow_start_is_said(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    class Slow(Server):
+        async def start(self) -> None:
+            await said
+            raise OSError("no more")
+
+    monkeypatch.setattr("ringback.cli.serve._SOON", 0.0)
+    monkeypatch.setattr("ringback.cli.serve.Server", Slow)
+    monkeypatch.setattr("ringback.cli.serve._teller", lambda _: said.set_result)
+    settings = load(config)
+    async with asyncio.timeout(20):
+        assert await _serve(settings, Console(stderr=True), lambda: settings) == 1
+    assert await said == "starting …"
+    assert "cannot start: no more" in capsys.readouterr().err
+
+
+async def test_the_version(tmp_path: Path) -> None:
+    command = await Command.start("--version", cwd=tmp_path)
+    assert await command.ends() == 0
+    assert re.fullmatch(r"ringback \d+\.\d+\.\d+\S*\n", command.said)
 
 
 async def test_without_settings_it_serves_the_sample(tmp_path: Path, free_port: Callable[..., int]) -> None:

@@ -29,7 +29,7 @@ async def test_a_second_signal_ends_what_is_up(data: Path) -> None:
         async with server.phone() as phone:
             call = await phone.call(NUMBER)
             await call.answered()
-            stopping = asyncio.create_task(stop_calmly(server, Console(file=said)))
+            stopping = asyncio.create_task(stop_calmly(server, Console(file=said).print))
             while "Ctrl-C again" not in said.getvalue():  # noqa: ASYNC110 - the console tells nobody
                 await asyncio.sleep(0.01)
             os.kill(os.getpid(), signal.SIGINT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,6 +34,21 @@ def run(work: Coroutine[Any, Any, int]) -> None:
     else:
         code = uvloop.run(work)
     raise typer.Exit(code)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ringback {version('ringback')}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    _: Annotated[
+        bool, typer.Option("--version", help="Show the version.", is_eager=True, callback=_version)
+    ] = False,
+) -> None:
+    """Ringback, the programmable voice server that you run yourself."""
 
 
 @app.command()
@@ -93,11 +109,13 @@ def call(
 
 @app.command()
 def trace(
-    which: Annotated[str, typer.Argument(metavar="CALL", help="A call's SID in any spelling, or 'last'.")],
+    which: Annotated[
+        str, typer.Argument(metavar="CALL", help="A call's SID in any spelling, or its beginning, or 'last'.")
+    ],
     full: Annotated[bool, typer.Option(help="SIP messages and webhook bodies in full.")] = False,
     config: Config = None,
 ) -> None:
-    """Show one call on one time line: SIP, webhooks, verbs, keys, callbacks."""
+    """Show one call, with those it dialled, on one time line: SIP, webhooks, verbs, keys, callbacks."""
     from ringback.cli.trace import trace as work
 
     run(work(which, full, config))
@@ -112,11 +130,14 @@ def reload(config: Config = None) -> None:
 
 
 @app.command()
-def devices(config: Config = None) -> None:
+def devices(
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    config: Config = None,
+) -> None:
     """Show the devices that are registered at the running server."""
     from ringback.cli.devices import devices as work
 
-    run(work(config))
+    run(work(config, as_json=as_json))
 
 
 doctor = typer.Typer(help="Look for what is wrong, and say what to do about it.")

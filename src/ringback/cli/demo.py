@@ -63,7 +63,7 @@ async def demo(choices: Choices) -> int:
         except NotStarted as error:
             console.print(str(error), style="red", markup=False)
             return 1
-        stack.push_async_callback(stop_calmly, server, console)
+        stack.push_async_callback(stop_calmly, server, console.print)
         where = f"{server.http_url}/ and {', '.join(server.sip)}"
         console.print(f"Ringback is up: {where}", soft_wrap=True, markup=False)
         results = await _calls(server, choices, console)

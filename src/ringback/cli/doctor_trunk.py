@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,8 +26,13 @@ from ringback.sip.endpoint import SipEndpoint
 from ringback.sip.events import Answered, Failed, Progress, SessionEvent
 from ringback.sip.flow import join_host_port, parse_listen
 from ringback.sip.locate import Locator
+from ringback.sip.message import Response
 from ringback.sip.negotiate import LocalMedia, make_offer
+from ringback.sip.pending import Pending
 from ringback.sip.uri import NameAddr, Uri
+
+_PATIENCE = 5.0
+"""Seconds that a gateway has for an answer: less than the 32 that SIP allows, enough for four attempts."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +75,35 @@ async def examined(settings: Settings, trunk: Trunk, test: TrialCall) -> AsyncIt
     try:
         for finding in await _as_the_server_sees_it(settings, trunk):
             yield finding
-        for gateway in trunk.gateways:
-            async for finding in _Gateway(settings, endpoint, trunk, gateway).examined(test):
-                yield finding
+        calls = asyncio.Lock()
+        gateways = (_Gateway(settings, endpoint, trunk, gateway, calls) for gateway in trunk.gateways)
+        async for finding in _together([gateway.examined(test) for gateway in gateways]):
+            yield finding
     finally:
         await endpoint.stop(1.0)
+
+
+async def _together(examinations: Sequence[AsyncIterator[Finding]]) -> AsyncIterator[Finding]:
+    """What several find out at the same time, in the order in which they do."""
+    found: asyncio.Queue[Finding | None] = asyncio.Queue()
+
+    async def follow(examination: AsyncIterator[Finding]) -> None:
+        try:
+            async for finding in examination:
+                found.put_nowait(finding)
+        finally:
+            found.put_nowait(None)
+
+    async with asyncio.TaskGroup() as group:
+        for examination in examinations:
+            group.create_task(follow(examination))
+        under_way = len(examinations)
+        while under_way:
+            finding = await found.get()
+            if finding is None:
+                under_way -= 1
+            else:
+                yield finding
 
 
 def _trunk(directory: Directory, name: str) -> Trunk:
@@ -124,7 +153,16 @@ async def _as_the_server_sees_it(settings: Settings, trunk: Trunk) -> list[Findi
 class _Gateway:
     """One gateway under examination."""
 
-    def __init__(self, settings: Settings, endpoint: SipEndpoint, trunk: Trunk, gateway: Gateway) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        endpoint: SipEndpoint,
+        trunk: Trunk,
+        gateway: Gateway,
+        calls: asyncio.Lock,
+    ) -> None:
+        """`calls`: held while a test call is up, so that a telephone rings for one at a time."""
+        self._calls = calls
         self._settings = settings
         self._endpoint = endpoint
         self._trunk = trunk
@@ -137,14 +175,17 @@ class _Gateway:
         flows = await Locator().locate(self._uri)
         if flows and not self._is_address():
             yield Finding("ok", f"{self._uri.host} is at {', '.join(str(flow) for flow in flows)}")
-        there = of_options(self._who, await self._endpoint.options(self._uri))
+        there = of_options(self._who, await _within(_PATIENCE, self._endpoint.options(self._uri)))
         yield there
         if there.level == "error":
+            if test.number:
+                yield Finding("warning", f"{self._who}: the test call was not tried")
             return
         if self._trunk.register:
             yield await self._registered()
         if test.number:
-            yield await self._called(test)
+            async with self._calls:
+                yield await self._called(test)
 
     def _is_address(self) -> bool:
         return ":" in self._uri.host or self._uri.host.replace(".", "").isdigit()
@@ -153,7 +194,7 @@ class _Gateway:
         """Only asks what is bound there: a contact of ours would take the place of the server's."""
         trunk = self._trunk
         ourselves = NameAddr(Uri(user=trunk.username, host=self._uri.host))
-        response = await self._endpoint.request(
+        pending = self._endpoint.request(
             "REGISTER",
             self._uri,
             from_=ourselves,
@@ -161,7 +202,7 @@ class _Gateway:
             credentials=(trunk.username, trunk.password),
             contact=False,
         )
-        return of_register(self._who, response)
+        return of_register(self._who, await _within(_PATIENCE, pending))
 
     async def _called(self, test: TrialCall) -> Finding:
         route = self._route(test)
@@ -218,6 +259,18 @@ class _Gateway:
                     return route
         advice = "give a telephone number, such as --call +14155550100"
         return Finding("error", f"{test.number!r} is no number that goes over a trunk", advice)
+
+
+async def _within(seconds: float, pending: Pending[Response]) -> Response:
+    """The answer, or in its place that none came in time (a 408 of our own)."""
+    try:
+        return await asyncio.wait_for(_answer(pending), seconds)
+    except TimeoutError:
+        return Response(408)
+
+
+async def _answer(pending: Pending[Response]) -> Response:
+    return await pending
 
 
 def _own_number(directory: Directory, trunk: Trunk) -> str:

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 
 from ringback.cli.steering import NotSteered, problems_of, steer
 from ringback.config import ConfigError, load
-
-_SAYS = {
-    "added": "added",
-    "changed": "changed",
-    "removed": "removed",
-    "after_restart": "after a restart",
-}
+from ringback.reloading import Changes
 
 
 async def reload(config: Path | None) -> int:
@@ -22,14 +17,13 @@ async def reload(config: Path | None) -> int:
     console, errors = Console(highlight=False), Console(stderr=True, highlight=False)
     try:
         # Read here first: a file that is wrong is said at once, and it names the data directory.
-        changes = await steer(load(config), "POST", "/console/reload")
+        changed = await steer(load(config), "POST", "/console/reload")
     except (ConfigError, NotSteered) as error:
         problems, status = problems_of(error)
         for problem in problems:
             errors.print(problem, style="red", markup=False, soft_wrap=True)
         errors.print("nothing was changed", soft_wrap=True)
         return status
-    lines = [f"{words}: {', '.join(changes[key])}" for key, words in _SAYS.items() if changes.get(key)]
-    for line in lines or ["nothing has changed"]:
+    for line in msgspec.convert(changed, Changes).lines() or ["nothing has changed"]:
         console.print(line, markup=False, soft_wrap=True)
     return 0

@@ -23,6 +23,9 @@ from ringback.server import Server
 from ringback.store.errors import StoreError
 
 logger = logging.getLogger(__name__)
+Say = Callable[[str], object]
+_SOON = 1.0
+"""Seconds that a start takes without a word."""
 
 
 async def serve(config: Path | None) -> int:
@@ -48,27 +51,47 @@ async def serve(config: Path | None) -> int:
 
 async def _serve(settings: Settings, errors: Console, reread: Callable[[], Settings]) -> int:
     server = Server(settings, reread)
+    say = _teller(settings)
+    patience = asyncio.get_running_loop().call_later(_SOON, say, "starting …")
     try:
         await server.start()
     except (OSError, MediaUnavailable, StoreError) as error:
         await server.stop()
         for problem in why_not(settings, error):
-            errors.print(problem, style="red", markup=False)
+            _complain(settings, errors, problem)
         return 1
+    finally:
+        patience.cancel()
     _spare_collections()
     with stop_signals() as stop, _reload_signal(server):
-        tell(server, Console(highlight=False))
+        for line in banner(server):
+            say(line)
         await stop.wait()
-    await stop_calmly(server, errors)
+    await stop_calmly(server, say)
     return 0
 
 
-async def stop_calmly(server: Server, console: Console) -> None:
+def _teller(settings: Settings) -> Say:
+    """How lines for whoever looks on are said: where the log is for machines, as entries of it."""
+    if settings.log.format == "json":
+        return lambda line: logger.info("%s", line.strip())
+    console = Console(highlight=False)
+    return lambda line: console.print(line, soft_wrap=True, markup=False)
+
+
+def _complain(settings: Settings, errors: Console, problem: str) -> None:
+    if settings.log.format == "json":
+        logger.error("%s", problem)
+    else:
+        errors.print(problem, style="red", markup=False, soft_wrap=True)
+
+
+async def stop_calmly(server: Server, say: Say) -> None:
     """Stop the server; running calls get their time, unless a second signal comes."""
     up, seconds = server.switchboard.live, server.settings.calls.shutdown_seconds
     if up and seconds:
         calls = "1 call is" if up == 1 else f"{up} calls are"
-        console.print(f"{calls} up and may take {seconds} s to end; Ctrl-C again ends them now")
+        say(f"{calls} up and may take {seconds} s to end; Ctrl-C again ends them now")
     loop = asyncio.get_running_loop()
     with stop_signals() as again:
         stopping, hurry = loop.create_task(server.stop()), loop.create_task(again.wait())
@@ -137,22 +160,18 @@ def why_not(settings: Settings, error: Exception) -> list[str]:
     return held if held and isinstance(error, OSError) else [f"cannot start: {error}", *held]
 
 
-def tell(server: Server, console: Console) -> None:
-    """Say where everything is and how to call it."""
-
-    def say(text: str) -> None:
-        console.print(text, soft_wrap=True, markup=False)
-
+def banner(server: Server) -> Iterator[str]:
+    """Where everything is and how to call it, line by line."""
     directory = server.directory
     web = " and ".join(f"{url}/" for url in (server.http_url, server.https_url) if url)
-    say(f"Ringback is up: page and REST at {web}, SIP at {', '.join(server.sip)}")
+    yield f"Ringback is up: page and REST at {web}, SIP at {', '.join(server.sip)}"
     for account in directory.all(Account):
-        say(f"  account {account.name}: {account.id}")
+        yield f"  account {account.name}: {account.id}"
         numbers = ", ".join(number.number for number in directory.all(Number, account.id))
         if numbers:
-            say(f"    numbers: {numbers}")
+            yield f"    numbers: {numbers}"
         for client in directory.all(Client, account.id):
-            say(f"    device: sip:{client.username}@{server.sip[0].partition(':')[2]}")
+            yield f"    device: sip:{client.username}@{server.sip[0].partition(':')[2]}"
     if server.settings.demo:
-        say("  without ringback.toml the sample application answers: ringback call +14155550101")
-    say("  Ctrl-C stops: running calls get time to end.")
+        yield "  without ringback.toml the sample application answers: ringback call +14155550101"
+    yield "  Ctrl-C stops: running calls get time to end."

@@ -1,13 +1,16 @@
-"""`ringback trace`: one call on one time line, read from the database."""
+"""`ringback trace`: one call, with those that it dialled, on one time line, read from the database."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
+from ringback.calls.record import CallRecord
 from ringback.calls.rows import from_row
+from ringback.calls.status import Direction
 from ringback.calls.timeline import lines_of
 from ringback.cli.printable import printable
 from ringback.cli.show import Watcher
@@ -17,6 +20,17 @@ from ringback.store.errors import StoreError
 from ringback.store.records import CallFilter, CallRow
 from ringback.store.store import Store
 
+_BEGINNING = re.compile(r"(?:ID[0-9a-zA-Z]{32}-)?(?:CA)?([0-9a-fA-F]{4}[0-9a-fA-F-]*)")
+"""Of a SID, in any spelling."""
+_SCHEME = re.compile(r"(?:client|sips?|tel|user):")
+_GROUPS = (8, 4, 4, 4, 12)
+_MOST_SHOWN = 5
+_NAME = 20  # characters of a leg's name
+
+
+class _NotFound(Exception):
+    """No call is meant, or more than one; the message says so."""
+
 
 async def trace(which: str, full: bool, config: Path | None) -> int:
     """Show it; 1 when there is no such call, 2 when the settings are wrong."""
@@ -25,34 +39,92 @@ async def trace(which: str, full: bool, config: Path | None) -> int:
         settings = load(config)
         store = await Store.open(settings.server.database, settings.server.data_path)
     except (ConfigError, StoreError) as error:
-        errors.print(str(error), style="red", markup=False)
+        errors.print(str(error), style="red", markup=False, soft_wrap=True)
         return 2
     try:
         row = await _find(store, which)
-        if row is None:
-            errors.print(
-                f"there is no call {which} in {settings.server.data_path}", style="red", markup=False
-            )
-            return 1
-        record = from_row(row)
-        who = escape(printable(f"{record.from_} → {record.to}"))
-        console.print(f"[bold]{who}[/]  {record.direction}  {record.status}  {row.id}", soft_wrap=True)
-        watcher = Watcher(console, full=full)
-        for line in await lines_of(store, row.id):
-            watcher(line)
+        await _show(store, row, console, full=full)
+    except _NotFound as error:
+        where = f"{error} in {settings.server.data_path}"
+        errors.print(where, style="red", markup=False, soft_wrap=True)
+        return 1
     finally:
         await store.close()
     return 0
 
 
-async def _find(store: Store, which: str) -> CallRow | None:
+async def _show(store: Store, row: CallRow, console: Console, *, full: bool) -> None:
+    """All legs by one clock, which begins with the first line of any."""
+    legs = [from_row(each) for each in await _conversation(store, row)]
+    names = _names(legs)
+    for leg in legs:
+        who = escape(printable(f"{leg.from_} → {leg.to}"))
+        name = f"  as {escape(names[str(leg.id)])}" if names else ""
+        console.print(f"[bold]{who}[/]  {leg.direction}  {leg.status}  {leg.id}{name}", soft_wrap=True)
+    lines = [line for leg in legs for line in await lines_of(store, str(leg.id))]
+    watcher = Watcher(console, full=full, together=True, names=names)
+    for line in sorted(lines, key=lambda line: line.at):
+        watcher(line)
+
+
+async def _conversation(store: Store, row: CallRow) -> list[CallRow]:
+    """The call and the legs that it dialled, and those that these did, each after the one it belongs to."""
+    found = [row]
+    for leg in await store.calls(CallFilter(parent_id=row.id, order="oldest")):
+        found += await _conversation(store, leg)
+    return found
+
+
+def _names(legs: list[CallRecord]) -> dict[str, str]:
+    """What lines call the legs, by SID: each after who is at its far end; nothing where there is only one."""
+    names: dict[str, str] = {}
+    for leg in legs if len(legs) > 1 else ():
+        party = leg.from_ if leg.direction is Direction.INBOUND else leg.to
+        name = printable(_SCHEME.sub("", party))[:_NAME] or "?"
+        again = sum(taken == name or taken.startswith(f"{name} #") for taken in names.values())
+        names[str(leg.id)] = f"{name} #{again + 1}" if again else name
+    return names
+
+
+async def _find(store: Store, which: str) -> CallRow:
+    """Raises _NotFound."""
     if which == "last":
-        newest = await store.calls(CallFilter(), limit=1)
-        return newest[0] if newest else None
+        newest = await store.calls(CallFilter(top_level=True), limit=1)
+        if not newest:
+            raise _NotFound("there are no calls yet")
+        return newest[0]
     sid = read_sid(which)
     row = None if sid is None else await store.call(str(sid))
     if row is not None:
         return row
     # A Call-ID, which may look like a SID.
     found = await store.calls(CallFilter(sip_call_id=which), limit=1)
-    return found[0] if found else None
+    if found:
+        return found[0]
+    return await _beginning(store, which)
+
+
+async def _beginning(store: Store, which: str) -> CallRow:
+    """The only call whose SID begins like this. Raises _NotFound."""
+    begins = _BEGINNING.fullmatch(which)
+    found = []
+    if begins is not None:
+        wanted = CallFilter(id_prefix=_dashed(begins[1]))
+        found = await store.calls(wanted, limit=_MOST_SHOWN + 1)
+    if not found:
+        raise _NotFound(f"there is no call {which}")
+    if len(found) > 1:
+        some = ", ".join(row.id for row in found[:_MOST_SHOWN])
+        more = " and more" if len(found) > _MOST_SHOWN else ""
+        raise _NotFound(f"several calls begin with {which}: {some}{more}")
+    return found[0]
+
+
+def _dashed(digits: str) -> str:
+    """The beginning of a UUID as it is stored."""
+    left, groups = digits.replace("-", "").lower(), []
+    for length in _GROUPS:
+        if left:
+            groups.append(left[:length])
+        left = left[length:]
+    return "-".join(groups)

@@ -161,6 +161,8 @@ def _entries(
     entries: list[StructT | None] = []
     for index, table in enumerate(tables):
         own = str(table.get(key, "")) if isinstance(table, dict) else ""
+        if own:
+            reader.name(f"{name}[{index}]", f'{name} "{own}"')
         entries.append(reader.table(kind, table, f"{name}[{index}]", overrides.take(name, slug(own))))
     return tuple(entries)
 

@@ -13,6 +13,7 @@ StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 PREFIX = "RINGBACK_"
 _BACKQUOTED = re.compile(r"`([^`]*)`")
+_TABLE_OF_SEVERAL = re.compile(r"\w+\[\d+\]")
 _SHOWN = 60  # characters of a wrong value that an error repeats
 
 
@@ -65,6 +66,17 @@ class Reader:
     def __init__(self, file: str) -> None:
         self.file = file
         self.problems: list[str] = []
+        self._names: dict[str, str] = {}
+
+    def name(self, where: str, what: str) -> None:
+        """Call a table that comes more than once by what it is, too: `number "+14155550100"`."""
+        self._names[where] = what
+
+    def place(self, where: str) -> str:
+        """A place for people to find: file, table and key, and which one it is of several tables."""
+        table = _TABLE_OF_SEVERAL.match(where)
+        name = self._names.get(table[0]) if table else None
+        return f"{self.file}:{where}" + (f" ({name})" if name else "")
 
     def table(
         self,
@@ -84,7 +96,7 @@ class Reader:
             if key not in fields:
                 self._unknown(f"{where}.{key}", key, fields)
             elif key not in (overrides or {}):
-                values[fields[key].name] = self._value(value, fields[key].type, f"{self.file}:{where}.{key}")
+                values[fields[key].name] = self._value(value, fields[key].type, f"{where}.{key}")
         for key, (variable, text) in (overrides or {}).items():
             if key not in fields:
                 self.problems.append(f"{variable} names nothing{_suggestion(key, fields)}")
@@ -92,12 +104,12 @@ class Reader:
                 values[fields[key].name] = self._text(text, fields[key].type, variable)
         for key, field in fields.items():
             if field.required and field.name not in values:
-                self.problems.append(f"expected a value, got nothing, at {self.file}:{where}.{key}")
+                self.problems.append(f"expected a value, got nothing, at {self.place(f'{where}.{key}')}")
         return kind(**values) if len(self.problems) == before else None
 
     def expected(self, what: str, got: object, where: str) -> None:
         """Note that a place holds something else than it should."""
-        self.problems.append(f"expected {what}, got {_shown(got)}, at {self.file}:{where}")
+        self.problems.append(f"expected {what}, got {_shown(got)}, at {self.place(where)}")
 
     def unknown_table(self, name: str, known: Iterable[str]) -> None:
         """Note a table that means nothing."""
@@ -106,18 +118,18 @@ class Reader:
     def unknown_name(self, what: str, name: str, known: Iterable[str], where: str) -> None:
         """Note a reference to something that is not there."""
         self.problems.append(
-            f"expected the name of {what}, got {_shown(name)}, at {self.file}:{where}"
+            f"expected the name of {what}, got {_shown(name)}, at {self.place(where)}"
             f"{_suggestion(name, known)}"
         )
 
     def _unknown(self, where: str, key: str, known: Iterable[str]) -> None:
-        self.problems.append(f"unknown key at {self.file}:{where}{_suggestion(key, known)}")
+        self.problems.append(f"unknown key at {self.place(where)}{_suggestion(key, known)}")
 
     def _value(self, value: object, wanted: Any, where: str) -> Any:
         try:
             return msgspec.convert(value, wanted)
         except msgspec.ValidationError as error:
-            self._mismatch(value, wanted, error, where)
+            self._mismatch(value, wanted, error, where, in_file=True)
             return None
 
     def _text(self, text: str, wanted: Any, variable: str) -> Any:
@@ -132,7 +144,9 @@ class Reader:
             self._mismatch(text, wanted, error, variable)
             return None
 
-    def _mismatch(self, value: object, wanted: Any, error: Exception, where: str) -> None:
+    def _mismatch(
+        self, value: object, wanted: Any, error: Exception, where: str, *, in_file: bool = False
+    ) -> None:
         reason, _, inside = str(error).partition(" - at ")
         where += inside.strip("`").removeprefix("$")
         names = _BACKQUOTED.findall(reason)
@@ -142,7 +156,7 @@ class Reader:
             reason = "expected " + names[0].replace(" | null", "")
         else:
             reason = reason[:1].lower() + reason[1:]
-        self.problems.append(f"{reason}, got {_shown(value)}, at {where}")
+        self.problems.append(f"{reason}, got {_shown(value)}, at {self.place(where) if in_file else where}")
 
 
 def _shown(value: object) -> str:

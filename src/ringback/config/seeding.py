@@ -19,9 +19,11 @@ from ringback.routing.directory import (
     Gateway,
     HookAddress,
     Limit,
+    Name,
     Number,
     Speech,
     Trunk,
+    unique_name,
 )
 from ringback.routing.numbers import canonical
 from ringback.store.ids import derived_id
@@ -39,6 +41,11 @@ def seed(
 ) -> list[Entry]:
     """Everything the tables describe, accounts first; raises ConfigError with all that is wrong."""
     seeding = _Seeding(file, accounts, applications)
+    seeding.name("account", [table.name for table in accounts])
+    seeding.name("application", [table.name for table in applications])
+    seeding.name("number", [table.number for table in numbers])
+    seeding.name("trunk", [table.name for table in trunks])
+    seeding.name("client", [table.username for table in clients])
     for index, account in enumerate(accounts):
         seeding.account(account, f"account[{index}]")
     for index, application in enumerate(applications):
@@ -63,12 +70,19 @@ class _Seeding:
         self.reader = Reader(file)
         self.entries: list[Entry] = []
         self._trial = Directory()
+        self._places: dict[tuple[type, UUID] | Name, str] = {}
+        """Where each entry is, by kind and identifier, and by what it alone may be called."""
         self._accounts = {table.name: table.sid or account_id(table.name) for table in accounts}
         self._applications = {
             (owner, table.name): table.sid or derived_id(owner, "application", table.name)
             for table in applications
             if (owner := self._owner(table.account)) is not None
         }
+
+    def name(self, kind: str, names: Sequence[str]) -> None:
+        """Let what is said about the tables of a kind have their names in it."""
+        for index, name in enumerate(names):
+            self.reader.name(f"{kind}[{index}]", f'{kind} "{name}"')
 
     def account(self, table: AccountTable, where: str) -> None:
         own = self._accounts[table.name]
@@ -189,15 +203,22 @@ class _Seeding:
         )
 
     def _add(self, entry: Entry, where: str) -> None:
-        if entry in self._trial:
-            self.reader.problems.append(f"the same as an earlier one, at {self.reader.file}:{where}")
+        earlier = self._places.get((type(entry), entry.id))
+        if earlier is not None:
+            self._contradiction("the same one twice", where, earlier)
             return
         try:
             self._trial.put(entry)
         except DirectoryError as error:
-            self.reader.problems.append(f"{error}, at {self.reader.file}:{where}")
+            self._contradiction(str(error), where, self._places.get(unique_name(entry)))
         else:
             self.entries.append(entry)
+            self._places[type(entry), entry.id] = self._places[unique_name(entry)] = where
+
+    def _contradiction(self, what: str, where: str, earlier: str | None) -> None:
+        """With both places, where there are two."""
+        beside = f" and {self.reader.place(earlier)}" if earlier else ""
+        self.reader.problems.append(f"{what}, at {self.reader.place(where)}{beside}")
 
     def _owner(self, name: str) -> UUID | None:
         if not name and len(self._accounts) == 1:

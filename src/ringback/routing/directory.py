@@ -141,7 +141,7 @@ class Directory:
     def put(self, entry: Entry) -> None:
         """Add or replace; raises DirectoryError for a taken name or an unknown account."""
         kind = type(entry)
-        name = _unique_name(entry)
+        name = unique_name(entry)
         holder = self._names.get(name)
         if holder is not None and holder.id != entry.id:
             raise DirectoryError(f"{kind.__name__.lower()} {name[2]!r} exists already")
@@ -178,7 +178,7 @@ class Directory:
             self._patterns.sort(key=lambda item: specificity(item[1].number))
 
     def _unindex(self, entry: Entry) -> None:
-        self._names.pop(_unique_name(entry), None)
+        self._names.pop(unique_name(entry), None)
         if isinstance(entry, Number):
             key = canonical(entry.number)
             rest = tuple(number for number in self._exact.get(key, ()) if number.id != entry.id)
@@ -273,7 +273,7 @@ def trunk_networks(trunk: Trunk) -> list[Network]:
         raise DirectoryError(f"trunk {trunk.name!r}: {error}") from error
 
 
-def _unique_name(entry: Entry) -> Name:
+def unique_name(entry: Entry) -> Name:
     """Under which name an object must be the only one of its kind."""
     if isinstance(entry, Account):
         return (Account, None, entry.name)

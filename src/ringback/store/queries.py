@@ -185,6 +185,8 @@ def _ranges(wanted: CallFilter) -> list[ColumnElement[bool]]:
 
 def _particulars(wanted: CallFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
+    if wanted.id_prefix:
+        conditions.append(calls.c.id.startswith(wanted.id_prefix, autoescape=True))
     if wanted.from_suffix:
         conditions.append(calls.c.from_.endswith(wanted.from_suffix, autoescape=True))
     if wanted.to_suffix:

@@ -117,6 +117,7 @@ class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     accounts: tuple[str, ...] = ()
     id: str | None = None
+    id_prefix: str = ""
     applications: tuple[str, ...] = ()
     statuses: tuple[str, ...] = ()
     directions: tuple[str, ...] = ()
