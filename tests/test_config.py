@@ -378,8 +378,13 @@ voice_url = 5
         ),
         (
             ACCOUNT + '[[number]]\nnumber = "+49"\n[[number]]\nnumber = "49"\n',
-            "number '49' exists already, "
-            'at t.toml:number[1] (number "49") and t.toml:number[0] (number "+49")',
+            'the same one twice, at t.toml:number[1] (number "49") and t.toml:number[0] (number "+49")',
+        ),
+        (
+            ACCOUNT
+            + '[[client]]\nusername = "u"\npassword = "p"\n[[client]]\nusername = "u"\npassword = "q"\n'
+            + 'sid = "11111111-1111-4111-8111-111111111111"',
+            'client \'u\' exists already, at t.toml:client[1] (client "u") and t.toml:client[0] (client "u")',
         ),
         (
             ACCOUNT + ACCOUNT,

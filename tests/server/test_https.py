@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import ssl
 from pathlib import Path
 
@@ -10,10 +9,9 @@ import aiohttp
 import msgspec
 import pytest
 import trustme
-from rich.console import Console
 from tests.server.site import basic, site_settings
 
-from ringback.cli.serve import tell
+from ringback.cli.serve import banner
 from ringback.config import Settings
 from ringback.routing.directory import Account
 from ringback.testing.kit import TOKEN, RunningServer, WebApp
@@ -46,9 +44,7 @@ async def test_who_trusts_our_authority_is_served(data: Path) -> None:
             assert await status(server, "/health", authority) == 200
             assert await status(server, calls, authority) == 401
             assert await status(server, calls, authority, **basic(str(account.id), TOKEN)) == 200
-            said = io.StringIO()
-            tell(server, Console(file=said))
-            assert f"{server.https_url}/" in said.getvalue()
+            assert f"{server.https_url}/" in "".join(banner(server))
         trusted = authority.read_bytes()
         async with RunningServer(secured(app, data)) as server:
             assert authority.read_bytes() == trusted
