@@ -60,6 +60,18 @@ async def test_pausing_and_going_on_are_told_once(tmp_path: Path) -> None:
     assert tape.media.recordings[0].changes == [("pause", False), "resume", ("pause", True)]
 
 
+async def test_one_that_wants_to_be_alone_is_not_begun_twice(tmp_path: Path) -> None:
+    tape = Tape(tmp_path, tone(0.1))
+    recorder, alone = tape.call.recorder, RecordingPlan(alone=True)
+    dialled = recorder.start(RecordingPlan(source="dial-verb"))
+    first = recorder.start(alone)
+    assert first.id != dialled.id, "only one of the same source counts"
+    assert recorder.start(alone).id == first.id
+    assert [live.id for live in recorder.live] == [dialled.id, first.id]
+    recorder.end(first.id)
+    assert recorder.start(alone).id != first.id
+
+
 async def test_a_name_chooses_among_those_of_that_name(tmp_path: Path) -> None:
     recorder = Tape(tmp_path, tone(0.1)).call.recorder
     first, second, other = (recorder.start(RecordingPlan(custom_id=name)) for name in ("a", "a", "b"))

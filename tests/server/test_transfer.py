@@ -112,8 +112,7 @@ async def reports(call: PhoneCall) -> AsyncIterator[Statuses]:
 
 async def refer(call: PhoneCall, to: Uri, *headers: tuple[str, str]) -> int:
     """Ask to be transferred; the status that this is answered with."""
-    response = await call.session.send_request("REFER", [("Refer-To", f"<{to}>"), *headers])
-    return response.status
+    return (await call.transfer(str(to), *headers)).status
 
 
 async def connected(

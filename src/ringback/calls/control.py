@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Configure,
         Hook,
         MachineDetection,
+        Note,
         Play,
         RecordingPlan,
         Refer,
@@ -58,6 +59,8 @@ class CallRequest(msgspec.Struct, frozen=True, kw_only=True):
     detection: MachineDetection | None = None
     """Find out who answered: before the application is asked, or beside it."""
     max_forwards: int = 70
+    notes: tuple[Note, ...] = ()
+    """What was wrong with the request without refusing it, for the call's time line."""
 
 
 class CallFilter(msgspec.Struct, frozen=True, kw_only=True):

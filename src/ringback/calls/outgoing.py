@@ -16,6 +16,7 @@ from ringback.calls.control import CallerNotOwned, CallRequest, Overloaded, Unro
 from ringback.calls.detection import at_answer
 from ringback.calls.ending import Ending
 from ringback.calls.engine import Engine
+from ringback.calls.events import Noted
 from ringback.calls.placing import Placement, begin
 from ringback.calls.pressing import send_digits
 from ringback.calls.queueing import CallQueue
@@ -53,6 +54,8 @@ class Outgoing:
         begin(call)
         engine.roster.take(call)  # from here on there is a row in the store, and somebody must see to its end
         await _stored(call)
+        for note in request.notes:
+            call.append(Noted(note=note))
         work = _guarded(call, self._begin(call, request, placement))
         task = asyncio.get_running_loop().create_task(work)
         self._placing.add(task)

@@ -55,7 +55,13 @@ class Recorder:
         return tuple(take.recording for take in self._takes.values() if not take.ended.is_set())
 
     def start(self, plan: RecordingPlan) -> Recording:
-        """Record from now on. What cannot be is a recording all the same: a failed one."""
+        """Record from now on. What cannot be is a recording all the same: a failed one. A plan that wants to
+        be alone gives what is being made already, if there is one."""
+        for made in self.live if plan.alone else ():
+            if made.plan.source == plan.source:
+                message = "the call is being recorded already: starting once more was ignored"
+                self._call.note("warning", "recording", message)
+                return made
         call, now = self._call, utcnow()
         recording = Recording(
             id=uuid4(),

@@ -99,6 +99,8 @@ class RecordingPlan(msgspec.Struct, frozen=True, kw_only=True):
     """`record-verb`, `dial-verb`, `outbound-api` or `control`: why there is a recording."""
     channels: int = 1
     """1: everything mixed; 2: what this party says, and what it hears."""
+    alone: bool = False
+    """Not begun while another one of the same source is being made: that one goes on, with a note."""
     track: str = "both"
     """`inbound` (what this party says), `outbound` (what it hears) or `both`."""
     trim: bool = False

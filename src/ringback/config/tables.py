@@ -108,7 +108,7 @@ class DevicesSection(msgspec.Struct, frozen=True, kw_only=True):
     default_expires: int = 3600
     max_expires: int = 7200
     nat_expires: int = 30  # granted at most over UDP through a NAT, which forgets the way back after that
-    keep_alive: Literal["nat", "always", "never"] = "nat"  # whom OPTIONS go to
+    keep_alive: Literal["nat", "always", "never"] = "always"  # whom OPTIONS go to
     keep_alive_seconds: int = 60
     keep_alive_tries: int = 3  # so many without an answer in a row, and the contact is dropped
     proxies: tuple[str, ...] = ()  # names, addresses, networks: devices may register through these (Path)

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 import msgspec
 import numpy as np
+import soundfile
 
 from ringback.sip import events as sip
 from ringback.sip.endpoint import SipEndpoint
@@ -191,6 +192,28 @@ class PhoneCall:
         self._local = msgspec.structs.replace(self._local, port=self.audio.port)
         return await self.offer()
 
+    def hold(self) -> Pending[Response]:
+        """Put the far end on hold, by a re-INVITE. Await it for the final response."""
+        return self.offer("sendonly")
+
+    def resume(self) -> Pending[Response]:
+        """Take the far end off hold. Await it for the final response."""
+        return self.offer("sendrecv")
+
+    def transfer(self, target: str, *headers: tuple[str, str]) -> Pending[Response]:
+        """Ask the far end to call `target`, a URI, instead: a REFER (RFC 3515). Await it for the response,
+        202 when it will try; NOTIFYs about what came of it follow in `requests`, for you to `reply(200)`."""
+        return self.session.send_request("REFER", [("Refer-To", f"<{Uri.parse(target)}>"), *headers])
+
+    def say(self, what: Samples | Path) -> None:
+        """Speak, after what is still being said: samples at 8 kHz, or a file of them. Raises ValueError for a
+        file of another rate."""
+        self.audio.say(what if isinstance(what, np.ndarray) else _read(what))
+
+    async def said(self) -> None:
+        """Wait until all that was to be said has gone out."""
+        await self.audio.said()
+
     def heard(self) -> Samples:
         """What was heard so far."""
         return self.audio.heard
@@ -311,6 +334,15 @@ class PhoneCall:
             self._ended.set_result(who)
             self.audio.stop()
             self._happened(f"ended ({who})")
+
+
+def _read(path: Path) -> Samples:
+    """The first channel of a file of 8 kHz."""
+    samples, rate = soundfile.read(path, dtype="int16", always_2d=True)
+    if rate != RATE:
+        raise ValueError(f"{path} has {rate} samples a second; a telephone takes {RATE}")
+    first: Samples = samples[:, 0]
+    return first
 
 
 class Softphone:

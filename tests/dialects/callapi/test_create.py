@@ -55,6 +55,17 @@ async def test_create_defaults(rest: Any, calls: Any) -> None:
     )
 
 
+async def test_what_is_no_parameter_is_said(rest: Any, calls: Any) -> None:
+    reply = await rest("POST", "Calls.json", {**NEW, "Record": "true", "Tmieout": "5"})
+    assert reply.status == 200
+    (request,) = calls.requests
+    assert [(note.level, note.detail["parameter"]) for note in request.notes] == [
+        ("warning", "Record"),
+        ("warning", "Tmieout"),
+    ]
+    assert "Dial with record" in request.notes[0].message
+
+
 async def test_every_parameter_of_create(rest: Any, calls: Any) -> None:
     more = {
         "Method": "get",

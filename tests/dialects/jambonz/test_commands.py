@@ -46,7 +46,7 @@ async def test_commands_reach_the_call(phones: Any, socket_app: SocketApp, calls
 
 
 WHISPER = [Say(answering=Answering.ANSWER, texts=("hello",), voice="Anna", language="en-GB", vendor="google")]
-PLAN = RecordingPlan(source="control", channels=2, events=())
+PLAN = RecordingPlan(source="control", channels=2, alone=True, events=())
 REQUEST = {"method": "INFO", "content_type": "a/b", "content": "x"}
 TRANSFER = {"mode": "blind", "target": [{"type": "phone", "number": "+14155550177"}], "actionHook": "/t"}
 TRANSFERRED = (

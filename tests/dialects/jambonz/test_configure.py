@@ -61,7 +61,7 @@ from ringback.dialects.jambonz.markup import parse
             ControlRecording(
                 answering=Answering.ANSWER,
                 what="start",
-                recording=RecordingPlan(source="control", channels=2, events=(), custom_id="r-1"),
+                recording=RecordingPlan(source="control", channels=2, alone=True, events=(), custom_id="r-1"),
                 silence=False,
             ),
         ),
@@ -70,7 +70,7 @@ from ringback.dialects.jambonz.markup import parse
             ControlRecording(
                 answering=Answering.ANSWER,
                 what="pause",
-                recording=RecordingPlan(source="control", channels=2, events=()),
+                recording=RecordingPlan(source="control", channels=2, alone=True, events=()),
                 silence=True,
             ),
         ),

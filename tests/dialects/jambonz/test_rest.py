@@ -232,12 +232,12 @@ def whispered(text: str) -> Say:
             {"record": {"action": "startCallRecording", "type": "cloud", "recordingID": "r-1"}},
             (
                 "start_recording",
-                RecordingPlan(source="control", channels=2, events=(), custom_id="r-1"),
+                RecordingPlan(source="control", channels=2, alone=True, events=(), custom_id="r-1"),
             ),
         ),
         (
             {"record": {"action": "startCallRecording", "siprecServerURL": "sip:rec@192.0.2.9"}},
-            ("start_recording", RecordingPlan(source="control", channels=2, events=())),
+            ("start_recording", RecordingPlan(source="control", channels=2, alone=True, events=())),
         ),
         (
             {"record": {"action": "pauseCallRecording", "silence": True}},

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ringback.calls.control import CallRequest
 from ringback.calls.services import Services
-from ringback.calls.verbs import MachineDetection
-from ringback.dialects.callapi.errors import Refusal
+from ringback.calls.verbs import MachineDetection, Note
+from ringback.dialects.callapi.errors import UNKNOWN_PARAMETER, Refusal, warning
 from ringback.dialects.callapi.settings import Settings
 from ringback.dialects.callapi.targets import read_caller, read_hook, read_target, required, shown
 from ringback.dialects.callapi.webhook import CallApiApplication
@@ -14,6 +16,13 @@ from ringback.dialects.http import Parameters, boolean, integer, words
 from ringback.routing.directory import Account
 
 _LONGEST_RING = 3600
+_PARAMETERS = frozenset(
+    {
+        "From", "To", "Url", "Method", "FallbackUrl", "FallbackMethod",
+        "StatusCallback", "StatusCallbackMethod", "StatusCallbackEvent",
+        "Timeout", "DetectVoicemail", "Username", "Password", "ApiVersion",
+    }
+)  # fmt: skip
 
 
 def read_request(services: Services, account: Account, parameters: Parameters) -> CallRequest:
@@ -42,7 +51,18 @@ def read_request(services: Services, account: Account, parameters: Parameters) -
         from_host=host,
         ring_timeout=_ring_timeout(parameters),
         detection=MachineDetection() if detect else None,
+        notes=tuple(_ignored(parameters)),
     )
+
+
+def _ignored(parameters: Parameters) -> Iterator[Note]:
+    """What nobody reads, said once for each name."""
+    for name in dict.fromkeys(name for name, _ in parameters.pairs):
+        if name not in _PARAMETERS:
+            message = f"{name} is not a parameter of a call, and was ignored."
+            if name == "Record":
+                message += " Record in the script at Url records the caller, Dial with record both parties."
+            yield warning(UNKNOWN_PARAMETER, message, parameter=name)
 
 
 def _events(parameters: Parameters) -> tuple[str, ...]:

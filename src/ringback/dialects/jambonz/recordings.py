@@ -41,7 +41,7 @@ def read_change(data: dict[str, Any]) -> RecordingChange:
         raise InvalidApplication("record: property recordingID has invalid data type")
     return RecordingChange(
         what=WHAT[data["action"]],
-        plan=RecordingPlan(source="control", channels=2, events=(), custom_id=name or None),
+        plan=RecordingPlan(source="control", channels=2, events=(), custom_id=name or None, alone=True),
         silence=bool(data.get("silence")),
     )
 
