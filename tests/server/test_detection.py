@@ -12,7 +12,7 @@ from tests.server.site import NUMBERS, Site
 
 from ringback.calls.application import NewCall
 from ringback.calls.control import CallRequest
-from ringback.calls.events import AnswererDetected, Bridged, CallAnswered, VerbStarted
+from ringback.calls.events import AnswererDetected, Bridged, VerbStarted
 from ringback.calls.verbs import Callee, Dial, MachineDetection, Pause
 from ringback.testing.phone_audio import RATE, Samples
 from ringback.testing.softphone import Softphone
@@ -68,17 +68,20 @@ async def test_a_redirect_ends_what_comes_before_the_first_document(
     app.answer("new-call", HANG_UP)
     app.answer("redirect", Pause(seconds=60))
     switchboard = site.server.switchboard
-    record = await switchboard.create(request(site, app, bob, QUICK))
+    wanted = MachineDetection(wait_for_end=True, partial_results=True, speech_threshold_ms=500)
+    record = await switchboard.create(request(site, app, bob, wanted))
     call = await bob.incoming(5)
     call.answer()
-    await app.event(CallAnswered)
+    await call.answered()
+    call.audio.say(syllables(3.0))
+    await app.event(AnswererDetected)
     await switchboard.redirect(record.account_id, record.id, hook=HOOK)
     await app.event(VerbStarted)
-    call.audio.say(syllables(0.6))
     call.hang_up()
     await site.server.settled()
     assert [ask.what for ask, _ in app.asked] == ["redirect"]
-    assert [event.what for event, _ in app.told if isinstance(event, AnswererDetected)] == ["stopped"]
+    told = [event.what for event, _ in app.told if isinstance(event, AnswererDetected)]
+    assert told == ["machine-start", "stopped"]
 
 
 async def test_a_machine_with_its_beep(site: Site, app: Neutral, phones: Phones) -> None:

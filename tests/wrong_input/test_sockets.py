@@ -54,6 +54,12 @@ class Connection:
         """Answer a message."""
         await self.send({"type": "ack", "msgid": message["msgid"], "data": data})
 
+    async def stay(self) -> None:
+        """Take the call, and wait until it is answered: a redirection before that would replace the answer."""
+        await self.ack(await self.next("session:new"), STAY)
+        while (await self.next("call:status"))["data"]["call_status"] != "in-progress":
+            pass
+
     async def send(self, message: Any) -> None:
         """Send an object, or a text as it is."""
         await self._socket.send_str(message if isinstance(message, str) else json.dumps(message))
@@ -162,7 +168,7 @@ async def after_a_drop(connection: Connection) -> None:
 
 async def test_a_message_over_24_kib_closes_the_socket(world: World, app: SocketApp) -> None:
     async def talkative(connection: Connection) -> None:
-        await connection.ack(await connection.next("session:new"), STAY)
+        await connection.stay()
         await connection.send(json.dumps({**GO, "padding": "x" * 24 * 1024}))
         assert await connection.closed() == 1009
 
@@ -172,7 +178,7 @@ async def test_a_message_over_24_kib_closes_the_socket(world: World, app: Socket
 
 async def test_a_message_just_within_24_kib_is_taken(world: World, app: SocketApp) -> None:
     async def wordy(connection: Connection) -> None:
-        await connection.ack(await connection.next("session:new"), STAY)
+        await connection.stay()
         await connection.send(json.dumps({**GO, "padding": "x" * (24 * 1024 - 200)}))
         assert await connection.closed() == 1000
 
@@ -181,7 +187,7 @@ async def test_a_message_just_within_24_kib_is_taken(world: World, app: SocketAp
 
 async def test_bytes_close_the_socket(world: World, app: SocketApp) -> None:
     async def binary(connection: Connection) -> None:
-        await connection.ack(await connection.next("session:new"), STAY)
+        await connection.stay()
         await connection.send_bytes(b"\x00" * 320)
         assert await connection.closed() == 1003
 
@@ -201,7 +207,7 @@ async def test_messages_that_make_no_sense_are_answered_with_an_error(world: Wor
     ]
 
     async def confused(connection: Connection) -> None:
-        await connection.ack(await connection.next("session:new"), STAY)
+        await connection.stay()
         for text in nonsense:
             await connection.send(text)
             error = await connection.next("jambonz:error")
