@@ -55,7 +55,7 @@ class Connection:
         await self.send({"type": "ack", "msgid": message["msgid"], "data": data})
 
     async def stay(self) -> None:
-        """Take the call, and wait until it is answered: a redirection before that would replace the answer."""
+        """Take the call and wait until it is answered: a redirection before would replace the answer."""
         await self.ack(await self.next("session:new"), STAY)
         while (await self.next("call:status"))["data"]["call_status"] != "in-progress":
             pass
