@@ -102,14 +102,19 @@ async def test_a_repeated_answer_is_acknowledged_again(house: House, tmp_path: P
 
 
 async def test_a_redirection_is_followed(house: House, tmp_path: Path) -> None:
-    async with answering_sipp("callee_answers", tmp_path) as new:
-        async with answering_sipp("callee_has_moved", tmp_path, ("5062", str(new.port))) as old:
-            gone, call = await _call(house, old)
-        there = await new.finished()
-    assert not gone.failed
-    assert not there.failed
-    assert there.received("INVITE")[0].start_line == f"INVITE sip:moved@127.0.0.1:{new.port} SIP/2.0"
+    async with answering_sipp("callee_is_next_door", tmp_path) as callee:
+        finished, call = await _call(house, callee)
+    assert not finished.failed
+    assert finished.received("INVITE")[-1].start_line == f"INVITE sip:moved@127.0.0.1:{callee.port} SIP/2.0"
     assert call.status is CallStatus.COMPLETED
+
+
+async def test_a_redirection_to_another_place_ends_the_call(house: House, tmp_path: Path) -> None:
+    """Whoever is called does not decide who else is."""
+    async with answering_sipp("callee_has_moved", tmp_path) as callee:
+        finished, call = await _call(house, callee)
+    assert not finished.failed
+    assert (call.status, call.sip_status) == (CallStatus.FAILED, 302)
 
 
 async def test_a_trunk_that_wants_digest(data: Path, tmp_path: Path) -> None:
