@@ -45,8 +45,10 @@ class Line:
         """Something was told, or (None) nothing."""
         if self.ears.over:
             return
-        known = isinstance(sound, SpeechStarted | SpeechStopped | ToneStarted | ToneEnded)
-        found = self.ears.hear(sound, now) if known else self.ears.wait(now)  # type: ignore[arg-type]
+        if isinstance(sound, SpeechStarted | SpeechStopped | ToneStarted | ToneEnded):
+            found = self.ears.hear(sound, now)
+        else:
+            found = self.ears.wait(now)
         for each in found:
             if each.verdict and not each.partial:
                 self.verdict = each

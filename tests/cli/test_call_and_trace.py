@@ -154,8 +154,8 @@ async def test_the_beginning_of_a_sid_is_enough(
         assert await trace(beginning, False, config) == 0, beginning
     capsys.readouterr()
     twins = (row, msgspec.structs.replace(row, id=f"{row.id[:-1]}{'0' if row.id[-1] != '0' else '1'}"))
-    at = {"sequence": 9999, "kind": "x", "at": 0.0, "payload": b"{}"}
-    await server.store.append(Append(call_id=twins[1].id, row=twins[1], **at))  # type: ignore[arg-type]
+    twin = Append(call_id=twins[1].id, sequence=9999, kind="x", at=0.0, payload=b"{}", row=twins[1])
+    await server.store.append(twin)
     assert await trace(digits[:8], False, config) == 1
     said = capsys.readouterr().err
     assert f"several calls begin with {digits[:8]}: " in said

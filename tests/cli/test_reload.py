@@ -191,7 +191,7 @@ async def test_registrations_at_carriers_follow(server: RunningServer, config: P
         response = await registration.first
         assert response.status == 405  # a telephone is no registrar
         async with asyncio.timeout(10):
-            while server.gateways.state(trunk, trunk.gateways[0]) is None:  # noqa: ASYNC110
+            while server.gateways.state(trunk, trunk.gateways[0]) is None:  # noqa: ASYNC110 - nobody is told of it
                 await asyncio.sleep(0.01)
         assert server.gateways.up(trunk, trunk.gateways[0])
         change(config, "register = true\noptions_seconds = 1", "")

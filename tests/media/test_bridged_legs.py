@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 from tests.media.pair import Audio, heard, packets, resemblance, speaks, voice
@@ -21,9 +22,9 @@ FRAME = 0.020
 class Party(Phone):
     """A phone with a leg, which says something and keeps all that it hears."""
 
-    def __init__(self, plane: MediaPlane, *, near: MediaLeg | None = None, **changes: object) -> None:
+    def __init__(self, plane: MediaPlane, *, near: MediaLeg | None = None, **changes: Any) -> None:
         super().__init__()
-        self.codec: Codec = changes.get("codec", "PCMU")  # type: ignore[assignment]
+        self.codec: Codec = changes.get("codec", "PCMU")
         self.leg = plane.open_leg(self.on_event, near=near)
         self.leg.set_remote(self.remote(**changes))
         self.heard: list[Sent] = []
@@ -58,11 +59,11 @@ class Party(Phone):
         self.socket.close()
 
 
-async def started(**options: object) -> MediaPlane:
+async def started(**options: Any) -> MediaPlane:
     """A plane. Other tests look for ports, too, so that it may take a second try."""
     for tries in range(5, 0, -1):
         first = free_ports(40)
-        plane = MediaPlane(port_range=(first, first + 39), **options)  # type: ignore[arg-type]
+        plane = MediaPlane(port_range=(first, first + 39), **options)
         try:
             await plane.start()
         except MediaUnavailable:
@@ -83,12 +84,12 @@ async def meet() -> AsyncIterator[Meet]:
     parties: list[Party] = []
 
     async def make(
-        one: dict[str, object] | None = None, other: dict[str, object] | None = None, **options: object
+        one: dict[str, Any] | None = None, other: dict[str, Any] | None = None, **options: Any
     ) -> tuple[Party, Party]:
         plane = await started(**options)
         planes.append(plane)
-        parties.append(Party(plane, **(one or {})))  # type: ignore[arg-type]
-        parties.append(Party(plane, **(other or {})))  # type: ignore[arg-type]
+        parties.append(Party(plane, **(one or {})))
+        parties.append(Party(plane, **(other or {})))
         for party in parties[-2:]:
             await party.until_heard(bool)
         parties[-2].leg.bridge(parties[-1].leg)

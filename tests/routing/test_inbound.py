@@ -125,8 +125,14 @@ def test_a_number_without_an_application_answers_nobody(directory: Directory) ->
     assert isinstance(answer(directory, FromTrunk((trunk,)), called("sip:+14155550111@h")), Refused)
 
 
+def device(directory: Directory, username: str) -> Device:
+    client = directory.client(username)
+    assert client is not None
+    return Device(client)
+
+
 def test_a_device_reaches_its_own_account_only(directory: Directory) -> None:
-    alice = Device(directory.client("alice"))  # type: ignore[arg-type]
+    alice = device(directory, "alice")
     found = answer(directory, alice, called("sip:ivr@h"))
     assert isinstance(found, Answering)
     assert found.client is alice.client
@@ -136,7 +142,7 @@ def test_a_device_reaches_its_own_account_only(directory: Directory) -> None:
 
 
 def test_an_account_may_have_an_application_for_its_devices(directory: Directory) -> None:
-    carol = Device(directory.client("carol"))  # type: ignore[arg-type]
+    carol = device(directory, "carol")
     found = answer(directory, carol, called("sip:whatever@h"))
     assert isinstance(found, Answering)
     assert found.application.name == "theirs"
@@ -186,7 +192,7 @@ def test_the_number_called_is_told_without_parameters_and_separators(directory: 
 
 
 def dialled_by_alice(directory: Directory, to: str) -> Answering | Connecting | Refused:
-    return answer(directory, Device(directory.client("alice")), called(to))  # type: ignore[arg-type]
+    return answer(directory, device(directory, "alice"), called(to))
 
 
 def test_a_device_calls_another_of_its_account(directory: Directory) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Set
 from typing import Any
 from uuid import UUID
 
@@ -45,7 +46,7 @@ def test_numbers_are_written_as_the_carrier_wants_them(
 # -- gateways
 
 
-def order(gateways: list[Gateway], down: set[str] = frozenset(), chance: float = 0.0) -> list[str]:  # type: ignore[assignment]
+def order(gateways: list[Gateway], down: Set[str] = frozenset(), chance: float = 0.0) -> list[str]:
     return [g.host for g in in_order(gateways, lambda gateway: gateway.host not in down, lambda: chance)]
 
 

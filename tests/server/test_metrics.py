@@ -193,7 +193,7 @@ async def test_the_other_format(site: Site) -> None:
     url = f"{site.server.http_url}/metrics"
     async with site.rest.get(url, headers={"Accept": OPEN_METRICS}) as reply:
         assert reply.content_type == "application/openmetrics-text"
-        families = Figures(open_metrics(await reply.text())).families  # type: ignore[no-untyped-call]
+        families = Figures(open_metrics(await reply.text())).families  # type: ignore[no-untyped-call]  # it has no annotations
     assert families.keys() == {name.removesuffix("_total") for name in (await scrape(site)).families}
     assert not any(name.endswith("_created") for name in families)
 

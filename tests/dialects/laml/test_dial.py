@@ -170,7 +170,9 @@ def test_nobody_to_call_leaves_a_dial_that_fails(profile: Profile, inner: str) -
 def test_an_action_that_is_no_url_is_none() -> None:
     markup = read("<Dial action='/done'>+14155550123</Dial>", base="")
     assert codes(markup) == ["15004"]
-    assert markup.verbs[0].action is None  # type: ignore[union-attr]
+    [dial] = markup.verbs
+    assert isinstance(dial, Dial)
+    assert dial.action is None
 
 
 # -- Number

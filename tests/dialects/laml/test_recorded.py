@@ -77,7 +77,9 @@ def test_a_transcription_is_asked_for_and_said_not_to_come() -> None:
     markup = read("<Record transcribe='true' transcribeCallback='/t' maxLength='300'/>")
     assert codes(markup) == ["13619", "13615"]
     assert one("<Record transcribe='false' transcribeCallback='/t'/>").recording.transcription is None
-    assert read("<Record transcribe='true'/>").verbs[0].recording == PLAN  # type: ignore[union-attr]
+    [record] = read("<Record transcribe='true'/>").verbs
+    assert isinstance(record, Record)
+    assert record.recording == PLAN
 
 
 @BOTH
@@ -97,7 +99,9 @@ def test_wrong_attributes_of_record(profile: Profile) -> None:
 def test_a_document_without_url_has_nowhere_to_go_back_to() -> None:
     markup = read("<Record/>", base="")
     assert codes(markup) == ["15004"]
-    assert markup.verbs[0].action is None  # type: ignore[union-attr]
+    [record] = markup.verbs
+    assert isinstance(record, Record)
+    assert record.action is None
 
 
 # -- Refer
