@@ -34,6 +34,7 @@ class LiveChanges:
         self.found: dict[str, Any] = {}
 
     async def get(self, account_id: UUID, call_id: UUID) -> CallRecord:
+        """Which calls there are, the classes built on this one know."""
         raise NotImplementedError
 
     async def redirect_callee(self, account_id: UUID, call_id: UUID, **changes: Any) -> CallRecord:
