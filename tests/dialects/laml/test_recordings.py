@@ -402,6 +402,7 @@ async def test_channels(
     for given in (1, 2):
         async with web.get(f"{path}?RequestedChannels={given}") as response:
             assert response.status == 200
+            assert await response.read() == audio
         assert recordings.asked[-1] == ("wav", given)
     async with web.get(f"{path}?RequestedChannels=3") as response:
         assert (response.status, (await response.json())["code"]) == (400, 20422)
