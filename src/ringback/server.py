@@ -17,7 +17,6 @@ from starlette.applications import Starlette
 from ringback.audio.cache import AudioCache
 from ringback.audio.sources import AudioLibrary
 from ringback.calls.application import Dialect
-from ringback.calls.archive import Archive
 from ringback.calls.direct import Direct
 from ringback.calls.doorkeeper import Doorkeeper
 from ringback.calls.engine import Engine
@@ -25,10 +24,11 @@ from ringback.calls.enrolment import Enrolment
 from ringback.calls.meter import Meter
 from ringback.calls.placing import Placing
 from ringback.calls.reception import Reception
-from ringback.calls.recording_copy import CopySender
-from ringback.calls.recording_folder import RecordingFolder
-from ringback.calls.recording_storage import ObjectStorage
-from ringback.calls.recordings import StoredRecordings
+from ringback.calls.recordings.archive import Archive
+from ringback.calls.recordings.copying import CopySender
+from ringback.calls.recordings.folder import RecordingFolder
+from ringback.calls.recordings.storage import ObjectStorage
+from ringback.calls.recordings.stored import StoredRecordings
 from ringback.calls.recovery import finish_what_was_left
 from ringback.calls.requests import InDialogRequests
 from ringback.calls.retention import Retention

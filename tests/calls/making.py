@@ -10,12 +10,12 @@ from uuid import UUID
 
 from ringback.calls import events, verbs
 from ringback.calls.application import Application, Ask, Document
-from ringback.calls.archive import Archive
 from ringback.calls.call import Call
 from ringback.calls.engine import Engine
 from ringback.calls.outcome import EndOfVerb, Outcome
 from ringback.calls.record import CallRecord
-from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.recordings.archive import Archive
+from ringback.calls.recordings.recording import Recording, RecordingStatus
 from ringback.calls.roster import Roster
 from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.calls.timeline import TimeLine

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.calls.making import HOOK, document
-from tests.calls.tapes import Samples, Tape, silence, tone
+from tests.calls.recordings.tapes import Samples, Tape, silence, tone
 
 from ringback.calls import verbs
 from ringback.calls.application import Action, Document

@@ -13,7 +13,7 @@ from tests.calls.making import record
 
 from ringback.calls.events import CallRinging, MediaStatistics, encode, kind_of
 from ringback.calls.record import CallRecord
-from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.recordings.recording import Recording, RecordingStatus
 from ringback.calls.rows import from_row, host_of, to_row
 from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.calls.verbs import Hook, RecordingPlan

@@ -17,7 +17,7 @@ from ringback.calls.control import (
     RecordingIsLive,
 )
 from ringback.calls.record import CallRecord
-from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.recordings.recording import Recording, RecordingStatus
 from ringback.calls.verbs import Configure, RecordingPlan, Refer, Transfer
 
 _TYPES = {"wav": "audio/x-wav", "mp3": "audio/mpeg"}

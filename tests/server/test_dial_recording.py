@@ -15,7 +15,7 @@ from tests.server.neutral import HANG_UP, HOOK, Neutral, Phones, callee, has_ton
 from tests.server.site import NUMBERS, Site, site_settings
 
 from ringback.calls.events import CallRinging, RecordingChanged, VerbEnded
-from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.recordings.recording import Recording, RecordingStatus
 from ringback.calls.verbs import Dial, Pause, RecordFrom, RecordingPlan
 from ringback.testing.kit import RunningServer, WebApp
 

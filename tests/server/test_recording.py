@@ -15,17 +15,17 @@ import aiohttp
 import pytest
 import soundfile
 from aiohttp import web
-from tests.calls.object_store import object_store
+from tests.calls.recordings.object_store import object_store
 from tests.server.neutral import HANG_UP, HOOK, Neutral, Phones, hears_tone
 from tests.server.site import NUMBERS, Site, site_settings
 from tests.server.sounding import babble, channels_of, place_of, share_of
 
-from ringback.calls.archive import Archive
 from ringback.calls.control import NoSuchRecording, RecordingFilter, RecordingIsLive, WrongState
 from ringback.calls.events import CallEnded, RecordingChanged, TranscriptionFailed
 from ringback.calls.outcome import EndOfVerb
-from ringback.calls.recording import Recording, RecordingStatus
-from ringback.calls.recordings import StoredRecordings
+from ringback.calls.recordings.archive import Archive
+from ringback.calls.recordings.recording import Recording, RecordingStatus
+from ringback.calls.recordings.stored import StoredRecordings
 from ringback.calls.retention import Retention
 from ringback.calls.verbs import (
     Answer,

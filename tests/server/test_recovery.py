@@ -12,13 +12,13 @@ from uuid import uuid4
 import msgspec
 import pytest
 from tests.calls.making import answered_record, one_of_each_event
-from tests.calls.tapes import tone, write_wav
+from tests.calls.recordings.tapes import tone, write_wav
 from tests.server.site import site_settings
 
 from ringback.calls import events
 from ringback.calls.record import CallRecord
-from ringback.calls.recording import Recording, RecordingStatus
-from ringback.calls.recording_rows import to_recording_row
+from ringback.calls.recordings.recording import Recording, RecordingStatus
+from ringback.calls.recordings.rows import to_recording_row
 from ringback.calls.rows import to_row
 from ringback.calls.status import Direction
 from ringback.calls.verbs import RecordingPlan

@@ -21,7 +21,7 @@ from ringback.calls.leg import HeaderList, Leg, Sound
 from ringback.calls.log import CallLog
 from ringback.calls.negotiation import NotAcceptable
 from ringback.calls.record import CallRecord, apply
-from ringback.calls.recorder import Recorder
+from ringback.calls.recordings.recorder import Recorder
 from ringback.calls.reports import LegReports
 from ringback.calls.requests import InDialogRequests
 from ringback.calls.retiring import Retiring

@@ -15,7 +15,7 @@ from ringback.calls.status import CallStatus, Direction
 if TYPE_CHECKING:
     from ringback.calls.application import Application, Document
     from ringback.calls.record import CallRecord
-    from ringback.calls.recording import Recording, RecordingStatus
+    from ringback.calls.recordings.recording import Recording, RecordingStatus
     from ringback.calls.verbs import (
         Configure,
         Hook,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ringback.calls import events, verbs
 from ringback.calls.outcome import Outcome
-from ringback.calls.recording import Recording
+from ringback.calls.recordings.recording import Recording
 
 _Progress = (
     events.CallReceived

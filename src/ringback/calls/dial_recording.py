@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from ringback.calls.recording import Recording
+from ringback.calls.recordings.recording import Recording
 from ringback.calls.verbs import Dial, RecordFrom
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from ringback.routing.limits import Limits
 if TYPE_CHECKING:
     from ringback.audio.sources import AudioLibrary
     from ringback.calls.application import Dialect
-    from ringback.calls.archive import Archive
     from ringback.calls.placing import Placing
+    from ringback.calls.recordings.archive import Archive
     from ringback.calls.roster import Roster
     from ringback.calls.timeline import TimeLine
     from ringback.media.plane import MediaPlane

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from ringback.calls.outcome import Outcome
-from ringback.calls.recording import Recording
+from ringback.calls.recordings.recording import Recording
 from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.calls.verbs import Hook, Note, Verb
 

@@ -24,7 +24,7 @@ from ringback.calls.events import (
     kind_of,
 )
 from ringback.calls.record import CallRecord, apply
-from ringback.calls.recording_rows import to_recording_row
+from ringback.calls.recordings.rows import to_recording_row
 from ringback.calls.rows import to_row
 from ringback.net.clock import utcnow
 from ringback.store.errors import StoreError

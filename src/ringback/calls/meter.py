@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from ringback.calls.events import CallAnswered, CallEnded, CallEvent, MediaStatistics, RecordingChanged
 from ringback.calls.record import CallRecord
-from ringback.calls.recording import RecordingStatus
+from ringback.calls.recordings.recording import RecordingStatus
 from ringback.calls.status import FINAL, CallStatus, Direction
 
 if TYPE_CHECKING:

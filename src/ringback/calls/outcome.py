@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from ringback.calls.recording import Recording
+from ringback.calls.recordings.recording import Recording
 from ringback.calls.status import CallStatus
 
 

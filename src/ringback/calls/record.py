@@ -23,7 +23,7 @@ from ringback.calls.events import (
     MediaStatistics,
     RecordingChanged,
 )
-from ringback.calls.recording import Recording
+from ringback.calls.recordings.recording import Recording
 from ringback.calls.status import CallStatus, Direction, EndedBy
 
 

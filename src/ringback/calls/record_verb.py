@@ -9,7 +9,7 @@ from ringback.calls.control import NoSuchRecording, WrongState
 from ringback.calls.leg import Sound
 from ringback.calls.outcome import EndOfVerb, Outcome
 from ringback.calls.prompt import play_sources
-from ringback.calls.recording import Recording
+from ringback.calls.recordings.recording import Recording
 from ringback.calls.verbs import ControlRecording, Record
 from ringback.calls.waiting import first_of
 from ringback.media.model import SpeechDetection, SpeechStarted, SpeechStopped, Tone

@@ -19,8 +19,8 @@ from ringback.calls.engine import Engine
 from ringback.calls.events import RecordingChanged
 from ringback.calls.log import CallLog
 from ringback.calls.record import CallRecord
-from ringback.calls.recording import Recording, RecordingStatus
-from ringback.calls.recording_rows import from_recording_row, to_recording_row
+from ringback.calls.recordings.recording import Recording, RecordingStatus
+from ringback.calls.recordings.rows import from_recording_row, to_recording_row
 from ringback.calls.rows import from_row
 from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.net.clock import utcnow

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from ringback.calls.archive import Archive
+from ringback.calls.recordings.archive import Archive
 from ringback.store.store import Store
 
 _DAY = 86400.0

@@ -9,7 +9,7 @@ import msgspec
 
 from ringback.calls.events import MediaStatistics
 from ringback.calls.record import CallRecord
-from ringback.calls.recording import Recording
+from ringback.calls.recordings.recording import Recording
 from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.net.clock import epoch, maybe_moment, moment
 from ringback.store.records import CallRow

@@ -25,7 +25,7 @@ from ringback.calls.events import CallControlled, CallTagged
 from ringback.calls.listing import stored_filter
 from ringback.calls.outgoing import Outgoing
 from ringback.calls.record import CallRecord
-from ringback.calls.recording import Recording
+from ringback.calls.recordings.recording import Recording
 from ringback.calls.rows import from_row
 from ringback.calls.sending import submit
 from ringback.calls.status import CallStatus, Direction, EndedBy

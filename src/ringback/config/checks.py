@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
-from ringback.calls.recording_storage import ObjectStorage, StorageError
+from ringback.calls.recordings.storage import ObjectStorage, StorageError
 from ringback.config.reading import Reader
 from ringback.config.tables import (
     AccountTable,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from tests.dialects.callapi.conftest import ACCOUNT, CALL, CREATED
 
-from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.recordings.recording import Recording, RecordingStatus
 from ringback.calls.verbs import RecordingPlan
 
 RECORDING = UUID("5c4b3a29-1807-4f6e-8d5c-4b3a29180706")

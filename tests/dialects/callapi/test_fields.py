@@ -25,7 +25,7 @@ from ringback.calls.events import (
 )
 from ringback.calls.outcome import EndOfVerb, Outcome
 from ringback.calls.record import CallRecord, apply
-from ringback.calls.recording import RecordingStatus
+from ringback.calls.recordings.recording import RecordingStatus
 from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.calls.verbs import Callee, Dial, Gather, Hook, Play, Record, RecordingPlan, Reports, Target
 from ringback.dialects.callapi.dialect import CallApi

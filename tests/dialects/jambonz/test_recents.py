@@ -12,7 +12,7 @@ import pytest
 from tests.dialects.memory import MemoryRecordings
 
 from ringback.calls.record import CallRecord
-from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.recordings.recording import Recording, RecordingStatus
 from ringback.calls.services import Services
 from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.calls.verbs import RecordingPlan

@@ -26,7 +26,7 @@ from ringback.calls.control import (
 )
 from ringback.calls.events import CallRequested, MediaStatistics
 from ringback.calls.record import CallRecord, apply
-from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.recordings.recording import Recording, RecordingStatus
 from ringback.calls.status import CallStatus, Direction
 from ringback.calls.verbs import Hook, RecordingPlan, Verb
 from ringback.routing.directory import Account, Application, Directory, Number

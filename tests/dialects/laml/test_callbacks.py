@@ -30,7 +30,7 @@ from ringback.calls.events import (
     TranscriptionFailed,
 )
 from ringback.calls.record import CallRecord
-from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.recordings.recording import Recording, RecordingStatus
 from ringback.calls.services import Services
 from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.calls.verbs import Callee, Hook, RecordingPlan, Reports, Target

@@ -7,7 +7,7 @@ from tests.dialects.laml.making import CALL_ID, NOBODYS, RECORDING_ID, record, r
 
 from ringback.calls.application import NewCall, Referred, Screening
 from ringback.calls.outcome import EndOfVerb, Outcome
-from ringback.calls.recording import RecordingStatus
+from ringback.calls.recordings.recording import RecordingStatus
 from ringback.calls.status import CallStatus, Direction
 from ringback.calls.verbs import Callee, Dial, Gather, Hook, Play, Record, RecordingPlan, Refer, Target
 from ringback.dialects.laml.outcomes import Fields, action_fields, question_fields

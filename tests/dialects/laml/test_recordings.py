@@ -31,7 +31,7 @@ from tests.dialects.laml.making import (
 from tests.dialects.memory import MemoryRecordings
 
 from ringback.calls.control import CallIsOver, NoSuchRecording, RecordingFile, WrongState
-from ringback.calls.recording import NOT_STORED, RecordingStatus
+from ringback.calls.recordings.recording import NOT_STORED, RecordingStatus
 from ringback.calls.status import CallStatus
 from ringback.calls.verbs import Hook, RecordingPlan
 

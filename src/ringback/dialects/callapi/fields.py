@@ -9,7 +9,7 @@ from uuid import UUID
 from ringback.calls.events import CallEnded, CallEvent
 from ringback.calls.outcome import EndOfVerb, Outcome
 from ringback.calls.record import CallRecord
-from ringback.calls.recording import Recording
+from ringback.calls.recordings.recording import Recording
 from ringback.calls.status import CallStatus, Direction
 from ringback.calls.verbs import Dial, Gather, Record, Verb
 from ringback.dialects.callapi.sids import (

@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 
 from ringback.calls.control import NoSuchRecording, Overloaded, RecordingFilter, RecordingIsLive
 from ringback.calls.record import CallRecord
-from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.recordings.recording import Recording, RecordingStatus
 from ringback.calls.services import Services
 from ringback.dialects.callapi.errors import Refusal
 from ringback.dialects.callapi.paging import check_page, envelope, read_moment, read_order, read_page

@@ -11,7 +11,7 @@ from email.utils import format_datetime
 from uuid import UUID
 
 from ringback.calls.record import CallRecord
-from ringback.calls.recording import Recording
+from ringback.calls.recordings.recording import Recording
 from ringback.calls.status import Direction
 from ringback.calls.verbs import Note
 from ringback.dialects.callapi.fields import seconds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID, uuid5
 
 from ringback.calls.record import CallRecord
-from ringback.calls.recording import Recording
+from ringback.calls.recordings.recording import Recording
 from ringback.dialects.spelling import prefixed
 
 API_VERSION = "2012-04-24"

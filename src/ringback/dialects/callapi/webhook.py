@@ -21,7 +21,7 @@ from ringback.calls.application import (
 from ringback.calls.control import NoSuchCall
 from ringback.calls.events import CallEvent, RecordingChanged, TranscriptionFailed
 from ringback.calls.record import CallRecord
-from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.recordings.recording import Recording, RecordingStatus
 from ringback.calls.services import Services
 from ringback.calls.status import CallStatus
 from ringback.calls.verbs import Callee, Dial, HangUp, Hook, Note, Pause, Reject, Verb

@@ -19,7 +19,7 @@ from ringback.calls.control import (
     RecordingIsLive,
 )
 from ringback.calls.record import CallRecord
-from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.recordings.recording import Recording, RecordingStatus
 from ringback.calls.status import FINAL
 from ringback.dialects.http import parse_moment
 from ringback.dialects.jambonz.cdr import DIRECTIONS, cdr

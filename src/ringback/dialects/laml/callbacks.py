@@ -16,7 +16,7 @@ from ringback.calls.events import (
     TranscriptionFailed,
 )
 from ringback.calls.record import CallRecord
-from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.recordings.recording import Recording, RecordingStatus
 from ringback.calls.status import Direction
 from ringback.calls.verbs import Hook
 from ringback.dialects.laml.fields import callback_fields, request_fields

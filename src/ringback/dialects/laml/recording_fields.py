@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.recordings.recording import Recording, RecordingStatus
 from ringback.dialects.http import rfc2822
 from ringback.dialects.laml.profiles import TWILIO, Profile
 from ringback.dialects.laml.sids import ACCOUNT, CALL, RECORDING, spell

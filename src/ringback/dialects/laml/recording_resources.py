@@ -6,7 +6,7 @@ Sources: SignalWire "Recordings" of the Compatibility API; "Recordings" and "Cal
 
 from __future__ import annotations
 
-from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.recordings.recording import Recording, RecordingStatus
 from ringback.dialects.http import rfc2822
 from ringback.dialects.laml.profiles import API_VERSION, TWILIO
 from ringback.dialects.laml.recording_fields import error_code, link, seconds, source

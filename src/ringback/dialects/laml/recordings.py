@@ -7,7 +7,7 @@ from uuid import UUID
 from starlette.responses import Response
 
 from ringback.calls.control import CallIsOver, ControlError, RecordingFilter, WrongState
-from ringback.calls.recording import Recording
+from ringback.calls.recordings.recording import Recording
 from ringback.dialects.laml.call_list import read_span
 from ringback.dialects.laml.calls import find
 from ringback.dialects.laml.errors import ApiError, invalid, not_found, of_control

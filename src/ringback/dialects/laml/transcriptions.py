@@ -12,7 +12,7 @@ from uuid import UUID
 from starlette.responses import PlainTextResponse, Response
 
 from ringback.calls.control import ControlError, RecordingFilter
-from ringback.calls.recording import Recording
+from ringback.calls.recordings.recording import Recording
 from ringback.dialects.http import rfc2822
 from ringback.dialects.laml.errors import not_found, of_control
 from ringback.dialects.laml.exchange import Exchange, reply

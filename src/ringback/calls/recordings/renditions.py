@@ -27,7 +27,7 @@ class Renditions:
         self._turn = asyncio.Semaphore(1)
 
     async def make(self, what: str, source: Path, to: Path) -> None:
-        """`mono` or `mp3` (see `recording_files.main`). Raises OSError, Overloaded."""
+        """`mono` or `mp3` (see `files.main`). Raises OSError, Overloaded."""
         if self._turn.locked() and self._waiting >= self._most:
             raise Overloaded("too many recordings are being converted")
         self._waiting += 1
@@ -44,7 +44,7 @@ class Renditions:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "ringback.calls.recording_files",
+            "ringback.calls.recordings.files",
             what,
             str(source),
             str(to),

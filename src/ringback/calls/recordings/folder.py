@@ -21,9 +21,9 @@ from typing import Any, TypeVar
 import msgspec
 from soundfile import SoundFileError
 
-from ringback.calls.recording import Recording, RecordingStatus
-from ringback.calls.recording_files import RATE, Measure, measure, reason, trim
-from ringback.calls.recording_renditions import Renditions
+from ringback.calls.recordings.files import RATE, Measure, measure, reason, trim
+from ringback.calls.recordings.recording import Recording, RecordingStatus
+from ringback.calls.recordings.renditions import Renditions
 from ringback.media.wav import repair
 from ringback.net.clock import utcnow
 from ringback.store.privacy import own_folder

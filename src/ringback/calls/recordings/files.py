@@ -1,5 +1,5 @@
 """What is done to a recording's file: measuring, trimming, mixing down, MP3. It blocks: work for a thread, or
-for a process (`python -m ringback.calls.recording_files mono|mp3 SOURCE TO`).
+for a process (`python -m ringback.calls.recordings.files mono|mp3 SOURCE TO`).
 
 Files are WAV of 16-bit PCM at 8 kHz. What is made is made beside its place and moved there, so that a crash
 leaves the old file or the new one.

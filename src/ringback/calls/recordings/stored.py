@@ -7,7 +7,6 @@ from uuid import UUID
 
 import msgspec
 
-from ringback.calls.archive import Archive
 from ringback.calls.control import (
     NoSuchRecording,
     Overloaded,
@@ -15,9 +14,10 @@ from ringback.calls.control import (
     RecordingFilter,
     RecordingIsLive,
 )
-from ringback.calls.recording import Recording
-from ringback.calls.recording_rows import from_recording_row
-from ringback.calls.recording_storage import StorageError
+from ringback.calls.recordings.archive import Archive
+from ringback.calls.recordings.recording import Recording
+from ringback.calls.recordings.rows import from_recording_row
+from ringback.calls.recordings.storage import StorageError
 from ringback.net.clock import epoch
 from ringback.net.slices import gradually
 from ringback.store import records

@@ -11,14 +11,14 @@ from uuid import uuid4
 import msgspec
 import pytest
 import soundfile
-from tests.calls.tapes import Tape, silence, tone
+from tests.calls.recordings.tapes import Tape, silence, tone
 
-from ringback.calls import recorder
 from ringback.calls.control import NoSuchRecording, RecordingIsLive, WrongState
 from ringback.calls.events import CallEnded, RecordingChanged
-from ringback.calls.recording import Recording, RecordingStatus
-from ringback.calls.recording_rows import from_recording_row
-from ringback.calls.recordings import StoredRecordings
+from ringback.calls.recordings import recorder
+from ringback.calls.recordings.recording import Recording, RecordingStatus
+from ringback.calls.recordings.rows import from_recording_row
+from ringback.calls.recordings.stored import StoredRecordings
 from ringback.calls.verbs import Hook, RecordingPlan
 from ringback.store.store import Store
 

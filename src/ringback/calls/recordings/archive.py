@@ -19,17 +19,17 @@ import msgspec
 from soundfile import SoundFileError
 
 from ringback.calls.control import NoSuchRecording, RecordingFile
-from ringback.calls.recording import NOT_STORED, Recording, RecordingStatus
-from ringback.calls.recording_files import reason
-from ringback.calls.recording_folder import RecordingFolder
-from ringback.calls.recording_rows import (
+from ringback.calls.recordings.files import reason
+from ringback.calls.recordings.folder import RecordingFolder
+from ringback.calls.recordings.recording import NOT_STORED, Recording, RecordingStatus
+from ringback.calls.recordings.rows import (
     from_recording_row,
     is_elsewhere,
     is_settled,
     to_recording_row,
     wants_copy,
 )
-from ringback.calls.recording_storage import Storage, StorageError
+from ringback.calls.recordings.storage import Storage, StorageError
 from ringback.net.clock import utcnow
 from ringback.store.errors import StoreError
 from ringback.store.records import RecordingRow

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from ringback.calls.recording import Recording, RecordingStatus
+from ringback.calls.recordings.recording import Recording, RecordingStatus
 from ringback.calls.verbs import RecordingPlan
 from ringback.net.clock import epoch, maybe_moment, moment
 from ringback.store.records import RecordingRow

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 import soundfile
 from tests.calls.making import HOOK
-from tests.calls.object_store import ObjectStore, object_store
-from tests.calls.tapes import Tape, tone, write_wav
+from tests.calls.recordings.object_store import ObjectStore, object_store
+from tests.calls.recordings.tapes import Tape, tone, write_wav
 
 from ringback.calls.control import NoSuchRecording, Overloaded, RecordingFile
-from ringback.calls.recording import Recording, RecordingStatus
-from ringback.calls.recording_renditions import Renditions
-from ringback.calls.recording_rows import to_recording_row
-from ringback.calls.recording_storage import ObjectStorage, StorageError
+from ringback.calls.recordings.recording import Recording, RecordingStatus
+from ringback.calls.recordings.renditions import Renditions
+from ringback.calls.recordings.rows import to_recording_row
+from ringback.calls.recordings.storage import ObjectStorage, StorageError
 from ringback.calls.verbs import RecordingPlan
 
 PLAN = RecordingPlan()

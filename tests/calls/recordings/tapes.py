@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from tests.calls.making import FakeApplication, FakeStore, answered_record, fake_engine
 
-from ringback.calls.archive import Archive
 from ringback.calls.call import Call
 from ringback.calls.events import RecordingChanged
-from ringback.calls.recording import Recording
-from ringback.calls.recording_folder import RecordingFolder
-from ringback.calls.recording_storage import Storage
+from ringback.calls.recordings.archive import Archive
+from ringback.calls.recordings.folder import RecordingFolder
+from ringback.calls.recordings.recording import Recording
+from ringback.calls.recordings.storage import Storage
 from ringback.media.model import LegStatistics, PlaybackDone, RecordingClosed
 from ringback.store.records import RecordingRow
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ringback.calls.recording import Recording
-from ringback.calls.recording_storage import StorageError
+from ringback.calls.recordings.recording import Recording
+from ringback.calls.recordings.storage import StorageError
 from ringback.net.http import HttpFailure, HttpLimits, HttpPool
 
 _LIMITS = HttpLimits(total_timeout=600.0, read_timeout=60.0)

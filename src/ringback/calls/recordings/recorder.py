@@ -11,8 +11,8 @@ import msgspec
 
 from ringback.calls.control import NoSuchRecording, WrongState
 from ringback.calls.events import RecordingChanged, TranscriptionFailed
-from ringback.calls.recording import Recording, RecordingStatus
-from ringback.calls.recording_files import reason
+from ringback.calls.recordings.files import reason
+from ringback.calls.recordings.recording import Recording, RecordingStatus
 from ringback.calls.verbs import RecordingPlan
 from ringback.calls.waiting import first_of
 from ringback.media.leg import MediaRecording
