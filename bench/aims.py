@@ -1,0 +1,65 @@
+"""What is to be reached on one core, row by row: the table that `ringback bench all` fills in."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Aim(msgspec.Struct, frozen=True):
+    """A row: what is measured, by which bench (as in `ringback bench MODE`), and what is to be reached."""
+
+    mode: str
+    what: str
+    reach: str
+
+
+AIMS = {
+    "ivr": Aim(
+        "ivr",
+        "IVR calls held at once, keys listened for in the audio",
+        "1,000 at ≤ 75 % of the core, ≤ 13 µs a leg and tick; each ≥ 99 % of its packets within 5 ms",
+    ),
+    "recorded": Aim("recorded", "the same, each leg recorded", "800"),
+    "pairs": Aim(
+        "pairs",
+        "bridged pairs, relay only",
+        "700 at ≤ 80 % of the core; added delay ≤ 1 ms median, ≤ 10 ms p99",
+    ),
+    "relay-delay": Aim(
+        "relay-delay", "added delay of a bridged call in the whole server", "≤ 1 ms median, ≤ 10 ms p99"
+    ),
+    "mixed": Aim("mixed", "1,000 IVR legs and 100 pairs", "added delay ≤ 1 ms median, ≤ 5 ms p99"),
+    "room": Aim("room", "one conference room, everyone talking", "800"),
+    "cps": Aim(
+        "cps",
+        "inbound calls a second: a decision by HTTP, a second of prompt, durable callbacks",
+        "300; INVITE to 200 p99 ≤ 200 ms, nothing sent twice",
+    ),
+    "outbound": Aim(
+        "outbound",
+        "calls a second placed by REST: prompt, hang-up, durable callbacks",
+        "as many as inbound, within a fifth: 240; POST p99 ≤ 200 ms",
+    ),
+    "rest": Aim("rest", "list and retrieve with 100,000 calls stored", "p99 ≤ 50 ms each"),
+    "first-audio": Aim(
+        "first-audio", "last octet of the application's reply to first sound", "p50 ≤ 20 ms, p95 ≤ 40 ms"
+    ),
+    "barge-in": Aim(
+        "barge-in",
+        "key or speech to silence",
+        "RFC 4733 ≤ 40 ms from the first packet, in-band ≤ 80 ms, speech ≤ 40 ms after the detector",
+    ),
+    "memory-idle": Aim("memory", "memory at rest (sum of PSS)", "≤ 150 MB"),
+    "memory-leg": Aim("memory", "memory of a leg, at 500 of them", "≤ 250 KB"),
+    "overload": Aim(
+        "overload", "at three times the capacity", "≥ 90 % of the peak's goodput, running calls on time"
+    ),
+    "refusal": Aim("overload", "processor time of a refusal", "≤ 100 µs"),
+    "quality": Aim(
+        "quality", "jitter buffer and concealment at 0 to 5 % loss and 30 ms jitter", "(no aim set)"
+    ),
+    "start": Aim("start", "start of the server to its first call answered", "≤ 2 s"),
+    "idle": Aim("start", "processor time at rest", "about 0"),
+    "leaks": Aim("leaks", "memory, descriptors, tasks and ports after many calls", "where they were"),
+}
+"""By the name that a `Figure` is given."""
