@@ -284,7 +284,7 @@ async def test_a_live_call_is_recorded(
         await asyncio.to_thread(current.update, status="paused", pause_behavior="skip")
     ).status == "paused"
     assert (await asyncio.to_thread(recordings(made.sid).update, status="in-progress")).sid == made.sid
-    await call.hears(0.5)
+    await call.hears(call.heard().size / 8000 + 1.1)
     ended = await asyncio.to_thread(current.update, status="stopped")
     assert ended.status in ("processing", "completed")
     with pytest.raises(TwilioRestException) as error:
@@ -295,7 +295,7 @@ async def test_a_live_call_is_recorded(
     (listed,) = await asyncio.to_thread(client.recordings.list, call_sid=sid)
     assert (listed.sid, listed.status, listed.channels) == (made.sid, "completed", 1)
     assert listed.date_created <= listed.date_updated
-    assert float(listed.duration) >= 0
+    assert float(listed.duration) > 0
     today = datetime.now(UTC)
     later = {"date_created_after": today + timedelta(days=1)}
     assert await asyncio.to_thread(lambda: client.recordings.list(**later)) == []

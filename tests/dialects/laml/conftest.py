@@ -153,7 +153,9 @@ async def base_url(services: Services) -> AsyncIterator[str]:
             serving.close()
         for connection in list(server.server_state.connections):
             connection.shutdown()
-        await asyncio.sleep(0)  # uvicorn's own shutdown waits a tenth of a second
+        # uvicorn's own shutdown waits a tenth of a second; a file still being sent must be closed, though.
+        if server.server_state.tasks:
+            await asyncio.wait(server.server_state.tasks)
 
 
 Api = Callable[..., Awaitable[tuple[int, Any]]]
