@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid5
@@ -18,73 +18,51 @@ from ringback.audio.cache import AudioCache
 from ringback.audio.sources import AudioLibrary
 from ringback.calls.application import Dialect
 from ringback.calls.direct import Direct
-from ringback.calls.doorkeeper import Doorkeeper
 from ringback.calls.engine import Engine
-from ringback.calls.enrolment import Enrolment
 from ringback.calls.meter import Meter
-from ringback.calls.placing import Placing
-from ringback.calls.reception import Reception
 from ringback.calls.recordings.archive import Archive
 from ringback.calls.recordings.copying import CopySender
 from ringback.calls.recordings.folder import RecordingFolder
 from ringback.calls.recordings.storage import ObjectStorage
 from ringback.calls.recordings.stored import StoredRecordings
 from ringback.calls.recovery import finish_what_was_left
-from ringback.calls.requests import InDialogRequests
 from ringback.calls.retention import Retention
 from ringback.calls.roster import Roster
 from ringback.calls.services import Services
 from ringback.calls.switchboard import Switchboard
 from ringback.calls.timeline import SocketMessage, TimeLine
 from ringback.config import ConfigError, Settings
-from ringback.config.tables import DevicesSection, SpeechSection
+from ringback.config.tables import SpeechSection
 from ringback.console.metrics import Metrics
 from ringback.console.page import console_routes
 from ringback.dialects.callapi import CallApi
 from ringback.dialects.jambonz import Jambonz
 from ringback.dialects.jambonz.authenticate import JambonzAuthenticator
 from ringback.dialects.laml import Laml
+from ringback.housekeeping import repeat
 from ringback.media.plane import MediaPlane
-from ringback.net.clock import utcnow
 from ringback.net.http import HttpPool
-from ringback.net.own import own_address
 from ringback.reloading import RELOADED, Changes, Plan, planned
-from ringback.routing.bindings import StoredBindings
-from ringback.routing.carrier_hosts import CarrierHosts
-from ringback.routing.carriers import Carriers
-from ringback.routing.directory import Directory, Trunk
-from ringback.routing.failures import Failures
-from ringback.routing.gateways import Gateways
-from ringback.routing.keepalive import KeepAlive
+from ringback.routing.directory import Directory
 from ringback.routing.limits import Limits
-from ringback.routing.outbound import Surroundings
-from ringback.routing.reach import Reach
-from ringback.routing.registrar import Binding, Registrar
 from ringback.running import Running, exclusive
 from ringback.serving import WebListeners
-from ringback.sip.endpoint import SipEndpoint
-from ringback.sip.flow import join_host_port, parse_listen
-from ringback.sip.inbound import InboundCall
-from ringback.sip.incoming import IncomingRequest
-from ringback.sip.uri import NameAddr, Uri
+from ringback.sip.flow import join_host_port
 from ringback.speech.espeak import Espeak
 from ringback.speech.openai import OpenAiSpeech
 from ringback.speech.protocol import TextToSpeech
 from ringback.speech.speaker import Speaker
-from ringback.store.errors import StoreError
 from ringback.store.ids import NAMESPACE
 from ringback.store.store import Store
+from ringback.telephony import Telephony
 from ringback.webhooks.ask import Asker
 from ringback.webhooks.deliver import Deliverer
 from ringback.webhooks.delivery import Delivery
 from ringback.webhooks.outbox import StoreOutbox
 from ringback.webhooks.retry import Outcome
 
-_EXPIRE_SECONDS = 30.0
 _LOOK_SECONDS = 5.0
 _PRUNE_SECONDS = 600.0
-_LOOK_UP_SECONDS = 60.0
-"""Between two look-ups of where the carriers are."""
 _DRAIN_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
@@ -100,31 +78,17 @@ class Server:
         self._reloading = asyncio.Lock()
         self.directory: Directory = settings.directory()
         self._stack = contextlib.AsyncExitStack()
-        self._registrar = _registrar(settings.devices)
         self.limits = Limits(time.monotonic)
-        self.gateways = Gateways(time.monotonic)
         self.meter = Meter()
         self.metrics = Metrics(self)
         self._policy = settings.address_policy()
-        self._carrier_hosts = CarrierHosts(self.directory)
-        self._reach = Reach(
-            self._policy,
-            self.directory,
-            self._registrar,
-            self._carrier_hosts,
-            proxies=settings.devices.proxies,
-        )
-        self._look_up = asyncio.Event()
-        self._reception: Reception | None = None
-        self._enrolment: Enrolment | None = None
+        self.telephony = Telephony(settings, self.directory, self._policy, self._stack)
         self.web: WebListeners
         self.store: Store
         self.time_line: TimeLine
         self.plane: MediaPlane
-        self.endpoint: SipEndpoint
         self.switchboard: Switchboard
         self.deliverer: Deliverer
-        self.carriers: Carriers
         self.running: Running
 
     @property
@@ -140,7 +104,7 @@ class Server:
     @property
     def sip(self) -> list[str]:
         """Where SIP is really spoken, such as `udp:127.0.0.1:5060`."""
-        return self.endpoint.listening
+        return self.telephony.endpoint.listening
 
     async def start(self) -> None:
         """Open everything; HTTP last, when SIP and media can take a call.
@@ -159,22 +123,20 @@ class Server:
         http = self._open_http()
         self._open_delivery(http)
         await self._open_media()
-        await self._open_sip()
+        await self.telephony.open(self.time_line.sip if settings.store.trace_megabytes else None)
         engine = self._engine(http, data)
         await engine.archive.folder.look()
         dialects = self._open_calls(engine, http, data)
         by_name: dict[str, Dialect] = {dialect.name: dialect for dialect in (*dialects, Direct())}
         engine.dialects.update(by_name)
-        await self._open_reception(engine, http, by_name)
+        asker = Asker(http, on_asked=partial(self.meter.asked, Jambonz.name))
+        await self.telephony.receive(engine, by_name, JambonzAuthenticator(asker))
         # What an earlier life left to tell comes before what is told of the calls that it left open.
         await self.deliverer.start()
         await finish_what_was_left(engine, self.directory, by_name)
         self._stack.push_async_callback(self._shut_down)
-        self.carriers = Carriers(self.endpoint, self.gateways)
-        self._stack.callback(self.carriers.close)
-        self.carriers.apply(self.directory.all(Trunk))
-        self._keep_carriers_known()
-        self.endpoint.refuse_new(None)
+        self.telephony.join_carriers()
+        self.telephony.endpoint.refuse_new(None)
         self.metrics.start()
         self._stack.callback(self.metrics.close)
         routes = [route for dialect in dialects for route in dialect.routes()]
@@ -187,7 +149,7 @@ class Server:
         await self._stack.aclose()
 
     async def _shut_down(self) -> None:
-        self.endpoint.refuse_new(503)
+        self.telephony.endpoint.refuse_new(503)
         await self.switchboard.shut_down(self.settings.calls.shutdown_seconds)
         await self.deliverer.drain(_DRAIN_SECONDS)
 
@@ -220,35 +182,20 @@ class Server:
         self._stack.push_async_callback(self.plane.stop)
         await self.plane.start()
 
-    async def _open_sip(self) -> None:
-        self.endpoint = SipEndpoint(
-            advertise=self.settings.server.advertise,
-            on_invitation=self._invited,
-            on_register=self._registering,
-            methods=InDialogRequests.METHODS,
-            supported=("replaces",),
-            on_trace=self.time_line.sip if self.settings.store.trace_megabytes else None,
-            address_allowed=self._reach.allows,
-        )
-        self._stack.push_async_callback(self.endpoint.stop, 1.0)
-        # Whoever calls before everything is there is told to come back, not left unanswered.
-        self.endpoint.refuse_new(503, retry_after=1)
-        await self.endpoint.start(self.settings.server.sip)
-
     def _engine(self, http: HttpPool, data: Path) -> Engine:
         speaker = Speaker(_providers(self.settings.speech, http))
         self._stack.push_async_callback(speaker.close)
         audio = AudioLibrary(http, speaker, cache=AudioCache(data / "audio-cache"))
         self._stack.push_async_callback(audio.close)
         return Engine(
-            endpoint=self.endpoint,
+            endpoint=self.telephony.endpoint,
             plane=self.plane,
             store=self.store,
             deliverer=self.deliverer,
             audio=audio,
             time_line=self.time_line,
             roster=Roster(self.time_line),
-            placing=self._placing(),
+            placing=self.telephony.placing(self.limits),
             archive=self._archive(http, data),
             limits=self.limits,
             meter=self.meter,
@@ -267,34 +214,14 @@ class Server:
             patience=settings.give_up_hours * 3600.0,
         )
         self._stack.push_async_callback(archive.close)
-        self._repeat(_LOOK_SECONDS, archive.folder.look)
+        repeat(self._stack, _LOOK_SECONDS, archive.folder.look)
         days = self.settings.store.retention_days
         retention = Retention(self.store, archive, calls=days, recordings=settings.retention_days)
-        self._repeat(_PRUNE_SECONDS, retention.forget)
+        repeat(self._stack, _PRUNE_SECONDS, retention.forget)
         return archive
-
-    def _placing(self) -> Placing:
-        settings = self.settings
-        host, _ = _sip_address(self.sip, settings.server.advertised)
-        around = Surroundings(
-            registered=self._contacts,
-            may_reach=lambda uri: self._reach.refusal(uri.host),
-            local_hosts=_local_hosts(self.sip, host, bool(settings.server.advertise)),
-            carriers_at=self._carrier_hosts.of,
-            gateway_up=self.gateways.up,
-        )
-        return Placing(
-            self.directory,
-            around,
-            self.limits,
-            self.gateways,
-            domain=host,
-            verify_caller_id=settings.calls.verify_caller_id,
-        )
 
     def _open_calls(self, engine: Engine, http: HttpPool, data: Path) -> Sequence[Laml | Jambonz | CallApi]:
         settings = self.settings
-        host, port = _sip_address(self.sip, settings.server.advertised)
         self.switchboard = Switchboard(engine)
         services = Services(
             directory=self.directory,
@@ -304,69 +231,12 @@ class Server:
             calls=self.switchboard,
             recordings=StoredRecordings(self.store, engine.archive),
             instance=uuid5(NAMESPACE, str(data.resolve())).hex,
-            sip_address=join_host_port(host, port),
-            registered=self._contacts,
+            sip_address=join_host_port(*self.telephony.address),
+            registered=self.telephony.contacts,
             on_message=self._messaged,
             on_asked=self.meter.asked,
         )
         return Laml(services), Jambonz(services), CallApi(services)
-
-    async def _open_reception(self, engine: Engine, http: HttpPool, dialects: dict[str, Dialect]) -> None:
-        doorkeeper = self._doorkeeper(http)
-        enrolment = Enrolment(
-            self.directory, self._registrar, StoredBindings(self.store), doorkeeper, self._reach
-        )
-        await enrolment.restore()
-
-        async def expire() -> None:
-            enrolment.expire()
-
-        self._repeat(_EXPIRE_SECONDS, expire)
-        self._keep_devices_alive(enrolment)
-        self._enrolment = enrolment
-        self._reception = Reception(engine, self.directory, dialects, doorkeeper)
-
-    def _doorkeeper(self, http: HttpPool) -> Doorkeeper:
-        devices = self.settings.devices
-        return Doorkeeper(
-            self.directory,
-            Failures(time.monotonic, burst=devices.failures, per_minute=devices.failures_per_minute),
-            JambonzAuthenticator(Asker(http, on_asked=partial(self.meter.asked, Jambonz.name))),
-            algorithms=self.settings.server.digest_algorithms,
-        )
-
-    def _keep_devices_alive(self, enrolment: Enrolment) -> None:
-        devices = self.settings.devices
-        if devices.keep_alive == "never":
-            return
-
-        async def ask(binding: Binding) -> int:
-            sender = NameAddr(Uri(host=self.endpoint.local_address(binding.target)))
-            pending = self.endpoint.request(
-                "OPTIONS", binding.target, from_=sender, to=NameAddr(binding.uri), route=binding.route
-            )
-            return (await pending).status
-
-        keep_alive = KeepAlive(
-            enrolment.registered,
-            ask,
-            enrolment.drop,
-            everybody=devices.keep_alive == "always",
-            tries=devices.keep_alive_tries,
-        )
-        task = asyncio.get_running_loop().create_task(keep_alive.run(devices.keep_alive_seconds))
-        self._stack.callback(task.cancel)
-
-    def _keep_carriers_known(self) -> None:
-        async def look_up() -> None:
-            while True:
-                self._look_up.clear()
-                await self._carrier_hosts.refresh(self.endpoint.locate)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._look_up.wait(), _LOOK_UP_SECONDS)
-
-        task = asyncio.get_running_loop().create_task(look_up())
-        self._stack.callback(task.cancel)
 
     # -- while it runs
 
@@ -379,66 +249,24 @@ class Server:
             return self._take_over(planned(self.directory, self.settings, read))
 
     def _take_over(self, plan: Plan) -> Changes:
-        for username in plan.signed_off:
-            if self._enrolment is not None:
-                self._enrolment.forget(username)
+        self.telephony.sign_off(plan.signed_off)
         taken = {name: getattr(plan.settings, name) for name in RELOADED}
         self.settings = msgspec.structs.replace(self.settings, **taken)
         self.directory.become(plan.directory)
         self._policy.become(self.settings.address_policy())
-        self.carriers.apply(self.directory.all(Trunk))
-        self._look_up.set()
+        self.telephony.trunks_changed()
         if self.limits.on_free is not None:
             self.limits.on_free(None)  # there may be room now for calls that wait
         changes = "; ".join(plan.changes.lines()) or "nothing has changed"
         logger.info("the configuration was read again: %s", changes)
         return plan.changes
 
-    def _contacts(self, username: str) -> Sequence[Binding]:
-        """Where a device may be called: what was registered under another configuration is judged by this
-        one."""
-        found = self._registrar.lookup(username, utcnow().timestamp())
-        return [b for b in found if self._reach.path_refusal(b.route, b.uri, b.flow) is None]
-
-    def registered(self) -> list[Binding]:
-        """The devices that are registered, contact by contact."""
-        return self._enrolment.registered() if self._enrolment is not None else []
-
-    @property
-    def registrations(self) -> tuple[int, int]:
-        """How many devices are registered, with how many contacts."""
-        return self._registrar.size
-
     @property
     def accepts_calls(self) -> bool:
         """Whether new calls are taken."""
         return self.store.healthy and not self.switchboard.closing
 
-    def _repeat(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
-        """Do something every so often, until the server stops."""
-
-        async def again() -> None:
-            while True:
-                await asyncio.sleep(seconds)
-                try:
-                    await work()
-                except StoreError as error:
-                    logger.warning("housekeeping waits for the store: %s", error)
-                except Exception:
-                    logger.exception("housekeeping failed, and is tried again in %g s", seconds)
-
-        task = asyncio.get_running_loop().create_task(again())
-        self._stack.callback(task.cancel)
-
     # -- what the parts ask for while running
-
-    def _invited(self, session: InboundCall) -> None:
-        if self._reception is not None:
-            self._reception.invitation(session)
-
-    def _registering(self, request: IncomingRequest) -> None:
-        if self._enrolment is not None:
-            self._enrolment.register(request)
 
     def _delivered(self, delivery: Delivery, outcome: Outcome) -> None:
         self.time_line.delivered(delivery, outcome)
@@ -456,16 +284,6 @@ class Server:
         return account.webhook_secret if jambonz else account.webhook_signing_key
 
 
-def _registrar(devices: DevicesSection) -> Registrar:
-    return Registrar(
-        min_expires=devices.min_expires,
-        default_expires=devices.default_expires,
-        max_expires=devices.max_expires,
-        max_contacts=devices.max_contacts,
-        nat_expires=devices.nat_expires,
-    )
-
-
 def _providers(settings: SpeechSection, http: HttpPool) -> list[TextToSpeech]:
     built_in = Espeak()
     if settings.provider == "espeak":
@@ -478,18 +296,3 @@ def _providers(settings: SpeechSection, http: HttpPool) -> list[TextToSpeech]:
         voice=settings.voice,
     )
     return [other, built_in]
-
-
-def _local_hosts(listening: Sequence[str], host: str, advertised: bool) -> frozenset[str]:
-    """Where a SIP URI means this server itself: its listening points, and the address it advertises."""
-    flows = [parse_listen(text) for text in listening]
-    points = {join_host_port(flow.local_host, flow.local_port) for flow in flows}
-    own = {join_host_port(host, flow.local_port) for flow in flows}
-    return frozenset(points | own | ({host} if advertised else set()))
-
-
-def _sip_address(listening: Sequence[str], advertised: tuple[str, int]) -> tuple[str, int]:
-    """The host that our URIs name, and the port: as advertised, or of the first listening point."""
-    first = parse_listen(listening[0])
-    host, port = advertised[0] or first.local_host, advertised[1] or first.local_port
-    return own_address() if host in ("0.0.0.0", "::") else host, port

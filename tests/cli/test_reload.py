@@ -186,18 +186,18 @@ async def test_registrations_at_carriers_follow(server: RunningServer, config: P
         )
         assert await reload(config) == 0
         (trunk,) = server.directory.all(Trunk)
-        registration = server.carriers.registration(trunk, trunk.gateways[0])
+        registration = server.telephony.carriers.registration(trunk, trunk.gateways[0])
         assert registration is not None
         response = await registration.first
         assert response.status == 405  # a telephone is no registrar
         async with asyncio.timeout(10):
-            while server.gateways.state(trunk, trunk.gateways[0]) is None:  # noqa: ASYNC110 - nobody is told of it
+            while server.telephony.gateways.state(trunk, trunk.gateways[0]) is None:  # noqa: ASYNC110 - nobody is told of it
                 await asyncio.sleep(0.01)
-        assert server.gateways.up(trunk, trunk.gateways[0])
+        assert server.telephony.gateways.up(trunk, trunk.gateways[0])
         change(config, "register = true\noptions_seconds = 1", "")
         assert await reload(config) == 0
         (trunk,) = server.directory.all(Trunk)
-        assert server.carriers.registration(trunk, trunk.gateways[0]) is None
+        assert server.telephony.carriers.registration(trunk, trunk.gateways[0]) is None
 
 
 async def test_without_a_server_there_is_nobody_to_ask(

@@ -161,7 +161,7 @@ class Exchange:
         (trunk,) = self.server.directory.all(Trunk)
         async with asyncio.timeout(10.0):
             while True:
-                states = [self.server.gateways.state(trunk, gateway) for gateway in trunk.gateways]
+                states = [self.server.telephony.gateways.state(trunk, gateway) for gateway in trunk.gateways]
                 if None not in states:
                     return
                 await asyncio.sleep(0.01)

@@ -76,7 +76,7 @@ async def test_a_registered_device_is_asked_whether_it_is_there(data: Path) -> N
             for _ in range(2):
                 trace = await asyncio.wait_for(asked.get(), 10.0)
                 assert b"OPTIONS sip:alice@127.0.0.1:" in trace.message
-            assert len(server.registered()) == 1
+            assert len(server.telephony.registered()) == 1
     finally:
         await device.stop(0.0)
 

@@ -228,7 +228,7 @@ async def test_gateways_that_are_down_and_calls_that_wait(data: Path) -> None:
     trunk = TrunkTable(name="carrier", account="test", gateways=gateways)
     async with another(data, trunk=(trunk,), account=(account,)) as site:
         [carrier] = site.server.directory.all(Trunk)
-        site.server.gateways.note(carrier, carrier.gateways[1], "no answer")
+        site.server.telephony.gateways.note(carrier, carrier.gateways[1], "no answer")
         async with site.server.phone("bob", "") as bob:
             uri = f"sip:bob@{bob.listening.partition(':')[2]}"
             for _ in range(3):

@@ -170,18 +170,3 @@ async def test_recordings_of_a_call_that_is_not_known_are_settled(data: Path) ->
             assert (row.status, row.error) == ("failed", "nothing is known of its call")
             assert await server.store.unsettled_recordings() == []
             assert not path.exists()
-
-
-async def test_housekeeping_goes_on_after_a_failure(data: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async with WebApp() as app, RunningServer(site_settings(app, data)) as server:
-        again = asyncio.Event()
-        failures = [OSError("the disk"), RuntimeError("a mistake")]
-
-        async def work() -> None:
-            if failures:
-                raise failures.pop()
-            again.set()
-
-        server._repeat(0.001, work)
-        await asyncio.wait_for(again.wait(), 10.0)
-    assert caplog.text.count("housekeeping failed") == 2

@@ -133,7 +133,7 @@ async def test_a_fault_of_ours_is_answered(
     def broken(*_: object) -> None:
         raise RuntimeError("a mistake")
 
-    monkeypatch.setattr(site.server._registrar, "register", broken)
+    monkeypatch.setattr(site.server.telephony._registrar, "register", broken)
     with Device(site.server.sip_address) as device:
         assert (await device.register("Contact: <sip:alice@127.0.0.1:5099>")).status == 500
     assert "a mistake" in caplog.text

@@ -18,6 +18,7 @@ from ringback.running import DataInUse, running_server
 from ringback.server import Server
 from ringback.store.records import CallFilter
 from ringback.store.store import Store
+from ringback.telephony import Telephony
 from ringback.testing.kit import RunningServer, WebApp
 from ringback.testing.softphone import CallFailed, Softphone
 
@@ -121,9 +122,9 @@ async def test_http_opens_last(data: Path, free_port: Any, monkeypatch: pytest.M
     """Who can reach HTTP can call: whatever comes earlier is told to come back."""
     port = free_port()
     refused: list[bool] = []
-    start = Server._open_reception
+    receive = Telephony.receive
 
-    async def watched(self: Server, *given: Any) -> None:
+    async def watched(self: Telephony, *given: Any) -> None:
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", port)
         async with Softphone("caller", server=self.endpoint.listening[0].partition(":")[2]) as phone:
@@ -131,9 +132,9 @@ async def test_http_opens_last(data: Path, free_port: Any, monkeypatch: pytest.M
             with pytest.raises(CallFailed, match="503"):
                 await call.answered()
         refused.append(True)
-        await start(self, *given)
+        await receive(self, *given)
 
-    monkeypatch.setattr(Server, "_open_reception", watched)
+    monkeypatch.setattr(Telephony, "receive", watched)
     async with WebApp() as app:
         app.reply("/laml/voice", LAML.document(LAML.say("hello")))
         async with RunningServer(on_ports(site_settings(app, data), http=f"127.0.0.1:{port}")) as server:

@@ -102,10 +102,10 @@ async def test_one_that_says_nothing_is_passed_over_and_left_alone_for_a_while(d
                 await taken.ended(10)
                 await here.server.settled()
             configured = here.server.directory.all(Trunk)[0]
-            state = here.server.gateways.state(configured, configured.gateways[0])
+            state = here.server.telephony.gateways.state(configured, configured.gateways[0])
             assert state is not None
             assert not state.up
-            assert here.server.gateways.up(configured, configured.gateways[1])
+            assert here.server.telephony.gateways.up(configured, configured.gateways[1])
 
 
 async def test_the_next_trunk_takes_what_the_first_cannot(data: Path) -> None:

@@ -98,8 +98,8 @@ def _trunks(server: Server) -> Iterator[Metric]:
         calls[(trunk.name,)] += server.limits.calls[trunk.id]
         for gateway in trunk.gateways:
             key = (trunk.name, gateway.host, gateway.transport)
-            up[key] = min(up.get(key, 1.0), float(server.gateways.up(trunk, gateway)))
-            registration = server.carriers.registration(trunk, gateway)
+            up[key] = min(up.get(key, 1.0), float(server.telephony.gateways.up(trunk, gateway)))
+            registration = server.telephony.carriers.registration(trunk, gateway)
             if registration is not None:
                 registered[key] = min(registered.get(key, 1.0), float(registration.registered))
     names = ("trunk", "gateway", "transport")
@@ -110,7 +110,7 @@ def _trunks(server: Server) -> Iterator[Metric]:
 
 
 def _devices(server: Server) -> Iterator[Metric]:
-    devices, contacts = server.registrations
+    devices, contacts = server.telephony.registrations
     yield _gauge("registered_devices", "Devices with a registered contact.", devices)
     yield _gauge("registered_contacts", "Registered contacts.", contacts)
 

@@ -130,7 +130,7 @@ class Console:
                     "user_agent": binding.user_agent,
                     "expires_at": binding.expires_at,
                 }
-                for binding in self._server.registered()
+                for binding in self._server.telephony.registered()
             ]
         )
 
@@ -142,14 +142,14 @@ class Console:
         server, found = self._server, []
         for trunk in server.directory.all(Trunk):
             for gateway in trunk.gateways:
-                state = server.gateways.state(trunk, gateway)
-                registration = server.carriers.registration(trunk, gateway)
+                state = server.telephony.gateways.state(trunk, gateway)
+                registration = server.telephony.carriers.registration(trunk, gateway)
                 found.append(
                     {
                         "trunk": trunk.name,
                         "host": gateway.host,
                         "transport": gateway.transport,
-                        "up": server.gateways.up(trunk, gateway),
+                        "up": server.telephony.gateways.up(trunk, gateway),
                         "why": state.why if state else "",
                         "registered": registration.registered if registration else None,
                         "calls": server.limits.calls[trunk.id],
@@ -200,7 +200,7 @@ class Console:
             row(app.name, app.dialect, without_userinfo(app.voice_url))
             for app in directory.all(Application, account.id)
         ]
-        registered = Counter(binding.username for binding in self._server.registered())
+        registered = Counter(binding.username for binding in self._server.telephony.registered())
         devices = [
             row(client.username, str(registered[client.username]))
             for client in directory.all(Client, account.id)
