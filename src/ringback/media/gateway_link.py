@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ringback.media import protocol, wav
 from ringback.media.gateway import Done, done_decoder
 from ringback.media.model import RecordingClosed
-from ringback.media.process import ended, environment
+from ringback.media.process import ended, environment, step_back
 
 if TYPE_CHECKING:
     from ringback.media.leg import MediaLeg
@@ -119,6 +119,7 @@ class GatewayLink:
                 pass_fds=descriptors,
                 env=environment(),
             )
+        step_back(self._process.pid)
         reader, self._writer = await asyncio.open_unix_connection(sock=ours)
         if self._stopping:
             self._writer.write_eof()

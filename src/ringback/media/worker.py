@@ -22,6 +22,7 @@ from ringback.media import protocol
 from ringback.media.clockwork import FRAME, Clockwork
 from ringback.media.desk import Desk
 from ringback.media.outbox import Outbox
+from ringback.media.process import step_forward
 
 log = logging.getLogger("ringback.media.worker")
 
@@ -179,6 +180,7 @@ def main(arguments: list[str]) -> None:
         os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
     except OSError:
         pass  # not permitted: the tick then competes like everybody else
+    step_forward()
     for number in (signal.SIGINT, signal.SIGTERM):
         # Ctrl-C and service managers reach the whole group; the control side ends us in its own time.
         signal.signal(number, signal.SIG_IGN)
