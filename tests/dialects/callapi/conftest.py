@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 import pytest
 from aiohttp import web
 from starlette.applications import Starlette
-from tests.dialects.memory import LiveChanges, MemoryRecordings
+from tests.dialects.asgi import Reply, exchange
+from tests.dialects.memory import MemoryCalls, MemoryRecordings
 
-from ringback.calls.control import CallFilter, CallIsOver, CallRequest, NoSuchCall, Unroutable, WrongState
+from ringback.calls.control import Unroutable
 from ringback.calls.record import CallRecord
 from ringback.calls.services import Services
 from ringback.calls.status import CallStatus, Direction
@@ -69,100 +69,9 @@ def record() -> Callable[..., CallRecord]:
     return make
 
 
-class MemoryCalls(LiveChanges):
-    """`ringback.calls.control.Calls` over a dictionary; `done` tells what was asked for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.records: dict[UUID, CallRecord] = {}
-        self.requests: list[CallRequest] = []
-        self.filters: list[CallFilter] = []
-        self.done: list[tuple[Any, ...]] = []
-        self.fail: Exception | None = None
-
-    def add(self, *records: CallRecord) -> None:
-        for record in records:
-            self.records[record.id] = record
-
-    async def create(self, request: CallRequest) -> CallRecord:
-        if self.fail:
-            raise self.fail
-        self.requests.append(request)
-        record = CallRecord(
-            id=uuid4(),
-            account_id=request.account.id,
-            dialect=request.application.dialect,
-            direction=Direction.OUTBOUND_API,
-            status=CallStatus.QUEUED,
-            from_=request.from_,
-            to=request.to_shown,
-            created_at=CREATED,
-            updated_at=CREATED,
-            application_state=dict(request.application.state()),
-        )
-        self.add(record)
-        return record
-
-    async def get(self, account_id: UUID, call_id: UUID) -> CallRecord:
-        record = self.records.get(call_id)
-        if record is None or record.account_id != account_id:
-            raise NoSuchCall("no such call")
-        return record
-
-    def _matching(self, which: CallFilter) -> list[CallRecord]:
-        return [
-            record
-            for record in sorted(self.records.values(), key=lambda record: record.created_at, reverse=True)
-            if record.account_id == which.account_id
-            and (which.statuses is None or record.status in which.statuses)
-            and (which.from_ is None or record.from_.endswith(which.from_))
-            and (which.to is None or record.to.endswith(which.to))
-            and (which.parent_id is None or record.parent_id == which.parent_id)
-            and (which.started_from is None or record.created_at >= which.started_from)
-        ]
-
-    async def list(self, which: CallFilter, *, limit: int, offset: int = 0) -> Sequence[CallRecord]:
-        self.filters.append(which)
-        return self._matching(which)[offset : offset + limit]
-
-    async def count(self, which: CallFilter) -> int:
-        return len(self._matching(which))
-
-    async def hang_up(self, account_id: UUID, call_id: UUID, **_: Any) -> CallRecord:
-        return await self._do(account_id, call_id, "hang_up")
-
-    async def cancel(self, account_id: UUID, call_id: UUID, **_: Any) -> CallRecord:
-        record = await self._do(account_id, call_id, "cancel")
-        if record.status is CallStatus.IN_PROGRESS:
-            raise WrongState("the call is in-progress")
-        return record
-
-    async def mute(self, account_id: UUID, call_id: UUID, *, muted: bool) -> CallRecord:
-        record = await self._do(account_id, call_id, "mute", muted)
-        if record.status is not CallStatus.IN_PROGRESS:
-            raise WrongState(f"the call is {record.status}")
-        return record
-
-    async def redirect(self, account_id: UUID, call_id: UUID, **what: Any) -> CallRecord:
-        record = await self._do(account_id, call_id, "redirect", what["hook"], what["application"])
-        if record.status is not CallStatus.IN_PROGRESS:
-            raise WrongState(f"the call is {record.status}")
-        return record
-
-    async def set_application(self, account_id: UUID, call_id: UUID, application: Any) -> CallRecord:
-        return await self._do(account_id, call_id, "set_application", application)
-
-    async def _do(self, account_id: UUID, call_id: UUID, what: str, *more: Any) -> CallRecord:
-        record = await self.get(account_id, call_id)
-        if record.status.final:
-            raise CallIsOver("the call is over")
-        self.done.append((what, *more))
-        return record
-
-
 @pytest.fixture
 def calls() -> MemoryCalls:
-    return MemoryCalls()
+    return MemoryCalls(CREATED)
 
 
 @pytest.fixture
@@ -197,19 +106,6 @@ def dialect(services: Services) -> CallApi:
     return CallApi(services)
 
 
-class Reply:
-    """What the REST surface answered."""
-
-    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        self.status = status
-        self.headers = headers
-        self.text = body.decode()
-
-    @property
-    def json(self) -> Any:
-        return msgspec.json.decode(self.text)
-
-
 Rest = Callable[..., Awaitable[Reply]]
 
 
@@ -234,52 +130,13 @@ def rest(dialect: CallApi) -> Rest:
         content = urlencode(form).encode() if form is not None else body or b""
         if form is not None:
             sent.setdefault("content-type", "application/x-www-form-urlencoded")
-        whole, _, query = (base + path).partition("?")
-        return await _exchange(app, method, whole, query, sent, content)
+        return await exchange(app, method, base + path, sent, content)
 
     return request
 
 
 def _basic(user: str, password: str) -> str:
     return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
-
-
-async def _exchange(
-    app: Starlette, method: str, path: str, query: str, headers: dict[str, str], body: bytes
-) -> Reply:
-    """One request through ASGI."""
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": method,
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "root_path": "",
-        "query_string": query.encode(),
-        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
-        "client": ("127.0.0.1", 1),
-        "server": ("127.0.0.1", 8080),
-    }
-    sent: list[Any] = []
-    waiting = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive() -> dict[str, Any]:
-        if not waiting:
-            await asyncio.Event().wait()  # the client stays, and says no more
-        return waiting.pop()
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    await app(scope, receive, send)
-    start = sent[0]
-    return Reply(
-        start["status"],
-        {name.decode(): value.decode() for name, value in start["headers"]},
-        b"".join(message.get("body", b"") for message in sent[1:]),
-    )
 
 
 class WebApp:

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from tests.dialects.callapi.conftest import CALL, SID, Make
+from tests.dialects.callapi.conftest import SID, Make
 
 from ringback.calls.control import WrongState
 from ringback.calls.record import CallRecord
@@ -27,12 +27,12 @@ async def test_a_new_script(rest: Any, calls: Any, services: Any, record: Make, 
     }
     reply = await rest("POST", f"Calls/{SID}.json", form)
     assert (reply.status, reply.json["status"]) == (200, "in-progress")
-    ((what, hook, application),) = calls.done
-    assert (what, hook) == ("redirect", Hook(url="http://app.test/new", method="GET"))
+    ((what, to),) = calls.done
+    assert (what, to["hook"]) == ("redirect", Hook(url="http://app.test/new", method="GET"))
+    application = to["application"]
     assert application.settings.status == before.status
     assert application.settings.events == before.events
     assert application.settings.fallback == Hook(url="http://app.test/fallback")
-    assert not calls.changes
 
 
 @pytest.mark.parametrize("connected", [True, False])
@@ -47,25 +47,25 @@ async def test_a_new_script_for_both_parties(rest: Any, calls: Any, record: Make
     }
     assert (await rest("POST", f"Calls/{SID}.json", form)).status == 200
     hook = Hook(url="http://app.test/new")
-    ((what, id, changes),) = calls.changes
-    assert (what, id, changes["to"], changes["callee_to"]) == ("redirect_both", CALL, hook, hook)
-    assert changes["application"].settings.fallback == Hook(url="http://app.test/fallback")
-    assert [done[:2] for done in calls.done] == ([] if connected else [("redirect", hook)])
+    (what, to), *alone = calls.done
+    assert (what, to["to"], to["callee_to"]) == ("redirect_both", hook, hook)
+    assert to["application"].settings.fallback == Hook(url="http://app.test/fallback")
+    assert [(what, to["hook"]) for what, to in alone] == ([] if connected else [("redirect", hook)])
 
 
 async def test_a_script_for_a_call_of_another_dialect(rest: Any, calls: Any, record: Make) -> None:
     calls.add(record(dialect="laml", status=CallStatus.IN_PROGRESS, application_state={"status": 1}))
     form = {"Url": "http://app.test/new", "StatusCallback": "http://app.test/s"}
     assert (await rest("POST", f"Calls.json/{SID}", form)).status == 200
-    ((_, _, application),) = calls.done
-    assert application.settings.status == Hook(url="http://app.test/s")
+    ((_, to),) = calls.done
+    assert to["application"].settings.status == Hook(url="http://app.test/s")
 
 
 @pytest.mark.parametrize(
     ("status", "form", "done"),
     [
-        (CallStatus.RINGING, {"Status": "canceled"}, [("cancel",)]),
-        (CallStatus.IN_PROGRESS, {"Status": "canceled"}, [("cancel",)]),
+        (CallStatus.RINGING, {"Status": "canceled"}, [("cancel", False)]),
+        (CallStatus.IN_PROGRESS, {"Status": "canceled"}, [("cancel", False)]),
         (CallStatus.IN_PROGRESS, {"Status": "completed"}, [("hang_up",)]),
         (CallStatus.RINGING, {"Status": "completed", "Url": "http://x/"}, [("hang_up",)]),
         (CallStatus.IN_PROGRESS, {"Mute": "true"}, [("mute", True)]),

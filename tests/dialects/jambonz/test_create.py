@@ -6,13 +6,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from tests.dialects.jambonz.conftest import Ask
+from tests.dialects.jambonz.making import ACCOUNT, APPLICATION, CALL, OTHER, configured, record
+from tests.dialects.memory import MemoryCalls
 
 from ringback.calls.control import LimitReached, Overloaded, Unroutable
 from ringback.calls.services import Services
 from ringback.calls.verbs import Hook, Target
 from ringback.routing.directory import Application
-
-from .conftest import ACCOUNT, APPLICATION, CALL, OTHER, Ask, MemoryCalls, configured
 
 CALLS = f"/v1/Accounts/{ACCOUNT.id}/Calls"
 SPEECH = {
@@ -34,6 +35,11 @@ def known(services: Services) -> None:
     )
 
 
+async def test_a_call_that_is_under_way_already(rest: Ask, calls: MemoryCalls) -> None:
+    calls.found["create"] = record(sip_call_id="abc@192.0.2.7")
+    assert (await rest("POST", CALLS, json=VALID)).json == {"sid": str(CALL), "callId": "abc@192.0.2.7"}
+
+
 async def test_create_by_application(rest: Ask, calls: MemoryCalls) -> None:
     body: dict[str, Any] = {
         **VALID,
@@ -49,7 +55,7 @@ async def test_create_by_application(rest: Ask, calls: MemoryCalls) -> None:
     request = calls.requests[0]
     assert reply.status == 201
     sid = reply.json["sid"]
-    assert reply.json == {"sid": sid, "callId": "abc@192.0.2.7"}
+    assert reply.json == {"sid": sid, "callId": sid}
     assert UUID(sid) in calls.records
     assert request.to == Target(kind="number", address="+15085551213", headers=(("X-A", "b"),))
     assert (request.from_, request.to_shown, request.application_id) == (

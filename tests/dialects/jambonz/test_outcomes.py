@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from tests.dialects.jambonz.making import CALL, CALLEE, CREATED, record
 
 from ringback.calls.application import Holding, InDialogRequest, Referred
 from ringback.calls.events import AnswererDetected, KeysMatched, ReferProgress
@@ -22,8 +23,6 @@ from ringback.dialects.jambonz.incidents import (
 )
 from ringback.dialects.jambonz.outcomes import action
 from ringback.dialects.jambonz.payload import call_info, status_event
-
-from .conftest import CALL, CALLEE, CREATED, record
 
 ANSWERED = record(status=CallStatus.IN_PROGRESS, sip_status=200, sip_reason="OK", answered_at=CREATED)
 DIAL = Dial(id="d", callees=())

@@ -7,6 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 from aiohttp import web
+from tests.dialects.jambonz.making import ACCOUNT, CALL, CALLEE, CREATED, ENDED, SAY, configured, record
+from tests.dialects.jambonz.phone import QUICK, Phone
+from tests.dialects.jambonz.webapps import SocketApp, WebApp
+from tests.dialects.memory import MemoryCalls
 
 from ringback.calls.application import (
     Action,
@@ -33,23 +37,6 @@ from ringback.calls.outcome import Outcome
 from ringback.calls.verbs import Configure, Dial, Gather, HangUp, Hook, Note, Pause, Say
 from ringback.dialects.jambonz.setup import setup_of
 from ringback.dialects.jambonz.webhook import JambonzApplication
-
-from .conftest import (
-    ACCOUNT,
-    CALL,
-    CALLEE,
-    CREATED,
-    ENDED,
-    QUICK,
-    SAY,
-    MemoryCalls,
-    Phone,
-    SocketApp,
-    WebApp,
-    configured,
-    done,
-    record,
-)
 
 INITIATED = CallInitiated(sip_call_id="leg@192.0.2.1", target="sip:bob@192.0.2.7")
 RINGING = CallRinging(sip_status=180, sip_reason="Ringing", early_media=False)
@@ -234,7 +221,7 @@ async def test_a_callee_on_its_own_gets_a_socket_of_its_own(
     await own.ack(await own.next("verb:hook"), [SAY])
     assert len((await acting).verbs) == 1
     await own.command("tag", {"a": 1})
-    assert await done(calls) == ("tag", {"a": 1})
+    assert await calls.next_done() == ("tag", {"a": 1})
     leg.tell(ENDED)
     assert (await own.next("call:status"))["data"]["call_status"] == "completed"
     await leg.application.close()
@@ -252,7 +239,7 @@ async def test_a_callee_that_gets_no_socket_of_its_own_ends(
     socket_app.refuse = 10
     await socket.ack(await socket.next("session:redirect"), [SAY])
     assert await redirecting is not None
-    assert await done(calls) == ("hang_up",)
+    assert await calls.next_done() == ("hang_up",)
 
 
 async def test_a_callee_whose_caller_is_gone_asks_on_a_new_socket(phones: Any, socket_app: SocketApp) -> None:
@@ -279,19 +266,19 @@ async def test_commands_reach_the_dialled_leg(phones: Any, socket_app: SocketApp
     leg.tell(INITIATED)
     leg.tell(Bridged(other=CALL))
     await socket.command("redirect", [SAY], callSid=str(CALLEE))
-    name, what = await done(calls)
+    name, what = await calls.next_done()
     assert (name, what["document"].application) == ("redirect", leg.application)
     await socket.command("redirect", {"child_call": [{"verb": "pause", "length": 1}]})
-    name, what = await done(calls)
+    name, what = await calls.next_done()
     assert (name, what["document"].application) == ("redirect", leg.application)
     assert what["document"].verbs == (Pause(seconds=1.0),)
     await socket.command("redirect", {"child_call": [SAY], "parent_call": [SAY]})
-    name, what = await done(calls)
+    name, what = await calls.next_done()
     assert name == "redirect_both"
     assert what["callee_to"].application is leg.application
     assert what["to"].application is caller.application
     await socket.command("mute:status", "mute", callSid=str(CALLEE))
-    assert await done(calls) == ("mute", True)
+    assert await calls.next_done() == ("mute", True)
 
 
 # -- events with a hook of their own
@@ -340,7 +327,7 @@ async def test_verbs_in_the_reply_to_a_detection_replace_the_application(
     phone: Phone = phones(f"{app.url}/start")
     hook = Hook(url=f"{app.url}/amd")
     assert not phone.tell(AnswererDetected(what="machine-start", milliseconds=900, hook=hook))
-    name, what = await done(calls)
+    name, what = await calls.next_done()
     assert name == "redirect"
     assert [type(verb) for verb in what["document"].verbs] == [Say]
     assert what["document"].application is phone.application
@@ -359,7 +346,7 @@ async def test_detections_are_told_in_order(phones: Any, app: WebApp, calls: Mem
         "amd_tone_detected",
         "amd_machine_stopped_speaking",
     ]
-    assert calls.done.empty()
+    assert not calls.done
 
 
 @pytest.mark.parametrize("reply", [web.Response(status=500), [{"verb": "shout"}], [], {}])
@@ -371,7 +358,7 @@ async def test_a_useless_reply_to_a_detection_changes_nothing(
     phone.tell(AnswererDetected(what="human", milliseconds=900, hook=Hook(url=f"{app.url}/amd")))
     await phone.application.close()
     assert len(bodies(app, "/amd")) == 1
-    assert calls.done.empty()
+    assert not calls.done
 
 
 async def test_a_detection_on_the_callee_is_the_callers_business(
@@ -383,7 +370,7 @@ async def test_a_detection_on_the_callee_is_the_callers_business(
     message = await socket.next("verb:hook")
     assert (message["hook"], message["data"]["call_sid"]) == ("/amd", str(CALL))
     await socket.ack(message, [SAY])
-    name, what = await done(calls)
+    name, what = await calls.next_done()
     assert (name, what["document"].application) == ("redirect", caller.application)
 
 
@@ -396,7 +383,7 @@ async def test_a_call_that_is_over_is_not_changed_any_more(
     phone.tell(AnswererDetected(what="human", milliseconds=900, hook=Hook(url=f"{app.url}/amd")))
     await phone.application.close()
     assert len(bodies(app, "/amd")) == 1
-    assert calls.done.empty()
+    assert not calls.done
 
 
 # -- transfer, hold, requests

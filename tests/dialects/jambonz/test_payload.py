@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from tests.dialects.jambonz.making import ACCOUNT, APPLICATION, CALL, CREATED, INVITE, record
 
 from ringback.calls.events import CallAnswered, CallEnded, CallInitiated, CallReceived, CallRinging
 from ringback.calls.outcome import EndOfVerb, Outcome
@@ -17,8 +18,6 @@ from ringback.calls.verbs import Gather, Pause, Play
 from ringback.dialects.jambonz.outcomes import action
 from ringback.dialects.jambonz.payload import encode, new_call, query, snake, status_event
 from ringback.routing.directory import Speech
-
-from .conftest import ACCOUNT, APPLICATION, CALL, CREATED, INVITE, record
 
 SPEECH = Speech(synthesis_language="en-GB")
 PUBLIC = "https://voice.example"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from tests.dialects.jambonz.conftest import Ask
+from tests.dialects.jambonz.making import ACCOUNT, APPLICATION, OTHER, configured
 
 from ringback.calls.services import Services
-
-from .conftest import ACCOUNT, APPLICATION, OTHER, Ask, configured
 
 BASE = f"/v1/Accounts/{ACCOUNT.id}"
 

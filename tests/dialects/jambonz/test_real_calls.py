@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 import soundfile
 from aiohttp import web
+from tests.dialects.jambonz.webapps import Socket, SocketApp
 from tests.server.neutral import hears_tone, talk, tone
 from tests.server.site import serve_tone
 from tests.world import World, uri_of
@@ -22,8 +23,6 @@ from tests.world import World, uri_of
 from ringback.config import Settings
 from ringback.config.tables import ApplicationTable, NumberTable
 from ringback.testing.softphone import PhoneCall, Softphone
-
-from .conftest import Socket, SocketApp
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

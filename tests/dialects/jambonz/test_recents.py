@@ -9,7 +9,9 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from tests.dialects.memory import MemoryRecordings
+from tests.dialects.jambonz.conftest import Ask
+from tests.dialects.jambonz.making import ACCOUNT, APPLICATION, CALL, CREATED, OTHER, record
+from tests.dialects.memory import MemoryCalls, MemoryRecordings
 
 from ringback.calls.record import CallRecord
 from ringback.calls.recordings.recording import Recording, RecordingStatus
@@ -18,8 +20,6 @@ from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.calls.verbs import RecordingPlan
 from ringback.dialects.jambonz.cdr import cdr, termination_reason
 from ringback.net.clock import utcnow
-
-from .conftest import ACCOUNT, APPLICATION, CALL, CREATED, OTHER, Ask, MemoryCalls, record
 
 BASE = f"/v1/Accounts/{ACCOUNT.id}/RecentCalls"
 AUDIO = f"{BASE}/{CALL}/record/2026/05/26"
@@ -236,11 +236,11 @@ async def test_a_recording_is_downloaded(
 ) -> None:
     reply = await rest("GET", f"{AUDIO}/{form}")
     assert (reply.status, reply.text) == (200, "0123456789")
-    assert reply.headers["Content-Type"] == media_type
+    assert reply.headers["content-type"] == media_type
     assert tapes.asked == [(form, None)]
     part = await rest("GET", f"{AUDIO}/{form}", span="bytes=2-4")
     assert (part.status, part.text) == (206, "234")
-    assert part.headers["Content-Range"] == "bytes 2-4/10"
+    assert part.headers["content-range"] == "bytes 2-4/10"
     assert (await rest("GET", f"{AUDIO}/{form}", span="bytes=20-")).status == 416
 
 

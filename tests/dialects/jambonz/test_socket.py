@@ -6,6 +6,10 @@ import asyncio
 from typing import Any
 
 import pytest
+from tests.dialects.jambonz.making import CALL, CREATED, ENDED, SAY, record
+from tests.dialects.jambonz.phone import QUICK
+from tests.dialects.jambonz.webapps import SocketApp, WebApp
+from tests.dialects.memory import MemoryCalls
 
 from ringback.calls.events import CallAnswered, Noted, VerbEnded, VerbStarted
 from ringback.calls.outcome import Outcome
@@ -13,8 +17,6 @@ from ringback.calls.record import apply
 from ringback.calls.services import Services
 from ringback.calls.timeline import SocketMessage
 from ringback.calls.verbs import HangUp, Hook, Note, Reject, Say
-
-from .conftest import CALL, CREATED, ENDED, QUICK, SAY, MemoryCalls, SocketApp, WebApp, done, record
 
 # -- opening
 
@@ -282,7 +284,7 @@ async def test_every_message_is_reported_with_what_came_of_it(
     await socket.next("verb:hook")
     assert (await acting).goes_on
     await socket.command("redirect", [SAY])
-    await done(calls)
+    await calls.next_done()
     await socket.ws.close(code=1011)
     again = await socket_app.connection()
     await again.next("session:reconnect")
@@ -336,7 +338,7 @@ async def test_verbs_in_the_ack_of_a_reconnect_replace(
     first.request.transport.abort()
     second = await socket_app.connection()
     await second.ack(await second.next("session:reconnect"), [SAY])
-    name, what = await done(calls)
+    name, what = await calls.next_done()
     assert (name, len(what["document"].verbs)) == ("redirect", 1)
 
 
@@ -358,7 +360,7 @@ async def test_too_many_drops_end_the_call(phones: Any, socket_app: SocketApp, c
         socket = await socket_app.connection()
         await socket.ack(await socket.next("session:reconnect"))
     await socket.ws.close(code=1011)
-    assert await done(calls) == ("hang_up",)
+    assert await calls.next_done() == ("hang_up",)
     document = await phone.act("/menu")
     assert document.goes_on
     assert document.at_end == HangUp(sip_status=603)
@@ -383,7 +385,7 @@ async def test_an_application_that_closes_in_peace_lets_the_call_end(
     await socket.next("verb:hook")
     await socket.ws.close(code=1000)
     assert (await asking).goes_on
-    assert await done(calls) == ("append", (HangUp(),))
+    assert await calls.next_done() == ("append", (HangUp(),))
     assert socket_app.connections.empty()
 
 

@@ -8,6 +8,9 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.dialects.jambonz.making import CALL, CALLEE, CREATED, record
+from tests.dialects.jambonz.phone import Phone
+from tests.dialects.jambonz.webapps import SocketApp
 
 from ringback.calls.events import CallAnswered, CallEnded, CallRinging
 from ringback.calls.outcome import EndOfVerb, Outcome
@@ -37,8 +40,6 @@ from ringback.dialects.jambonz.outcomes import action
 from ringback.dialects.jambonz.payload import call_info
 from ringback.dialects.jambonz.session import session_for
 from ringback.routing.directory import Speech
-
-from .conftest import CALL, CALLEE, CREATED, Phone, SocketApp, record
 
 HTTP = session_for(Speech(), "https://app.example/voice/start")
 PHONE = {"type": "phone", "number": "+14155550123"}

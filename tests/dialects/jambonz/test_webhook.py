@@ -10,6 +10,8 @@ from urllib.parse import parse_qs
 import msgspec
 import pytest
 from aiohttp import web
+from tests.dialects.jambonz.making import ACCOUNT, CREATED, INVITE, configured, record
+from tests.dialects.jambonz.webapps import WebApp
 
 from ringback.calls.application import Action, Document, Failed, NewCall, Redirected
 from ringback.calls.events import (
@@ -29,8 +31,6 @@ from ringback.calls.verbs import Gather, HangUp, Hook, Note, Pause, Reject, Say,
 from ringback.dialects.jambonz import Jambonz
 from ringback.dialects.jambonz.webhook import JambonzApplication
 from ringback.webhooks.delivery import Delivery
-
-from .conftest import ACCOUNT, CREATED, INVITE, WebApp, configured, record
 
 NO_ARRAY = "malformed jambonz payload: must be array"
 NO_JSON = "malformed jambonz payload: not JSON (Input data was truncated)"

@@ -14,8 +14,8 @@ import uvicorn
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from starlette.applications import Starlette
-from tests.dialects.laml.making import FakeCalls, directory
-from tests.dialects.memory import MemoryRecordings
+from tests.dialects.laml.making import NOON, directory
+from tests.dialects.memory import MemoryCalls, MemoryRecordings
 
 from ringback.calls.services import Services
 from ringback.dialects.laml import Laml
@@ -114,8 +114,8 @@ def log() -> Log:
 
 
 @pytest.fixture
-def calls() -> FakeCalls:
-    return FakeCalls()
+def calls() -> MemoryCalls:
+    return MemoryCalls(NOON)
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def recordings() -> MemoryRecordings:
 
 
 @pytest.fixture
-def services(http: HttpPool, log: Log, calls: FakeCalls, recordings: MemoryRecordings) -> Services:
+def services(http: HttpPool, log: Log, calls: MemoryCalls, recordings: MemoryRecordings) -> Services:
     return Services(
         directory=directory(),
         http=http,

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
-from tests.dialects.memory import LiveChanges
 
-from ringback.calls.application import Application as OnCall
-from ringback.calls.application import Document
-from ringback.calls.control import (
-    CallerNotOwned,
-    CallFilter,
-    CallIsLive,
-    CallIsOver,
-    CallRequest,
-    LimitReached,
-    NoSuchCall,
-    Overloaded,
-    Unroutable,
-    WrongState,
-)
-from ringback.calls.events import CallRequested, MediaStatistics
-from ringback.calls.record import CallRecord, apply
+from ringback.calls.events import MediaStatistics
+from ringback.calls.record import CallRecord
 from ringback.calls.recordings.recording import Recording, RecordingStatus
 from ringback.calls.status import CallStatus, Direction
-from ringback.calls.verbs import Hook, RecordingPlan, Verb
+from ringback.calls.verbs import RecordingPlan
 from ringback.routing.directory import Account, Application, Directory, Number
 
 ACCOUNT = Account(id=UUID("3fa85f64-5717-4562-b3fc-2c963f66afa6"), name="demo", token="secret")
@@ -149,126 +133,3 @@ def recording(plan: RecordingPlan | None = None, **changes: Any) -> Recording:
         "size": 67_244,
     }
     return Recording(**(fields | changes))
-
-
-class FakeCalls(LiveChanges):
-    """`ringback.calls.control.Calls` over a dictionary; `done` is what was asked of it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.records: dict[UUID, CallRecord] = {}
-        self.requests: list[CallRequest] = []
-        self.done: list[tuple[str, dict[str, Any]]] = []
-        self.filters: list[CallFilter] = []
-        self.refuse: CallerNotOwned | LimitReached | Unroutable | Overloaded | None = None
-
-    def put(self, *records: CallRecord) -> None:
-        """Let these calls exist."""
-        self.records |= {call.id: call for call in records}
-
-    async def create(self, request: CallRequest) -> CallRecord:
-        if self.refuse is not None:
-            raise self.refuse
-        self.requests.append(request)
-        call = CallRecord(
-            id=uuid4(),
-            account_id=request.account.id,
-            application_id=request.application_id,
-            dialect=request.application.dialect,
-            profile=request.application.profile,
-            direction=Direction.OUTBOUND_API,
-            status=CallStatus.QUEUED,
-            from_=request.from_,
-            to=request.to_shown,
-            created_at=NOON,
-            updated_at=NOON,
-            application_state=dict(request.application.state()),
-        )
-        requested = CallRequested(
-            direction=call.direction, from_=call.from_, to=call.to, caller_name=request.caller_name
-        )
-        self.put(apply(call, requested, NOON))
-        return self.records[call.id]
-
-    async def get(self, account_id: UUID, call_id: UUID) -> CallRecord:
-        call = self.records.get(call_id)
-        if call is None or call.account_id != account_id:
-            raise NoSuchCall("no such call")
-        return call
-
-    async def list(self, which: CallFilter, *, limit: int, offset: int = 0) -> Sequence[CallRecord]:
-        self.filters.append(which)
-        found = [
-            call
-            for call in self.records.values()
-            if call.account_id == which.account_id
-            and (which.statuses is None or call.status in which.statuses)
-            and (which.to is None or call.to == which.to)
-        ]
-        found.sort(key=lambda call: call.created_at, reverse=True)
-        return found[offset : offset + limit]
-
-    async def count(self, which: CallFilter) -> int:
-        return len(await self.list(which, limit=1_000_000))
-
-    async def delete(self, account_id: UUID, call_id: UUID) -> None:
-        call = await self.get(account_id, call_id)
-        if not call.status.final:
-            raise CallIsLive("the call is live")
-        del self.records[call_id]
-
-    async def _live(self, account_id: UUID, call_id: UUID) -> CallRecord:
-        call = await self.get(account_id, call_id)
-        if call.status.final:
-            raise CallIsOver("the call has ended")
-        return call
-
-    async def redirect(
-        self,
-        account_id: UUID,
-        call_id: UUID,
-        *,
-        hook: Hook | None = None,
-        document: Document | None = None,
-        application: OnCall | None = None,
-        status_hook: Hook | None = None,
-        while_ringing: bool = False,
-    ) -> CallRecord:
-        call = await self._live(account_id, call_id)
-        if call.status is not CallStatus.IN_PROGRESS:
-            raise WrongState(f"the call is {call.status}")
-        self.done.append(("redirect", {"hook": hook, "document": document, "application": application}))
-        return call
-
-    async def append(self, account_id: UUID, call_id: UUID, verbs: Sequence[Verb]) -> CallRecord:
-        raise NotImplementedError
-
-    async def hang_up(
-        self, account_id: UUID, call_id: UUID, *, headers: Sequence[tuple[str, str]] = ()
-    ) -> CallRecord:
-        call = await self._live(account_id, call_id)
-        self.put(msgspec.structs.replace(call, status=CallStatus.COMPLETED, ended_at=NOON))
-        return self.records[call_id]
-
-    async def cancel(self, account_id: UUID, call_id: UUID, *, as_no_answer: bool = False) -> CallRecord:
-        call = await self._live(account_id, call_id)
-        if call.status is CallStatus.IN_PROGRESS:
-            raise WrongState("the call is answered")
-        self.put(msgspec.structs.replace(call, status=CallStatus.CANCELED, ended_at=NOON))
-        return self.records[call_id]
-
-    async def send_digits(
-        self, account_id: UUID, call_id: UUID, digits: str, *, duration_ms: int
-    ) -> CallRecord:
-        raise NotImplementedError
-
-    async def tag(self, account_id: UUID, call_id: UUID, data: dict[str, Any]) -> CallRecord:
-        raise NotImplementedError
-
-    async def mute(self, account_id: UUID, call_id: UUID, *, muted: bool) -> CallRecord:
-        raise NotImplementedError
-
-    async def set_application(self, account_id: UUID, call_id: UUID, application: OnCall) -> CallRecord:
-        call = await self._live(account_id, call_id)
-        self.done.append(("set_application", {"application": application}))
-        return call

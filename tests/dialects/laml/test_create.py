@@ -15,8 +15,8 @@ from tests.dialects.laml.making import (
     SW,
     TW,
     UUID_SID,
-    FakeCalls,
 )
+from tests.dialects.memory import MemoryCalls
 
 from ringback.calls.control import CallerNotOwned, LimitReached, Overloaded, Unroutable
 from ringback.calls.verbs import Hook, MachineDetection, RecordingPlan, Say
@@ -26,13 +26,13 @@ from ringback.dialects.laml.webhook import LamlApplication
 CALL = {"To": "+14155550123", "From": "+14155550100", "Url": "http://app.test/voice"}
 
 
-def settings_of(calls: FakeCalls) -> Settings:
+def settings_of(calls: MemoryCalls) -> Settings:
     application = calls.requests[-1].application
     assert isinstance(application, LamlApplication)
     return application.settings
 
 
-async def test_a_call_is_created_with_signalwires_shape(api: Api, calls: FakeCalls) -> None:
+async def test_a_call_is_created_with_signalwires_shape(api: Api, calls: MemoryCalls) -> None:
     status, body = await api("POST", f"{SW}/Calls", UUID_SID, data=CALL)
     assert status == 200
     (request,) = calls.requests
@@ -82,7 +82,7 @@ async def test_a_call_is_created_with_signalwires_shape(api: Api, calls: FakeCal
     assert UUID(body["sid"]) in calls.records
 
 
-async def test_a_call_is_created_with_twilios_shape(api: Api, calls: FakeCalls) -> None:
+async def test_a_call_is_created_with_twilios_shape(api: Api, calls: MemoryCalls) -> None:
     status, body = await api("POST", f"{TW}/Calls.json", AC_SID, data=CALL)
     assert status == 201
     assert settings_of(calls).profile == "twilio"
@@ -103,7 +103,7 @@ async def test_a_call_is_created_with_twilios_shape(api: Api, calls: FakeCalls) 
     assert "audio_in_mos" not in body
 
 
-async def test_every_parameter_of_a_call(api: Api, calls: FakeCalls) -> None:
+async def test_every_parameter_of_a_call(api: Api, calls: MemoryCalls) -> None:
     given = {
         "To": "sip:bob@example.test?X-Order=7",
         "From": "client:shop",
@@ -160,20 +160,20 @@ async def test_every_parameter_of_a_call(api: Api, calls: FakeCalls) -> None:
         )
 
 
-async def test_events_may_be_words_in_one_value(api: Api, calls: FakeCalls) -> None:
+async def test_events_may_be_words_in_one_value(api: Api, calls: MemoryCalls) -> None:
     data = CALL | {"StatusCallbackEvent": "initiated ringing", "StatusCallback": "http://app.test/s"}
     await api("POST", f"{TW}/Calls", AC_SID, data=data)
     assert settings_of(calls).events == ("initiated", "ringing")
 
 
-async def test_unknown_events_alone_leave_the_default(api: Api, calls: FakeCalls) -> None:
+async def test_unknown_events_alone_leave_the_default(api: Api, calls: MemoryCalls) -> None:
     data = CALL | {"StatusCallbackEvent": "complete hangup", "StatusCallback": "http://app.test/s"}
     await api("POST", f"{TW}/Calls", AC_SID, data=data)
     assert settings_of(calls).events == ("completed",)
 
 
 @pytest.mark.parametrize("name", ["Twiml", "Laml"])
-async def test_a_call_with_a_document(api: Api, calls: FakeCalls, name: str) -> None:
+async def test_a_call_with_a_document(api: Api, calls: MemoryCalls, name: str) -> None:
     data = {"To": "client:alice", "From": "shop", name: "<Response><Say>Hi</Say></Response>"}
     status, _ = await api("POST", f"{TW}/Calls.json", AC_SID, data=data)
     assert status == 201
@@ -185,7 +185,7 @@ async def test_a_call_with_a_document(api: Api, calls: FakeCalls, name: str) -> 
     assert calls.requests[-1].document is None  # Url wins
 
 
-async def test_a_call_with_an_application(api: Api, calls: FakeCalls) -> None:
+async def test_a_call_with_an_application(api: Api, calls: MemoryCalls) -> None:
     data = {"To": "+1", "From": "+2", "ApplicationSid": f"AP{APP.id.hex}", "Url": "http://ignored.test"}
     status, _ = await api("POST", f"{SW}/Calls.json", UUID_SID, data=data)
     assert status == 200
@@ -207,7 +207,7 @@ RECORDED = {
 }
 
 
-async def test_a_call_is_recorded(api: Api, calls: FakeCalls) -> None:
+async def test_a_call_is_recorded(api: Api, calls: MemoryCalls) -> None:
     for base, sid in ((TW, AC_SID), (SW, UUID_SID)):
         assert (await api("POST", f"{base}/Calls", sid, data=CALL | {"Record": "true"}))[0] in (200, 201)
         assert calls.requests[-1].recording == RecordingPlan(
@@ -240,7 +240,7 @@ DETECTED = {
 }
 
 
-async def test_who_answers_is_found_out(api: Api, calls: FakeCalls) -> None:
+async def test_who_answers_is_found_out(api: Api, calls: MemoryCalls) -> None:
     for base, sid, words in ((TW, AC_SID, None), (SW, UUID_SID, 6)):
         await api("POST", f"{base}/Calls", sid, data=CALL | {"MachineDetection": "Enable"})
         assert calls.requests[-1].detection == MachineDetection(
@@ -269,14 +269,14 @@ async def test_who_answers_is_found_out(api: Api, calls: FakeCalls) -> None:
             assert calls.requests[-1].detection is None
 
 
-async def test_twilio_does_not_listen_while_it_presses_keys(api: Api, calls: FakeCalls) -> None:
+async def test_twilio_does_not_listen_while_it_presses_keys(api: Api, calls: MemoryCalls) -> None:
     data = CALL | {"MachineDetection": "Enable", "SendDigits": "1"}
     for base, sid, listens in ((TW, AC_SID, False), (SW, UUID_SID, True)):
         await api("POST", f"{base}/Calls", sid, data=data)
         assert (calls.requests[-1].detection is not None) == listens
 
 
-async def test_what_is_odd_is_noted_with_the_first_document(api: Api, calls: FakeCalls) -> None:
+async def test_what_is_odd_is_noted_with_the_first_document(api: Api, calls: MemoryCalls) -> None:
     data = CALL | {
         "Url": "",
         "Twiml": "<Response/>",
@@ -348,7 +348,7 @@ LONG = "x" * 4001
     ],
 )
 async def test_calls_that_are_refused(
-    api: Api, calls: FakeCalls, changes: dict[str, str | None], twilio: int, signalwire: int
+    api: Api, calls: MemoryCalls, changes: dict[str, str | None], twilio: int, signalwire: int
 ) -> None:
     data = {name: value for name, value in (CALL | changes).items() if value is not None}
     status, body = await api("POST", f"{TW}/Calls.json", AC_SID, data=data)
@@ -370,21 +370,21 @@ async def test_twilio_bounds_the_length_of_a_document(api: Api) -> None:
     assert status == 200
 
 
-async def test_nothing_leads_there_and_not_now(api: Api, calls: FakeCalls) -> None:
-    calls.refuse = Unroutable("no trunk")
+async def test_nothing_leads_there_and_not_now(api: Api, calls: MemoryCalls) -> None:
+    calls.fail = Unroutable("no trunk")
     status, body = await api("POST", f"{TW}/Calls.json", AC_SID, data=CALL)
     assert (status, body["code"]) == (400, 21214)
     assert "no trunk" in body["message"]
     status, body = await api("POST", f"{SW}/Calls.json", UUID_SID, data=CALL)
     assert (status, body["errors"][0]["code"]) == (400, "21214")
-    calls.refuse = CallerNotOwned("not yours")
+    calls.fail = CallerNotOwned("not yours")
     status, body = await api("POST", f"{TW}/Calls.json", AC_SID, data=CALL)
     assert (status, body["code"]) == (400, 21210)
-    calls.refuse = LimitReached("two calls at a time")
+    calls.fail = LimitReached("two calls at a time")
     status, body = await api("POST", f"{TW}/Calls.json", AC_SID, data=CALL)
     assert (status, body["code"]) == (429, 10004)
     status, body = await api("POST", f"{SW}/Calls.json", UUID_SID, data=CALL)
     assert (status, body["errors"][0]["code"]) == (400, "21611")
-    calls.refuse = Overloaded("shutting down")
+    calls.fail = Overloaded("shutting down")
     status, body = await api("POST", f"{SW}/Calls.json", UUID_SID, data=CALL)
     assert (status, body["code"]) == (503, 20503)

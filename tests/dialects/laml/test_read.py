@@ -17,18 +17,18 @@ from tests.dialects.laml.making import (
     SW,
     TW,
     UUID_SID,
-    FakeCalls,
     ended,
     record,
 )
+from tests.dialects.memory import MemoryCalls
 
 from ringback.calls.status import CallStatus
 
 # -- reading
 
 
-async def test_an_ended_call_in_both_shapes(api: Api, calls: FakeCalls) -> None:
-    calls.put(
+async def test_an_ended_call_in_both_shapes(api: Api, calls: MemoryCalls) -> None:
+    calls.add(
         ended(caller_name="Jane", forwarded_from="+1", number_id=NUMBER.id, answered_by="machine_start")
     )
     status, body = await api("GET", f"{SW}/Calls/{CALL_ID}", UUID_SID)
@@ -62,8 +62,8 @@ async def test_an_ended_call_in_both_shapes(api: Api, calls: FakeCalls) -> None:
 
 
 @pytest.mark.parametrize("sid", [str(CALL_ID), CA_SID, CALL_ID.hex, f"ID{'a' * 32}-{CA_SID}"])
-async def test_every_spelling_of_a_call_is_found(api: Api, calls: FakeCalls, sid: str) -> None:
-    calls.put(record())
+async def test_every_spelling_of_a_call_is_found(api: Api, calls: MemoryCalls, sid: str) -> None:
+    calls.add(record())
     for path, user in ((TW, UUID_SID), (SW, AC_SID)):
         for suffix in ("", ".json"):
             status, body = await api("GET", f"{path}/Calls/{sid}{suffix}", user)
@@ -71,9 +71,9 @@ async def test_every_spelling_of_a_call_is_found(api: Api, calls: FakeCalls, sid
 
 
 async def test_the_accounts_spelling_chooses_the_profile_whatever_the_prefix(
-    api: Api, calls: FakeCalls
+    api: Api, calls: MemoryCalls
 ) -> None:
-    calls.put(record())
+    calls.add(record())
     _, body = await api("GET", f"/2010-04-01/Accounts/{UUID_SID}/Calls/{CALL_ID}.json", UUID_SID)
     assert "audio_in_mos" in body
     assert body["uri"] == f"/2010-04-01/Accounts/{UUID_SID}/Calls/{CALL_ID}.json"
@@ -84,9 +84,9 @@ async def test_the_accounts_spelling_chooses_the_profile_whatever_the_prefix(
 # -- listing
 
 
-async def test_pages(api: Api, calls: FakeCalls) -> None:
+async def test_pages(api: Api, calls: MemoryCalls) -> None:
     made = [record(id=uuid4(), created_at=NOON + timedelta(seconds=n)) for n in range(5)]
-    calls.put(*made)
+    calls.add(*made)
     newest = [str(call.id) for call in reversed(made)]
     query = {"PageSize": "2", "To": "+14155550100"}
     _, body = await api("GET", f"{SW}/Calls", UUID_SID, params=query)
@@ -113,8 +113,8 @@ async def test_pages(api: Api, calls: FakeCalls) -> None:
     assert again["calls"] == pages[1]["calls"]
 
 
-async def test_twilio_counts_items(api: Api, calls: FakeCalls) -> None:
-    calls.put(*(record(id=uuid4()) for _ in range(3)))
+async def test_twilio_counts_items(api: Api, calls: MemoryCalls) -> None:
+    calls.add(*(record(id=uuid4()) for _ in range(3)))
     _, body = await api("GET", f"{TW}/Calls.json?PageSize=2", AC_SID)
     assert (body["start"], body["end"]) == (0, 1)
     assert body["next_page_uri"].startswith(f"{TW}/Calls.json?PageSize=2&Page=1&PageToken=PA")
@@ -146,7 +146,7 @@ async def test_lists_that_are_refused(api: Api, query: str, twilio: int, signalw
         assert (status, body["code"]) == (400, code)
 
 
-async def test_filters(api: Api, calls: FakeCalls) -> None:
+async def test_filters(api: Api, calls: MemoryCalls) -> None:
     day = datetime(2026, 3, 1, tzinfo=UTC)
     path = (
         f"{TW}/Calls.json?From=+14155550111&To=%2B14155550100&Status=queued&ParentCallSid={CA_SID}"

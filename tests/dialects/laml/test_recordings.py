@@ -23,12 +23,11 @@ from tests.dialects.laml.making import (
     SW,
     TW,
     UUID_SID,
-    FakeCalls,
     ended,
     record,
     recording,
 )
-from tests.dialects.memory import MemoryRecordings
+from tests.dialects.memory import MemoryCalls, MemoryRecordings
 
 from ringback.calls.control import CallIsOver, NoSuchRecording, RecordingFile, WrongState
 from ringback.calls.recordings.recording import NOT_STORED, RecordingStatus
@@ -101,8 +100,8 @@ async def test_a_recording(api: Api, recordings: MemoryRecordings) -> None:
     assert (status, body["sid"]) == (200, str(RECORDING_ID))
 
 
-async def test_a_recording_below_its_call(api: Api, calls: FakeCalls, recordings: MemoryRecordings) -> None:
-    calls.put(LIVE)
+async def test_a_recording_below_its_call(api: Api, calls: MemoryCalls, recordings: MemoryRecordings) -> None:
+    calls.add(LIVE)
     recordings.add(recording())
     for path in (f"{TW}/Calls/{CA_SID}/Recordings/{RE_SID}.json", f"{TW}/Calls/{CA_SID}/Recordings/{RE_SID}"):
         assert await api("GET", path, AC_SID) == (200, TWILIO_CALL_RECORDING)
@@ -199,8 +198,8 @@ async def test_no_text_was_wanted(api: Api, recordings: MemoryRecordings) -> Non
         assert (await api("GET", f"{base}/Recordings/{NOBODYS}/Transcriptions", sid))[0] == 404
 
 
-async def test_recordings_are_deleted(api: Api, calls: FakeCalls, recordings: MemoryRecordings) -> None:
-    calls.put(ended())
+async def test_recordings_are_deleted(api: Api, calls: MemoryCalls, recordings: MemoryRecordings) -> None:
+    calls.add(ended())
     for base, sid, call, id in ((TW, AC_SID, CA_SID, RE_SID), (SW, UUID_SID, CALL_ID, RECORDING_ID)):
         for path in (f"{base}/Recordings/{id}.json", f"{base}/Calls/{call}/Recordings/{id}.json"):
             recordings.add(recording(status=RecordingStatus.IN_PROGRESS))
@@ -213,9 +212,9 @@ async def test_recordings_are_deleted(api: Api, calls: FakeCalls, recordings: Me
 
 
 async def test_recordings_of_others_are_unknown(
-    api: Api, calls: FakeCalls, recordings: MemoryRecordings
+    api: Api, calls: MemoryCalls, recordings: MemoryRecordings
 ) -> None:
-    calls.put(LIVE)
+    calls.add(LIVE)
     recordings.add(recording(account_id=OTHER.id), recording(id=UUID(int=5), call_id=NOBODYS))
     for base, sid, call, id in ((TW, AC_SID, CA_SID, RE_SID), (SW, UUID_SID, CALL_ID, RECORDING_ID)):
         for path in (
@@ -234,8 +233,8 @@ async def test_recordings_of_others_are_unknown(
 # -- a live call
 
 
-async def test_a_live_call_is_recorded(api: Api, calls: FakeCalls) -> None:
-    calls.put(LIVE)
+async def test_a_live_call_is_recorded(api: Api, calls: MemoryCalls) -> None:
+    calls.add(LIVE)
     calls.found["start_recording"] = recording(
         RecordingPlan(source="control"), status=RecordingStatus.IN_PROGRESS, duration=0.0
     )
@@ -256,7 +255,7 @@ async def test_a_live_call_is_recorded(api: Api, calls: FakeCalls) -> None:
     }
     status, body = await api("POST", f"{SW}/Calls/{CALL_ID}/Recordings", UUID_SID, json=given)
     assert (status, body["sid"], body["source"]) == (200, str(RECORDING_ID), "StartCallRecordingApi")
-    assert [change[2] for change in calls.changes] == [
+    assert [plan for _, plan in calls.done] == [
         RecordingPlan(source="control", events=("completed", "failed", "absent")),
         RecordingPlan(
             source="control",
@@ -271,9 +270,9 @@ async def test_a_live_call_is_recorded(api: Api, calls: FakeCalls) -> None:
 
 @pytest.mark.parametrize("sid", ["Twilio.CURRENT", RE_SID, str(RECORDING_ID)])
 async def test_a_recording_is_paused_continued_and_ended(
-    api: Api, calls: FakeCalls, recordings: MemoryRecordings, sid: str
+    api: Api, calls: MemoryCalls, recordings: MemoryRecordings, sid: str
 ) -> None:
-    calls.put(LIVE)
+    calls.add(LIVE)
     live = recording(RecordingPlan(source="control"), status=RecordingStatus.PAUSED)
     recordings.add(live)
     calls.found["change_recording"] = live
@@ -288,12 +287,7 @@ async def test_a_recording_is_paused_continued_and_ended(
             path = f"{base}/Calls/{call}/Recordings/{sid}.json"
             status, body = await api("POST", path, user, data=data)
             assert (status, body["status"]) == (200, "paused")
-            assert calls.changes[-1] == (
-                "change_recording",
-                CALL_ID,
-                what,
-                {"recording_id": id, "silence": silence},
-            )
+            assert calls.done[-1] == ("change_recording", what, {"recording_id": id, "silence": silence})
 
 
 @pytest.mark.parametrize(
@@ -305,9 +299,9 @@ async def test_a_recording_is_paused_continued_and_ended(
     ],
 )
 async def test_calls_that_cannot_be_recorded(
-    api: Api, calls: FakeCalls, problem: Exception, status: int, code: int
+    api: Api, calls: MemoryCalls, problem: Exception, status: int, code: int
 ) -> None:
-    calls.put(LIVE)
+    calls.add(LIVE)
     calls.found |= {"start_recording": problem, "change_recording": problem}
     for base, user, call in ((TW, AC_SID, CA_SID), (SW, UUID_SID, str(CALL_ID))):
         path = f"{base}/Calls/{call}/Recordings"
@@ -326,9 +320,9 @@ async def test_calls_that_cannot_be_recorded(
     ],
 )
 async def test_changes_that_are_refused(
-    api: Api, calls: FakeCalls, data: dict[str, str], twilio: int, signalwire: int
+    api: Api, calls: MemoryCalls, data: dict[str, str], twilio: int, signalwire: int
 ) -> None:
-    calls.put(LIVE)
+    calls.add(LIVE)
     for base, user, call, code in ((TW, AC_SID, CA_SID, twilio), (SW, UUID_SID, CALL_ID, signalwire)):
         path = f"{base}/Calls/{call}/Recordings/Twilio.CURRENT"
         status, body = await api("POST", path, user, data=data)

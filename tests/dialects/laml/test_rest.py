@@ -22,9 +22,9 @@ from tests.dialects.laml.making import (
     SW,
     TW,
     UUID_SID,
-    FakeCalls,
     record,
 )
+from tests.dialects.memory import MemoryCalls
 
 from ringback.calls.events import Noted, encode, kind_of
 from ringback.calls.verbs import Note
@@ -51,8 +51,8 @@ async def test_credentials(api: Api, base: str) -> None:
         assert (status, body["code"], body["status"], body["message"]) == (401, 20003, 401, message)
 
 
-async def test_another_accounts_call_is_unknown(api: Api, calls: FakeCalls) -> None:
-    calls.put(record(account_id=OTHER.id))
+async def test_another_accounts_call_is_unknown(api: Api, calls: MemoryCalls) -> None:
+    calls.add(record(account_id=OTHER.id))
     for method in ("GET", "POST", "DELETE"):
         for base, sid, call in ((SW, UUID_SID, str(CALL_ID)), (TW, AC_SID, CA_SID)):
             status, body = await api(method, f"{base}/Calls/{call}", sid)
@@ -113,7 +113,9 @@ async def test_bodies_that_cannot_be_read(api: Api) -> None:
         assert status == 400
 
 
-async def test_a_failure_inside_is_500(api: Api, calls: FakeCalls, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_failure_inside_is_500(
+    api: Api, calls: MemoryCalls, caplog: pytest.LogCaptureFixture
+) -> None:
     calls.records = None  # type: ignore[assignment]
     status, body = await api("GET", f"{TW}/Calls.json", AC_SID)
     assert (status, body["code"]) == (500, 20500)
@@ -172,8 +174,8 @@ async def test_numbers(api: Api) -> None:
     assert number["account_id"] == UUID_SID
 
 
-async def test_what_there_is_none_of(api: Api, calls: FakeCalls) -> None:
-    calls.put(record())
+async def test_what_there_is_none_of(api: Api, calls: MemoryCalls) -> None:
+    calls.add(record())
     for kind in ("Recordings", "Conferences", "Queues", "Transcriptions"):
         status, body = await api("GET", f"{SW}/{kind}", UUID_SID)
         assert (status, body[kind.lower()]) == (200, [])
@@ -185,8 +187,8 @@ async def test_what_there_is_none_of(api: Api, calls: FakeCalls) -> None:
         assert f"{kind} on a call is not supported" in body["message"]
 
 
-async def test_warnings_and_errors_are_notifications(api: Api, calls: FakeCalls, log: Log) -> None:
-    calls.put(record())
+async def test_warnings_and_errors_are_notifications(api: Api, calls: MemoryCalls, log: Log) -> None:
+    calls.add(record())
     notes = [
         Note(level="warning", code="12200", message="odd"),
         Note(level="info", code="x", message="fine"),
