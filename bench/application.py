@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
@@ -17,20 +18,25 @@ import numpy as np
 import soundfile
 
 RATE = 8000
+VOICE = "voice"
 Handler = Callable[[str, bytes], tuple[str, bytes]]
 
 
 class Application:
-    """`documents` maps a dialect to what its `/<dialect>/voice` answers; `{url}` is where we are.
+    """`documents` maps a dialect to what its `/<dialect>/voice` answers, and `dialect/name` to what
+    `/<dialect>/<name>` does; `{url}` is where we are, `{count}` a number that grows.
 
-    `on_asked(caller)` and `on_told(caller, status)` are called with the calling number of a question or a
-    status callback.
+    `on_asked(caller)` is called with the calling number of a question, before its answer is written;
+    `on_told(caller, status)` with that of a status callback. `which(caller)` names the document that a new
+    call gets.
     """
 
     def __init__(self, documents: dict[str, tuple[str, str]], prompt_seconds: float) -> None:
         self.url = ""
         self.on_asked: Callable[[str], None] = _ignore
         self.on_told: Callable[[str, str], None] = _ignore
+        self.which: Callable[[str], str] = _voice
+        self._count = itertools.count()
         self._documents = documents
         self._prompt = wav(prompt_seconds)
         self._server: asyncio.Server | None = None
@@ -43,8 +49,9 @@ class Application:
             lambda: _Connection(self._answer), "127.0.0.1", 0, backlog=1024
         )
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-        for dialect, (kind, text) in self._documents.items():
-            self._answers[f"/{dialect}/voice"] = kind, text.replace("{url}", self.url).encode()
+        for name, (kind, text) in self._documents.items():
+            dialect, _, place = name.partition("/")
+            self._answers[f"/{dialect}/{place or VOICE}"] = kind, text.replace("{url}", self.url).encode()
 
     async def stop(self) -> None:
         """Stop serving."""
@@ -55,12 +62,17 @@ class Application:
         if path == "/prompt.wav":
             return "audio/wav", self._prompt
         caller, status = _caller(body)
-        document = self._answers.get(path)
-        if document is None:
+        dialect, _, place = path[1:].partition("/")
+        if place == VOICE:
+            path = f"/{dialect}/{self.which(caller)}"
+        kind, text = self._answers.get(path, ("", b""))
+        if not kind:
             self.on_told(caller, status)
-            return "", b""
+            return kind, text
+        if b"{count}" in text:
+            text = text.replace(b"{count}", str(next(self._count)).encode())
         self.on_asked(caller)
-        return document
+        return kind, text
 
 
 class _Connection(asyncio.Protocol):
@@ -114,6 +126,10 @@ def _caller(body: bytes) -> tuple[str, str]:
 
 def _ignore(*_: str) -> None:
     """Nobody wants to know."""
+
+
+def _voice(_: str) -> str:
+    return VOICE
 
 
 def wav(seconds: float) -> bytes:

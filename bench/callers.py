@@ -10,12 +10,16 @@ import asyncio
 import re
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 T1 = 0.5
 """The first retransmission of an INVITE over UDP comes after this many seconds (RFC 3261, 17.1.1.2)."""
 GIVE_UP = 64 * T1
 BATCH = 64
+PREFIX, FIRST_NUMBER = "+1415", 2_000_000
+"""Of calling numbers."""
+CODECS = {"PCMU": 0, "PCMA": 8, "telephone-event": 101}
+"""Their payload types in the load's offers and answers."""
 
 _START = re.compile(rb"SIP/2\.0 (\d{3})|([A-Z]+) ")
 _CALL_ID = re.compile(rb"\r\nCall-ID: *([^\r]+)", re.IGNORECASE)
@@ -51,19 +55,27 @@ class Caller:
     @property
     def identity(self) -> str:
         """The calling number: each call has its own, so that webhooks can be told apart."""
-        return f"+1415{2_000_000 + self.number:07d}"
+        return f"{PREFIX}{FIRST_NUMBER + self.number:07d}"
+
+    @staticmethod
+    def number_of(identity: str) -> int:
+        """The number of the caller with this identity; a missing + is forgiven."""
+        return int(identity.lstrip("+").removeprefix(PREFIX[1:])) - FIRST_NUMBER
 
 
 class Callers:
     """Places calls to a number at `server` and hears their RTP on `audio_port`.
 
-    `on_answered` and `on_ended` are called with each.
+    `codecs` are what is offered, as `CODECS` names them. `on_answered` and `on_ended` are called with each.
     """
 
-    def __init__(self, server: tuple[str, int], number: str, audio_port: int) -> None:
+    def __init__(
+        self, server: tuple[str, int], number: str, audio_port: int, codecs: Sequence[str] = ("PCMU",)
+    ) -> None:
         self._server = server
         self._number = number
         self._audio_port = audio_port
+        self._codecs = codecs
         self.calls: list[Caller] = []
         self.on_answered: Callable[[Caller], None] = _ignore
         self.on_ended: Callable[[Caller], None] = _ignore
@@ -115,10 +127,7 @@ class Callers:
 
     def _invitation(self, call: Caller) -> str:
         host = self._local.partition(":")[0]
-        offer = (
-            f"v=0\r\no=- {call.number} 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n"
-            f"m=audio {self._audio_port} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=ptime:20\r\n"
-        )
+        offer = description(host, self._audio_port, self._codecs)
         target = f"sip:{self._number}@{self._server[0]}:{self._server[1]}"
         return (
             f"INVITE {target} SIP/2.0\r\n"
@@ -215,6 +224,18 @@ class Callers:
         call.status = status
         call.ended = time.monotonic()
         self.on_ended(call)
+
+
+def description(host: str, port: int, codecs: Sequence[str]) -> str:
+    """Audio at that address in 20 ms packets, as SDP."""
+    types = [CODECS[codec] for codec in codecs]
+    maps = "".join(
+        f"a=rtpmap:{number} {codec}/8000\r\n" for codec, number in zip(codecs, types, strict=True)
+    )
+    return (
+        f"v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n"
+        f"m=audio {port} RTP/AVP {' '.join(map(str, types))}\r\n{maps}a=ptime:20\r\n"
+    )
 
 
 def _first(pattern: re.Pattern[bytes], data: bytes) -> bytes:
