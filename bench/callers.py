@@ -182,10 +182,8 @@ class Callers:
     def _request(self, call: Caller, method: bytes, data: bytes) -> None:
         if method == b"ACK":
             return
-        head = data.partition(b"\r\n\r\n")[0]
         status = b"200 OK" if method in (b"BYE", b"OPTIONS") else b"501 Not Implemented"
-        rows = b"\r\n".join(row for row in _ECHOED.findall(head))
-        self._send(b"SIP/2.0 " + status + b"\r\n" + rows + b"\r\nContent-Length: 0\r\n\r\n")
+        self._send(b"SIP/2.0 " + status + b"\r\n" + echoed(data) + b"\r\nContent-Length: 0\r\n\r\n")
         if method == b"BYE":
             call.retransmissions += bool(call.ended)
             self._over(call, call.status)
@@ -226,12 +224,15 @@ class Callers:
         self.on_ended(call)
 
 
+def echoed(request: bytes) -> bytes:
+    """The header fields that a response repeats."""
+    return b"\r\n".join(_ECHOED.findall(request.partition(b"\r\n\r\n")[0]))
+
+
 def description(host: str, port: int, codecs: Sequence[str]) -> str:
     """Audio at that address in 20 ms packets, as SDP."""
     types = [CODECS[codec] for codec in codecs]
-    maps = "".join(
-        f"a=rtpmap:{number} {codec}/8000\r\n" for codec, number in zip(codecs, types, strict=True)
-    )
+    maps = "".join(f"a=rtpmap:{number} {codec}/8000\r\n" for codec, number in zip(codecs, types, strict=True))
     return (
         f"v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n"
         f"m=audio {port} RTP/AVP {' '.join(map(str, types))}\r\n{maps}a=ptime:20\r\n"

@@ -1,4 +1,5 @@
-"""A telephone's ear and mouth: hears when a leg sounds, to the kernel's time stamp, and speaks and presses keys.
+"""A telephone's ear and mouth: hears when a leg sounds, by the kernel's time stamp, and speaks and presses
+keys.
 
 For a handful of legs at a time; where there are many, the C program of `bench.load` is their far end.
 """
@@ -75,8 +76,8 @@ class Line:
 
     async def falls_silent(self, seconds: float) -> int:
         """Wait until nothing was audible for that long; the moment of the last audible packet."""
-        while (quiet := time.time_ns() / 1e9 - self.last / 1e9) < seconds:
-            await asyncio.sleep(seconds - quiet)
+        while (left := self.last / 1e9 + seconds - time.time()) > 0:  # noqa: ASYNC110 - each packet moves the end
+            await asyncio.sleep(left)
         return self.last
 
     def hear(self, at: int, payload: bytes) -> None:

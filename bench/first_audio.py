@@ -1,10 +1,10 @@
-"""How long the caller waits for sound after the application has replied: `python -m bench.first_audio --calls 100
---legs 200 --dialect laml --runs 3`.
+"""How long the caller waits for sound after the application has replied: `python -m bench.first_audio
+--calls 100 --legs 200 --dialect laml --runs 3`.
 
 From the moment in which the application writes its reply to the arrival of the first audible packet at the
 telephone, by the kernel's time stamp; both are in the load, on one clock. Calls come one after another, each
-with two replies: its first document (a Gather with a prompt, so the call is answered, too), and a later one (a
-Play, as the answer to a key pressed after the prompt). The prompts are in the cache. `--fresh` calls play a
+with two replies: its first document (a Gather with a prompt, which has the call answered), and a later one
+(a Play, in answer to a key pressed after the prompt). The prompts are in the cache. `--fresh` calls play a
 prompt whose URL is new each time, for information. `--legs` calls more are up meanwhile, with silence both
 ways.
 
@@ -27,11 +27,12 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.application import VOICE, Application
-from bench.callers import Caller, Callers
-from bench.ear import Ear
+from bench.callers import Caller
 from bench.load import LiveEnds, compiled
-from bench.machine import ONE_CORE, busy, default_cores, on_core, quietness
+from bench.machine import ONE_CORE, busy, default_cores, on_core
+from bench.results import Figure, add_option, conclude
 from bench.system import NUMBERS, System, system
+from bench.visits import IDLE, PATIENCE, Visit, Visits, quantile
 
 P50_MS, P95_MS = 20.0, 40.0
 """What is to be kept, with the source in the cache."""
@@ -39,12 +40,9 @@ PROMPT = 0.2
 """Seconds of prompt."""
 PAUSE = 0.05, 0.09
 """Seconds of silence, at least and at most, before the key is pressed: at any moment of a tick."""
-PATIENCE = 5.0
-SETUP_RATE = 50.0
-SETTLE = 1.0
 WARM_UP = 5
-FRESH, IDLE = 1_000_000, 2_000_000
-"""From these on the numbers of calls say what they are for."""
+FRESH = 1_000_000
+"""From this on the numbers of calls are of those whose prompt is fetched anew."""
 
 XML, JSON = "application/xml", "application/json"
 PLAY = {
@@ -93,99 +91,40 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """The share of its core that the server took."""
     others: float
 
-    @property
-    def good(self) -> bool:
-        """Everything was heard in time."""
-        waits = (self.first, self.later)
-        return not self.unheard and all(
-            share(each, 0.5) <= P50_MS and share(each, 0.95) <= P95_MS for each in waits
-        )
 
+class Waits:
+    """What callers of one server wait for, in ms."""
 
-def share(values: Sequence[float], part: float) -> float:
-    """The value that this part of them does not exceed; 0 for nothing."""
-    if not values:
-        return 0.0
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * part))]
+    def __init__(self, application: Application, visits: Visits) -> None:
+        self._visits = visits
+        self._asked: defaultdict[int, list[int]] = defaultdict(list)
+        application.on_asked = lambda caller: self._asked[Caller.number_of(caller)].append(time.time_ns())
+        self.forget()
 
-
-class Load:
-    """Callers and application of one server, brought together."""
-
-    def __init__(self, server: System, application: Application, dialect: str, far: LiveEnds) -> None:
+    def forget(self) -> None:
+        """What was measured so far does not count."""
         self.first: list[float] = []
         self.answered: list[float] = []
         self.later: list[float] = []
         self.unheard = 0
-        number = NUMBERS[dialect]
-        self._ear = Ear()
-        self._callers = Callers(server.sip, number, self._ear.port, ("PCMU", "telephone-event"))
-        self._callers.on_answered = lambda call: self._answered[call].set_result(time.time_ns())
-        self._callers.on_ended = self._ended
-        self._idle = Callers(server.sip, number, far.port)
-        self._idle.on_answered = lambda call: far.add(call.port)
-        self._answered: dict[Caller, asyncio.Future[int]] = {}
-        self._over: dict[Caller, asyncio.Event] = {}
-        self._asked: defaultdict[int, list[int]] = defaultdict(list)
-        application.on_asked = lambda caller: self._asked[Caller.number_of(caller)].append(time.time_ns())
-        application.which = which
-
-    def close(self) -> None:
-        """No more calls."""
-        self._callers.close()
-        self._idle.close()
-        self._ear.close()
-
-    async def idle(self, legs: int) -> None:
-        """So many calls that stay."""
-        for number in range(legs):
-            self._idle.call(IDLE + number)
-            await asyncio.sleep(1 / SETUP_RATE)
-        await asyncio.sleep(SETTLE)
-
-    def end_idle(self) -> None:
-        """Hang them up."""
-        for call in self._idle.calls:
-            self._idle.hang_up(call)
-
-    def forget(self) -> None:
-        """What was measured so far does not count."""
-        self.first, self.answered, self.later, self.unheard = [], [], [], 0
 
     async def call(self, number: int, *, later: bool = True) -> None:
         """One call: hear the first document, and the one after a key."""
-        call = self._callers.call(number)
-        answered = self._answered[call] = asyncio.get_running_loop().create_future()
-        over = self._over[call] = asyncio.Event()
         try:
-            async with asyncio.timeout(PATIENCE):
-                await answered
-            await self._listen(call, later)
+            async with self._visits.visit(number) as visit:
+                await self._listen(visit, later)
         except TimeoutError:
             self.unheard += 1
-        self._callers.hang_up(call)
-        await over.wait()
 
-    async def _listen(self, call: Caller, later: bool) -> None:
-        asked = self._asked[call.number]
-        line = self._ear.line(call.port)
-        try:
-            self.first.append((await line.sounds(PATIENCE) - asked[0]) / 1e6)
-            self.answered.append((self._answered[call].result() - asked[0]) / 1e6)
-            if later:
-                await line.falls_silent(random.uniform(*PAUSE))
-                line.listen()
-                line.press("1")
-                self.later.append((await line.sounds(PATIENCE) - asked[1]) / 1e6)
-        finally:
-            line.close()
-
-    def _ended(self, call: Caller) -> None:
-        answered = self._answered[call]
-        if not answered.done():
-            answered.set_exception(TimeoutError())
-        self._over[call].set()
+    async def _listen(self, visit: Visit, later: bool) -> None:
+        asked, line = self._asked[visit.call.number], visit.line
+        self.first.append((await line.sounds(PATIENCE) - asked[0]) / 1e6)
+        self.answered.append((visit.answered - asked[0]) / 1e6)
+        if later:
+            await line.falls_silent(random.uniform(*PAUSE))
+            line.listen()
+            line.press("1")
+            self.later.append((await line.sounds(PATIENCE) - asked[1]) / 1e6)
 
 
 def which(caller: str) -> str:
@@ -202,40 +141,43 @@ async def measure(dialect: str, calls: int, fresh: int, legs: int, cores: tuple[
     await far.start()
     try:
         async with system(application.url, cores[0]) as server:
-            load = Load(server, application, dialect, far)
-            await load.idle(legs)
+            visits = Visits(server.sip, NUMBERS[dialect], far, ("PCMU", "telephone-event"))
+            application.which = which
+            waits = Waits(application, visits)
+            await visits.fill(legs)
             for number in range(WARM_UP):
-                await load.call(number)
-            load.forget()
-            return await _measured(server, load, dialect, calls, fresh, legs, cores[0])
+                await waits.call(number)
+            waits.forget()
+            run = await _measured(server, waits, dialect, calls, fresh, legs, cores[0])
+            visits.empty()
+            await server.idle()
+            visits.close()
+            return run
     finally:
         await application.stop()
         await far.stop()
 
 
 async def _measured(
-    server: System, load: Load, dialect: str, calls: int, fresh: int, legs: int, core: int
+    server: System, waits: Waits, dialect: str, calls: int, fresh: int, legs: int, core: int
 ) -> Run:
     began, usage, others = time.monotonic(), server.usage(), busy(core)
     for number in range(calls):
-        await load.call(WARM_UP + number)
+        await waits.call(WARM_UP + number)
     used = sum(server.usage().since(usage).values())
     elapsed, others = time.monotonic() - began, busy(core) - others - used
-    first, answered, later, unheard = load.first, load.answered, load.later, load.unheard
-    load.forget()
+    first, answered, later, unheard = waits.first, waits.answered, waits.later, waits.unheard
+    waits.forget()
     for number in range(fresh):
-        await load.call(FRESH + number, later=False)
-    load.end_idle()
-    await server.idle()
-    load.close()
+        await waits.call(FRESH + number, later=False)
     return Run(
         dialect=dialect,
         legs=legs,
         first=first,
         answered=answered,
         later=later,
-        fresh=load.first,
-        unheard=unheard + load.unheard,
+        fresh=waits.first,
+        unheard=unheard + waits.unheard,
         core=used / elapsed,
         others=others / elapsed,
     )
@@ -255,7 +197,7 @@ def table(runs: Sequence[Run]) -> Table:
             ("first fetch of the prompt", run.fresh, ""),
         ):
             if values:
-                figures = [f"{share(values, part):.1f}" for part in (0.5, 0.95, 0.99, 1.0)]
+                figures = [f"{quantile(values, part):.1f}" for part in (0.5, 0.95, 0.99, 1.0)]
                 shown.add_row(
                     run.dialect, str(run.legs), name, str(len(values)), *figures, wanted, f"{run.core:.0%}"
                 )
@@ -263,23 +205,33 @@ def table(runs: Sequence[Run]) -> Table:
     return shown
 
 
-def remarks(runs: Sequence[Run]) -> list[str]:
-    """The result, and what one must know to believe it."""
-    said = []
-    for dialect in dict.fromkeys(run.dialect for run in runs):
-        same = [run for run in runs if run.dialect == dialect]
+def figures(runs: Sequence[Run]) -> list[Figure]:
+    """The result of each dialect."""
+    return [
+        _figure([run for run in runs if run.dialect == dialect])
+        for dialect in dict.fromkeys(run.dialect for run in runs)
+    ]
+
+
+def _figure(same: Sequence[Run]) -> Figure:
+    values = {
+        f"{name}_p{part * 100:.0f}_ms": statistics.median(quantile(each, part) for each in waits)
         for name, waits in (
-            ("first document", [run.first for run in same]),
-            ("later document", [run.later for run in same]),
-        ):
-            p50, p95 = (statistics.median(share(each, part) for each in waits) for part in (0.5, 0.95))
-            verdict = "reached" if p50 <= P50_MS and p95 <= P95_MS else "NOT REACHED"
-            said.append(f"{dialect}, {name}: p50 {p50:.1f} ms, p95 {p95:.1f} ms: {verdict}")
-    unheard = sum(run.unheard for run in runs)
+            ("first", [run.first for run in same]),
+            ("later", [run.later for run in same]),
+        )
+        for part in (0.5, 0.95)
+    }
+    words = (
+        f"{same[0].dialect}, {same[0].legs} other legs: "
+        f"first document {values['first_p50_ms']:.1f}/{values['first_p95_ms']:.1f} ms, "
+        f"later {values['later_p50_ms']:.1f}/{values['later_p95_ms']:.1f} ms"
+    )
+    unheard = sum(run.unheard for run in same)
     if unheard:
-        said.append(f"NOT REACHED: {unheard} calls in which nothing was heard")
-    said.append(quietness(max(run.others for run in runs)))
-    return said
+        words += f"; NOTHING HEARD in {unheard} calls"
+    quick = all(value <= (P50_MS if "p50" in name else P95_MS) for name, value in values.items())
+    return Figure("first-audio", words, quick and not unheard, values=values)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -293,13 +245,14 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--legs", type=int, default=0, help="calls that are up meanwhile")
     parser.add_argument("--dialect", choices=(*NUMBERS, "all"), default="all")
     parser.add_argument("--runs", type=int, default=1)
+    add_option(parser)
     parser.add_argument("--server-core", type=int, default=server_core)
     parser.add_argument("--load-core", type=int, default=load_core)
     return parser
 
 
 def main() -> None:
-    """Read the command line and measure; exit 0 when sound came in time."""
+    """Read the command line and measure."""
     options = arguments().parse_args()
     console = Console(width=max(120, Console().width), highlight=False)
     cores = (options.server_core, options.load_core)
@@ -315,9 +268,8 @@ def main() -> None:
                 run = measure(dialect, options.calls, options.fresh, options.legs, cores)
                 runs.append(asyncio.run(run))
     console.print(table(runs))
-    for remark in remarks(runs):
-        console.print(remark)
-    sys.exit(0 if all(run.good for run in runs) else 1)
+    others = max(run.others for run in runs)
+    sys.exit(conclude(console, options.json, "first-audio", figures(runs), runs=options.runs, others=others))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from bench.machine import on_core
 COMPILERS = ("cc", "gcc", "clang")
 STAND_IN = (sys.executable, str(Path(__file__).with_name("far.py")))
 SOURCE = Path(__file__).with_name("rtp_load.c")
+HEADER = SOURCE.with_name("rtp_stamp.h")
 
 
 class Punctuality(msgspec.Struct, frozen=True):
@@ -40,7 +41,7 @@ def program() -> Path:
     compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
     if compiler is None:
         raise FileNotFoundError("the load generator needs a C compiler (cc, gcc or clang)")
-    name = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
+    name = hashlib.sha256(SOURCE.read_bytes() + HEADER.read_bytes()).hexdigest()[:16]
     path = Path(tempfile.gettempdir()) / f"ringback-rtp-load-{name}"
     if not path.exists():
         half = path.with_suffix(".new")
@@ -85,6 +86,12 @@ class Delays(msgspec.Struct, frozen=True):
     load_cpu_seconds: float
 
 
+class Heard(Punctuality, frozen=True):
+    """What legs got that are not bridged, and what became of the packets of those that are."""
+
+    relay: Delays
+
+
 class Pairs:
     """`start`, then use `port` as every leg's remote, then `run` with the legs' ports, bridged ones first."""
 
@@ -106,7 +113,7 @@ class Pairs:
         """Exchange media with these ports until the time is over."""
         assert self._process is not None
         out, _ = await self._process.communicate("\n".join(map(str, ports)).encode())
-        return msgspec.json.decode(out, type=Delays)
+        return msgspec.json.decode(out, type=Heard).relay
 
 
 def compiled() -> bool:
@@ -166,9 +173,20 @@ class LiveEnds(Far):
         """Exchange media with a leg from now on."""
         self.tell(f"add {port}")
 
+    def add_bridged(self, port: int, payload_type: int) -> None:
+        """The same with a leg that the server has bridged with another one of ours. Needs the C program."""
+        self.tell(f"bridged {port} {payload_type}")
+
     async def measure(self, seconds: float) -> Punctuality:
-        """Count what comes in that time; then it is over."""
+        """Count what comes in that time to legs that are not bridged; then it is over."""
+        return msgspec.json.decode(await self._measure(seconds), type=Punctuality)
+
+    async def measure_all(self, seconds: float) -> Heard:
+        """The same with the bridged ones. Needs the C program."""
+        return msgspec.json.decode(await self._measure(seconds), type=Heard)
+
+    async def _measure(self, seconds: float) -> bytes:
         self.tell(f"measure {seconds}")
         assert self._process is not None
         out, _ = await self._process.communicate()
-        return msgspec.json.decode(out, type=Punctuality)
+        return out

@@ -3,16 +3,18 @@
  *   rtp_load far  ADDRESS SECONDS < ports     one G.711 packet per leg and 20 ms to each port, from one socket;
  *                                             prints how punctual the packets that come back are
  *   rtp_load live ADDRESS                     the same for legs that come one by one: "add PORT" on stdin begins
- *                                             one; "measure SECONDS" counts what comes from then on, reports, ends
- *   rtp_load pairs ADDRESS SECONDS PAIRS < ports  as far, but the first 2 * PAIRS legs are bridged two and two: each
- *                                             packet carries the time at which it is sent, so that the delay that
- *                                             the server adds is known; the first two seconds do not count
+ *                                             one, "bridged PORT TYPE" one that is bridged with another such, with
+ *                                             its payload type (0 or 8); "measure SECONDS" counts what comes from
+ *                                             then on, reports, ends
+ *   rtp_load pairs ADDRESS SECONDS PAIRS < ports  as far, but the first 2 * PAIRS legs are bridged two and two; the
+ *                                             first two seconds do not count
  *   rtp_load echo ADDRESS                     sends every packet back where it came from, until stdin ends
  *   rtp_load loop ADDRESS LEGS SECONDS  the bare minimum of a server to compare with: a socket per leg, and
  *                                             each 5 ms a quarter of them receives and sends one packet each
  *
  * Arrival times are the kernel's, so a late read here is not mistaken for a late packet. A leg's schedule is its
- * own: the median of (arrival - RTP timestamp); a packet is punctual within 5 ms of it. Linux only.
+ * own: the median of (arrival - RTP timestamp); a packet is punctual within 5 ms of it. The packets of bridged
+ * legs carry the time at which each was sent, so that the delay that the server adds is known. Linux only.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -29,6 +31,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "rtp_stamp.h"
+
 #define MAX_LEGS 4096
 #define FRAME_NS 20000000LL
 #define SLICE_NS 1000000LL
@@ -37,6 +41,7 @@
 
 struct leg {
     struct sockaddr_in to;
+    int type, bridged;
     uint16_t sequence;
     uint32_t timestamp;
     int64_t *deviation; /* ns, by packet */
@@ -46,13 +51,13 @@ struct leg {
 };
 
 static struct leg legs[MAX_LEGS];
-static int paired;         /* legs that are bridged: the first ones */
 static int64_t *delays;    /* ns, of packets from leg to leg */
 static long delay_count, delay_capacity, sent_count;
-static int64_t count_from; /* CLOCK_REALTIME */
+static int64_t count_from = INT64_MAX; /* CLOCK_REALTIME */
+static int64_t latest;     /* ns behind its schedule that this program was at its worst */
 static int by_port[65536];
 static int leg_count;
-static unsigned char audio[8000];
+static unsigned char audio[2][8000]; /* by law */
 
 static int64_t now_ns(clockid_t clock) {
     struct timespec t;
@@ -66,31 +71,25 @@ static void sleep_until(int64_t at) {
     }
 }
 
-static unsigned char ulaw(int sample) {
-    int sign = sample < 0 ? 0x80 : 0, magnitude = abs(sample) + 132, exponent = 7;
-    if (magnitude > 32767) magnitude = 32767;
-    while (exponent > 0 && !(magnitude & (0x80 << exponent))) exponent--;
-    return (unsigned char)~(sign | exponent << 4 | (magnitude >> (exponent + 3) & 15));
-}
-
 /* A second of something like talk: harmonics under an envelope that rises and falls. */
 static void make_audio(void) {
     for (int i = 0; i < 8000; i++) {
         double t = i / 8000.0, envelope = fmax(0, sin(2 * M_PI * t)), value = 0;
         for (int h = 1; h < 12; h++) value += sin(2 * M_PI * 140 * h * t + h) / h;
-        audio[i] = ulaw((int)(3000 * envelope * value));
+        audio[0][i] = ulaw((int)(3000 * envelope * value));
+        audio[1][i] = alaw((int)(3000 * envelope * value));
     }
 }
 
 static void fill(unsigned char *packet, struct leg *leg, int number) {
     packet[0] = 0x80;
-    packet[1] = 0;
+    packet[1] = leg->type;
     packet[2] = leg->sequence >> 8;
     packet[3] = leg->sequence & 255;
     uint32_t timestamp = htonl(leg->timestamp), ssrc = htonl(0x10000 + number);
     memcpy(packet + 4, &timestamp, 4);
     memcpy(packet + 8, &ssrc, 4);
-    memcpy(packet + 12, audio + (leg->timestamp + number * 160) % 8000, 160);
+    memcpy(packet + 12, audio[leg->type == PCMA] + (leg->timestamp + number * 160) % 8000, 160);
     leg->sequence++;
     leg->timestamp += 160;
 }
@@ -107,8 +106,7 @@ static void note(struct leg *leg, const unsigned char *packet, int64_t arrival) 
 
 /* A packet of a partner's: how long the server had it. */
 static void note_delay(const unsigned char *packet, int64_t arrival) {
-    int64_t sent;
-    memcpy(&sent, packet + 12, sizeof sent);
+    int64_t sent = read_stamp(packet + 12, packet[1] & 0x7f);
     if (sent >= count_from && arrival >= sent && arrival - sent < 1000000000LL && delay_count < delay_capacity)
         delays[delay_count++] = arrival - sent;
 }
@@ -139,46 +137,46 @@ static void receive_all(int fd) {
             struct timespec t;
             memcpy(&t, CMSG_DATA(c), sizeof t);
             note(&legs[index], data[i], t.tv_sec * 1000000000LL + t.tv_nsec);
-            if (index < paired && messages[i].msg_len == PACKET)
+            if (legs[index].bridged && messages[i].msg_len == PACKET)
                 note_delay(data[i], t.tv_sec * 1000000000LL + t.tv_nsec);
         }
     }
 }
 
+/* A bridged leg's packet, alone, so that it carries the time of its own sending. */
+static void send_stamped(int fd, struct leg *leg, int number) {
+    unsigned char packet[PACKET];
+    fill(packet, leg, number);
+    int64_t now = now_ns(CLOCK_REALTIME);
+    write_stamp(packet + 12, leg->type, now);
+    sendto(fd, packet, PACKET, 0, (struct sockaddr *)&leg->to, sizeof leg->to);
+    sent_count += now >= count_from;
+}
+
+/* One packet of every twentieth leg. */
 static void send_slice(int fd, int slice) {
     static unsigned char data[BATCH][PACKET];
     struct mmsghdr messages[BATCH];
     struct iovec parts[BATCH];
     int filled = 0;
-    for (int i = slice; i <= leg_count + 20; i += 20) {
-        if (i < leg_count) {
-            fill(data[filled], &legs[i], i);
-            parts[filled] = (struct iovec){data[filled], PACKET};
-            memset(&messages[filled], 0, sizeof messages[filled]);
-            messages[filled].msg_hdr.msg_iov = &parts[filled];
-            messages[filled].msg_hdr.msg_iovlen = 1;
-            messages[filled].msg_hdr.msg_name = &legs[i].to;
-            messages[filled].msg_hdr.msg_namelen = sizeof legs[i].to;
-            filled++;
+    for (int i = slice; i < leg_count; i += 20) {
+        if (legs[i].bridged) {
+            send_stamped(fd, &legs[i], i);
+            continue;
         }
-        if (filled == BATCH || (filled && i >= leg_count)) {
+        fill(data[filled], &legs[i], i);
+        parts[filled] = (struct iovec){data[filled], PACKET};
+        memset(&messages[filled], 0, sizeof messages[filled]);
+        messages[filled].msg_hdr.msg_iov = &parts[filled];
+        messages[filled].msg_hdr.msg_iovlen = 1;
+        messages[filled].msg_hdr.msg_name = &legs[i].to;
+        messages[filled].msg_hdr.msg_namelen = sizeof legs[i].to;
+        if (++filled == BATCH) {
             sendmmsg(fd, messages, filled, 0);
             filled = 0;
         }
-        if (i >= leg_count) break;
     }
-}
-
-/* The slice's packets one by one, so that each carries the time of its own sending. */
-static void send_stamped(int fd, int slice) {
-    static unsigned char packet[PACKET];
-    for (int i = slice; i < leg_count; i += 20) {
-        fill(packet, &legs[i], i);
-        int64_t now = now_ns(CLOCK_REALTIME);
-        memcpy(packet + 12, &now, sizeof now);
-        sendto(fd, packet, PACKET, 0, (struct sockaddr *)&legs[i].to, sizeof legs[i].to);
-        sent_count += i < paired && now >= count_from;
-    }
+    if (filled) sendmmsg(fd, messages, filled, 0);
 }
 
 static int compare(const void *a, const void *b) {
@@ -193,12 +191,14 @@ static double cpu_seconds(void) {
            (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
-/* `window`: seconds for which each leg must have been heard; 0 for as long as it was. */
+/* How punctual the legs are that are not bridged, and then how long the packets of the others took.
+ * `window`: seconds for which each leg must have been heard; 0 for as long as it was. */
 static void report(double window) {
     long expected = 0, received = 0, punctual = 0, silent = 0;
     double worst = 1, largest = 0;
     for (int i = 0; i < leg_count; i++) {
         struct leg *leg = &legs[i];
+        if (leg->bridged) continue;
         if (!leg->received) {
             silent++;
             worst = 0;
@@ -218,8 +218,13 @@ static void report(double window) {
         worst = fmin(worst, (double)good / should);
     }
     printf("{\"expected\": %ld, \"received\": %ld, \"punctual\": %ld, \"silent_legs\": %ld, "
-           "\"worst_leg\": %.5f, \"largest_deviation_ms\": %.2f, \"load_cpu_seconds\": %.3f}\n",
+           "\"worst_leg\": %.5f, \"largest_deviation_ms\": %.2f, \"load_cpu_seconds\": %.3f, ",
            expected, received, punctual, silent, worst, largest, cpu_seconds());
+    qsort(delays, delay_count, sizeof *delays, compare);
+#define SHARE(p) (delay_count ? delays[(long)((delay_count - 1) * (p))] / 1e6 : 0.0)
+    printf("\"relay\": {\"sent\": %ld, \"received\": %ld, \"delay_median_ms\": %.3f, \"delay_p99_ms\": %.3f, "
+           "\"delay_max_ms\": %.3f, \"load_late_ms\": %.2f, \"load_cpu_seconds\": %.3f}}\n",
+           sent_count, delay_count, SHARE(0.5), SHARE(0.99), SHARE(1.0), latest / 1e6, cpu_seconds());
 }
 
 /* The one socket of all far ends; its port is printed. Below 0: it cannot be had. */
@@ -239,8 +244,11 @@ static int open_socket(const char *address, struct sockaddr_in *local) {
     return fd;
 }
 
-static void add_leg(const struct sockaddr_in *local, int port, double seconds) {
+static void add_leg(const struct sockaddr_in *local, int port, int type, int bridged, double seconds) {
+    if (port <= 0 || port > 65535 || leg_count == MAX_LEGS) return;
     struct leg *leg = &legs[leg_count];
+    leg->type = type;
+    leg->bridged = bridged;
     leg->to = *local;
     leg->to.sin_port = htons(port);
     leg->capacity = (int)(seconds * 50) + 500;
@@ -248,48 +256,42 @@ static void add_leg(const struct sockaddr_in *local, int port, double seconds) {
     by_port[port] = leg_count++;
 }
 
-static int far_ends(const char *address, double seconds) {
-    struct sockaddr_in local;
-    int fd = open_socket(address, &local), port;
-    if (fd < 0) return 1;
-    while (leg_count < MAX_LEGS && scanf("%d", &port) == 1) add_leg(&local, port, seconds);
-    make_audio();
-    int64_t start = now_ns(CLOCK_MONOTONIC), end = start + (int64_t)(seconds * 1e9), at = start;
-    for (int slice = 0; at < end; slice = (slice + 1) % 20, at += SLICE_NS) {
-        sleep_until(at);
-        send_slice(fd, slice);
-        receive_all(fd);
-    }
-    report(0);
-    return 0;
+/* The next millisecond: send what is due, take what has come. */
+static void step(int fd, int64_t at, int slice) {
+    sleep_until(at);
+    latest = fmax(latest, now_ns(CLOCK_MONOTONIC) - at);
+    send_slice(fd, slice);
+    receive_all(fd);
 }
 
-static int pairs(const char *address, double seconds, int count) {
-    struct sockaddr_in local;
-    int fd = open_socket(address, &local), port;
-    if (fd < 0) return 1;
-    while (leg_count < MAX_LEGS && scanf("%d", &port) == 1) add_leg(&local, port, seconds);
-    make_audio();
-    paired = 2 * count;
-    delay_capacity = (long)(paired * (seconds + 1) * 50);
+/* From a moment on, for so many seconds, the delays of packets count. */
+static void count_delays(int64_t from, double seconds) {
+    delay_capacity = (long)(leg_count * (seconds + 1) * 50);
     delays = calloc(delay_capacity + 1, sizeof *delays);
-    count_from = now_ns(CLOCK_REALTIME) + 2000000000LL;
-    int64_t at = now_ns(CLOCK_MONOTONIC), end = at + (int64_t)(seconds * 1e9), late = 0;
-    for (int slice = 0; at < end; slice = (slice + 1) % 20, at += SLICE_NS) {
-        sleep_until(at);
-        late = fmax(late, now_ns(CLOCK_MONOTONIC) - at);
-        send_stamped(fd, slice);
-        receive_all(fd);
-    }
-    for (int i = 0; i < 50; i++) { /* what is still under way */
+    count_from = from;
+    latest = 0;
+}
+
+/* What is still under way. */
+static void receive_rest(int fd) {
+    for (int i = 0; i < 50; i++) {
         usleep(2000);
         receive_all(fd);
     }
-    qsort(delays, delay_count, sizeof *delays, compare);
-#define SHARE(p) (delay_count ? delays[(long)((delay_count - 1) * (p))] / 1e6 : 0.0)
-    printf("{\"sent\": %ld, \"received\": %ld, \"delay_median_ms\": %.3f, \"delay_p99_ms\": %.3f, "
-           "\"delay_max_ms\": %.3f, \"load_late_ms\": %.2f, \"load_cpu_seconds\": %.3f}\n",
-           sent_count, delay_count, SHARE(0.5), SHARE(0.99), SHARE(1.0), late / 1e6, cpu_seconds());
+}
+
+/* All legs from the beginning on; the first `bridged` ones are. */
+static int far_ends(const char *address, double seconds, int bridged) {
+    struct sockaddr_in local;
+    int fd = open_socket(address, &local), port;
+    if (fd < 0) return 1;
+    while (scanf("%d", &port) == 1)
+        add_leg(&local, port, PCMU, leg_count < bridged, seconds);
+    count_delays(now_ns(CLOCK_REALTIME) + 2000000000LL, seconds);
+    int64_t at = now_ns(CLOCK_MONOTONIC), end = at + (int64_t)(seconds * 1e9);
+    for (int slice = 0; at < end; slice = (slice + 1) % 20, at += SLICE_NS) step(fd, at, slice);
+    receive_rest(fd);
+    report(0);
     return 0;
 }
 
@@ -326,27 +328,28 @@ static const char *next_line(int *ended) {
 
 static int live_ends(const char *address) {
     struct sockaddr_in local;
-    int fd = open_socket(address, &local), ended = 0, port;
+    int fd = open_socket(address, &local), ended = 0, port, type;
     double window = 0;
     const char *line;
     if (fd < 0) return 1;
     fcntl(0, F_SETFL, O_NONBLOCK);
-    make_audio();
     int64_t at = now_ns(CLOCK_MONOTONIC), end = INT64_MAX;
     for (int slice = 0; at < end; slice = (slice + 1) % 20, at += SLICE_NS) {
-        sleep_until(at);
-        send_slice(fd, slice);
-        receive_all(fd);
+        step(fd, at, slice);
         while (!window && !ended && (line = next_line(&ended))) {
-            if (sscanf(line, "add %d", &port) == 1 && port > 0 && port < 65536 && leg_count < MAX_LEGS) {
-                add_leg(&local, port, 0);
+            if (sscanf(line, "add %d", &port) == 1) {
+                add_leg(&local, port, PCMU, 0, 0);
+            } else if (sscanf(line, "bridged %d %d", &port, &type) == 2) {
+                add_leg(&local, port, type, 1, 0);
             } else if (sscanf(line, "measure %lf", &window) == 1) {
                 begin_measuring(window);
+                count_delays(now_ns(CLOCK_REALTIME), window);
                 end = at + (int64_t)(window * 1e9);
             }
         }
         if (ended && !window) return 1;
     }
+    receive_rest(fd);
     report(window);
     return 0;
 }
@@ -411,9 +414,11 @@ static int bare_loop(const char *address, int count, double seconds) {
 }
 
 int main(int argc, char **argv) {
-    if (argc == 4 && !strcmp(argv[1], "far")) return far_ends(argv[2], atof(argv[3]));
+    make_audio();
+    make_stamps();
+    if (argc == 4 && !strcmp(argv[1], "far")) return far_ends(argv[2], atof(argv[3]), 0);
     if (argc == 3 && !strcmp(argv[1], "live")) return live_ends(argv[2]);
-    if (argc == 5 && !strcmp(argv[1], "pairs")) return pairs(argv[2], atof(argv[3]), atoi(argv[4]));
+    if (argc == 5 && !strcmp(argv[1], "pairs")) return far_ends(argv[2], atof(argv[3]), 2 * atoi(argv[4]));
     if (argc == 3 && !strcmp(argv[1], "echo")) return echo(argv[2]);
     if (argc == 5 && !strcmp(argv[1], "loop")) return bare_loop(argv[2], atoi(argv[3]), atof(argv[4]));
     fprintf(stderr, "usage: rtp_load far ADDRESS SECONDS < ports | live ADDRESS | "

@@ -1,0 +1,91 @@
+"""IVR calls and connected calls at once: `python -m bench.mixed --legs 1000 --pairs 100 --seconds 10 --runs 3`.
+
+Whole calls of the whole server on one core: the IVR calls of `bench.ivr` and the connected calls of
+`bench.relay_delay`. How long the server keeps the packets of the one, and how punctual it is with the others.
+The load has another core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from bench.load import compiled
+from bench.machine import ONE_CORE, default_cores, on_core
+from bench.media import bare
+from bench.relay_delay import WAYS, Run, measure, middle, table
+from bench.results import Figure, add_option, conclude
+
+MEDIAN_MS, P99_MS = 1.0, 5.0
+"""What is to be kept by the connected calls."""
+ENOUGH = 0.99
+"""The share of its packets that the worst IVR leg must have on time."""
+LEGS, PAIRS = 1000, 100
+"""What the aim speaks of."""
+
+
+def figure(runs: Sequence[Run]) -> Figure:
+    """The result."""
+    median, p99 = middle(runs, "delay_median_ms"), middle(runs, "delay_p99_ms")
+    worst = statistics.median(run.heard.worst_leg for run in runs)
+    core, ratio = (statistics.median(getattr(run, what) for run in runs) for what in ("core", "ratio"))
+    words = (
+        f"{runs[0].legs} legs, {runs[0].pairs} pairs: {median:.2f} ms median, {p99:.2f} ms p99, "
+        f"worst leg {worst:.2%} on time, {core:.0%} of the core"
+    )
+    complete = all(run.complete for run in runs)
+    if not complete:
+        words += "; LEGS OR PACKETS MISSING"
+    reached: bool | None = complete and median <= MEDIAN_MS and p99 <= P99_MS and worst >= ENOUGH
+    if reached and (runs[0].legs < LEGS or runs[0].pairs < PAIRS):
+        reached = None
+    values = {"median_ms": median, "p99_ms": p99, "worst_leg": worst, "core": core}
+    return Figure("mixed", words, reached, ratio, values)
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    server_core, load_core = default_cores()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--legs", type=int, default=LEGS, help="IVR calls")
+    parser.add_argument("--pairs", type=int, default=PAIRS, help="connected calls")
+    parser.add_argument("--way", choices=tuple(WAYS), default="plain", help="what is done with the latter")
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--runs", type=int, default=1)
+    add_option(parser)
+    parser.add_argument("--server-core", type=int, default=server_core)
+    parser.add_argument("--load-core", type=int, default=load_core)
+    return parser
+
+
+def main() -> None:
+    """Read the command line and measure."""
+    options = arguments().parse_args()
+    console = Console(width=max(150, Console().width), highlight=False)
+    if not compiled():
+        console.print("This bench needs a C compiler (cc, gcc or clang) for its far ends.")
+        sys.exit(2)
+    cores = (options.server_core, options.load_core)
+    if cores[0] == cores[1]:
+        console.print(ONE_CORE)
+    runs = []
+    with on_core(cores[1]):
+        for _ in range(options.runs):
+            legs = options.legs + 2 * options.pairs
+            floor = asyncio.run(bare(legs, min(3.0, options.seconds), cores))
+            run = measure(options.way, options.pairs, options.legs, options.seconds, cores, floor)
+            runs.append(asyncio.run(run))
+    console.print(table("IVR calls and connected calls, the whole server on one core", runs))
+    others = max(run.others for run in runs)
+    sys.exit(conclude(console, options.json, "mixed", [figure(runs)], runs=options.runs, others=others))
+
+
+if __name__ == "__main__":
+    main()
