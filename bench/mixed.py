@@ -1,4 +1,4 @@
-"""IVR calls and connected calls at once: `python -m bench.mixed --legs 1000 --pairs 100 --seconds 10 --runs 3`.
+"""IVR calls and connected calls at once: `python -m bench.mixed --legs 1000 --pairs 100 --runs 3`.
 
 Whole calls of the whole server on one core: the IVR calls of `bench.ivr` and the connected calls of
 `bench.relay_delay`. How long the server keeps the packets of the one, and how punctual it is with the others.
