@@ -40,7 +40,7 @@ PROMPT = 0.2
 """Seconds of prompt."""
 PAUSE = 0.05, 0.09
 """Seconds of silence, at least and at most, before the key is pressed: at any moment of a tick."""
-WARM_UP = 5
+WARM_UP = 2
 FRESH = 1_000_000
 """From this on the numbers of calls are of those whose prompt is fetched anew."""
 
@@ -78,7 +78,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One run's figures: what was waited in each call, in ms."""
 
     dialect: str
-    legs: int
+    legs: int = 0
     first: list[float]
     """After the first document."""
     answered: list[float]
@@ -133,34 +133,43 @@ def which(caller: str) -> str:
     return "idle" if number >= IDLE else "fresh" if number >= FRESH else VOICE
 
 
-async def measure(dialect: str, calls: int, fresh: int, legs: int, cores: tuple[int, int]) -> Run:
-    """A server of its own, and calls one after another."""
-    application = Application(documents(dialect), PROMPT)
+async def measure(
+    dialects: Sequence[str], calls: int, fresh: int, legs: int, cores: tuple[int, int]
+) -> list[Run]:
+    """A server of its own, and calls one after another, in one dialect after the other."""
+    application = Application(
+        {path: answer for dialect in dialects for path, answer in documents(dialect).items()}, PROMPT
+    )
+    application.which = which
     await application.start()
     far = LiveEnds(cores[1])
     await far.start()
     try:
         async with system(application.url, cores[0]) as server:
-            visits = Visits(server.sip, NUMBERS[dialect], far, ("PCMU", "telephone-event"))
-            application.which = which
-            waits = Waits(application, visits)
-            await visits.fill(legs)
-            for number in range(WARM_UP):
-                await waits.call(number)
-            waits.forget()
-            run = await _measured(server, waits, dialect, calls, fresh, legs, cores[0])
-            visits.empty()
+            visits = {
+                dialect: Visits(server.sip, NUMBERS[dialect], far, ("PCMU", "telephone-event"))
+                for dialect in dialects
+            }
+            staying = visits[dialects[0]]
+            await staying.fill(legs)
+            runs = [
+                await _measured(server, Waits(application, visits[dialect]), dialect, calls, fresh, cores[0])
+                for dialect in dialects
+            ]
+            staying.empty()
             await server.idle()
-            visits.close()
-            return run
+            for each in visits.values():
+                each.close()
+            return [msgspec.structs.replace(run, legs=legs) for run in runs]
     finally:
         await application.stop()
         await far.stop()
 
 
-async def _measured(
-    server: System, waits: Waits, dialect: str, calls: int, fresh: int, legs: int, core: int
-) -> Run:
+async def _measured(server: System, waits: Waits, dialect: str, calls: int, fresh: int, core: int) -> Run:
+    for number in range(WARM_UP):
+        await waits.call(number)
+    waits.forget()
     began, usage, others = time.monotonic(), server.usage(), busy(core)
     for number in range(calls):
         await waits.call(WARM_UP + number)
@@ -172,7 +181,6 @@ async def _measured(
         await waits.call(FRESH + number, later=False)
     return Run(
         dialect=dialect,
-        legs=legs,
         first=first,
         answered=answered,
         later=later,
@@ -261,12 +269,10 @@ def main() -> None:
     if not compiled() and options.legs:
         console.print("no C compiler: the far ends of the other calls are slow ones in Python")
     dialects = list(NUMBERS) if options.dialect == "all" else [options.dialect]
-    runs = []
+    runs: list[Run] = []
     with on_core(cores[1]):
-        for dialect in dialects:
-            for _ in range(options.runs):
-                run = measure(dialect, options.calls, options.fresh, options.legs, cores)
-                runs.append(asyncio.run(run))
+        for _ in range(options.runs):
+            runs += asyncio.run(measure(dialects, options.calls, options.fresh, options.legs, cores))
     console.print(table(runs))
     others = max(run.others for run in runs)
     sys.exit(conclude(console, options.json, "first-audio", figures(runs), runs=options.runs, others=others))

@@ -18,7 +18,7 @@ from rich.console import Console
 from bench.load import compiled
 from bench.machine import ONE_CORE, default_cores, on_core
 from bench.media import bare
-from bench.relay_delay import WAYS, Run, measure, middle, table
+from bench.relay_delay import WAYS, Run, load_of, measure, middle, table
 from bench.results import Figure, add_option, conclude
 
 MEDIAN_MS, P99_MS = 1.0, 5.0
@@ -83,6 +83,7 @@ def main() -> None:
             run = measure(options.way, options.pairs, options.legs, options.seconds, cores, floor)
             runs.append(asyncio.run(run))
     console.print(table("IVR calls and connected calls, the whole server on one core", runs))
+    console.print(load_of(runs))
     others = max(run.others for run in runs)
     sys.exit(conclude(console, options.json, "mixed", [figure(runs)], runs=options.runs, others=others))
 

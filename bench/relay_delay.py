@@ -220,6 +220,13 @@ def _row(run: Run) -> list[str]:
     ]
 
 
+def load_of(runs: Sequence[Run]) -> str:
+    """How well the load kept its own time: what it was late with looks like delay."""
+    late = max(run.heard.relay.load_late_ms for run in runs)
+    busiest = max(run.heard.load_cpu_seconds / run.seconds for run in runs)
+    return f"the far ends took up to {busiest:.0%} of their core, and were {late:.1f} ms late at the worst"
+
+
 def middle(runs: Sequence[Run], what: str) -> float:
     """The median of a delay."""
     return statistics.median(float(getattr(run.heard.relay, what)) for run in runs)
@@ -274,6 +281,7 @@ def main() -> None:
                 run = measure(way, options.pairs, 0, options.seconds, cores, floor)
                 runs.append(asyncio.run(run))
     console.print(table("Connected calls, the whole server on one core", runs))
+    console.print(load_of(runs))
     figures = [figure([run for run in runs if run.way == way]) for way in ways]
     others = max(run.others for run in runs)
     sys.exit(conclude(console, options.json, "relay-delay", figures, runs=options.runs, others=others))

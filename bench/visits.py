@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import time
 from collections.abc import AsyncIterator, Sequence
 
@@ -16,6 +17,8 @@ from bench.load import LiveEnds
 IDLE = 2_000_000
 """From this on the numbers of callers are of those who only stay."""
 PATIENCE = 5.0
+BETWEEN = 0.03, 0.06
+"""Seconds from the end of a call to the next one, at least and at most: nothing of the one is left to do."""
 SETUP_RATE = 50.0
 SETTLE = 1.0
 
@@ -63,6 +66,7 @@ class Visits:
     @contextlib.asynccontextmanager
     async def visit(self, number: int) -> AsyncIterator[Visit]:
         """One call, hung up when the block ends. Raises TimeoutError where it is not answered."""
+        await asyncio.sleep(random.uniform(*BETWEEN))
         call = self._callers.call(number)
         answered = self._answered[call] = asyncio.get_running_loop().create_future()
         over = self._over[call] = asyncio.Event()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from ringback.media import protocol
-from ringback.media.clockwork import FRAME, STEP, Clockwork
+from ringback.media.clockwork import FRAME, STEP, Clockwork, until_tick
 from ringback.media.model import Digit, LegStatistics, RemoteMedia, Report, TickStatistics
 from ringback.media.outbox import REPORTS_UP_TO, Outbox
 from ringback.media.ports import Ports
@@ -71,9 +71,9 @@ def test_a_range_that_begins_odd_or_ends_even_has_whole_pairs_only() -> None:
 
 
 def test_ticks_keep_to_one_time_line() -> None:
-    clock = Clockwork(100.0)
+    clock = Clockwork(100.007)
     for number in range(8):
-        assert clock.due == pytest.approx(100.0 + number * STEP)
+        assert clock.due == pytest.approx(100.02 + number * STEP)
         assert clock.phase == number % 4
         assert clock.begin(clock.due + 0.004) == 0
         clock.end(0.001)
@@ -81,8 +81,16 @@ def test_ticks_keep_to_one_time_line() -> None:
     assert clock.statistics().late_max_ms == pytest.approx(4.0)
 
 
+def test_everybody_knows_when_ticks_are_due() -> None:
+    clock = Clockwork(100.007)
+    for _ in range(8):
+        assert until_tick(clock.phase, clock.due - 0.003) == pytest.approx(0.003)
+        clock.begin(clock.due)
+        clock.end(0.001)
+
+
 def test_an_overrun_is_skipped_and_counted() -> None:
-    clock = Clockwork(100.0)
+    clock = Clockwork(99.99)
     assert clock.begin(100.0 + 2.5 * FRAME) == 2
     assert clock.due == pytest.approx(100.0 + 2 * FRAME)
     clock.end(0.001)

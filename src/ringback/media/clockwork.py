@@ -16,11 +16,21 @@ REMEMBERED = 2048
 """Ticks over which the 99th percentile is taken."""
 
 
-class Clockwork:
-    """The schedule of all phases' ticks on one absolute time line. Sans-IO: it is told the time."""
+def until_tick(phase: int, now: float) -> float:
+    """Seconds until a phase's next tick.
 
-    def __init__(self, start: float) -> None:
-        self.due = start
+    Ticks lie on the machine's monotonic clock: phase p's are due where it reads p steps more than whole
+    frames, so that everybody on the machine knows when.
+    """
+    return (phase * STEP - now) % FRAME
+
+
+class Clockwork:
+    """The schedule of all phases' ticks on one absolute time line, the first after `now`. Sans-IO: it is told
+    the time, of the monotonic clock."""
+
+    def __init__(self, now: float) -> None:
+        self.due = now + until_tick(0, now)
         self.phase = 0
         self.ticks = 0
         self.overruns = 0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import heapq
 import socket
 import sys
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -15,6 +15,7 @@ from ringback.media import protocol
 from ringback.media.gateway_link import GatewayLink
 from ringback.media.leg import MediaLeg
 from ringback.media.model import MediaEvent, MediaUnavailable, TickStatistics
+from ringback.media.offers import Offers
 from ringback.media.process import ended, environment
 from ringback.media.stock import Stock
 
@@ -39,7 +40,7 @@ class WorkerLink:
         self.statistics = TickStatistics(worker=settings.worker)
         self.stock = Stock(settings.arena_bytes // 2, self.send, self._give_way)
         self._on_lost = on_lost
-        self._offers: list[tuple[int, protocol.Offer]] = []
+        self._offers = Offers()
         self._legs: dict[tuple[int, int], MediaLeg] = {}
         self._process: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -96,8 +97,8 @@ class WorkerLink:
             await self._reading
 
     def open(self, on_event: Callable[[MediaEvent], None]) -> MediaLeg:
-        """Open the leg with the lowest free row: rows stay dense, and the phases evenly filled."""
-        offer = heapq.heappop(self._offers)[1]
+        """Open a leg. Raises LookupError when none is `available`."""
+        offer = self._offers.take(time.monotonic())
         leg = MediaLeg(self, offer, self.settings.rtp_host, on_event)
         self._legs[offer.row, offer.generation] = leg
         return leg
@@ -136,7 +137,7 @@ class WorkerLink:
                 leg.deliver(message.event)
         elif isinstance(message, protocol.Lend):
             for offer in message.offers:
-                heapq.heappush(self._offers, (offer.row, offer))
+                self._offers.put(offer)
             if self._ready is not None and not self._ready.done():
                 self._ready.set_result(None)
         elif isinstance(message, protocol.Failed):
@@ -144,6 +145,7 @@ class WorkerLink:
         elif isinstance(message, protocol.Closed):
             closed = self._legs.pop((message.row, message.generation), None)
             if closed is not None:
+                self._offers.closed(message.row)
                 closed.finish(message.statistics)
         else:
             self.statistics = message.statistics
@@ -157,7 +159,7 @@ class WorkerLink:
         cause = self._failure or f"the media worker ended ({code})"
         if self._stopping:
             cause = "the media plane was stopped"
-        self._offers.clear()
+        self._offers = Offers()
         legs, self._legs = self._legs, {}
         for leg in legs.values():
             leg.lose(cause)

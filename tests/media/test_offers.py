@@ -1,0 +1,69 @@
+"""Which of the lent legs is opened next."""
+
+from __future__ import annotations
+
+import pytest
+
+from ringback.media.clockwork import FRAME, PHASES, STEP, until_tick
+from ringback.media.offers import LEAD, UNEVEN, Offers
+from ringback.media.protocol import Offer
+
+SOON = LEAD + 0.001
+
+
+def lent(rows: int) -> Offers:
+    """Offers of that many rows, in no order."""
+    offers = Offers()
+    for row in sorted(range(rows), key=lambda row: (row * 7) % rows):
+        offers.put(Offer(row, 1, 20000 + 2 * row, 20001 + 2 * row))
+    return offers
+
+
+def before(phase: int) -> float:
+    """A moment shortly before a phase's tick, with just the time that it takes to get ready for it."""
+    return 1000 * FRAME + phase * STEP - SOON
+
+
+@pytest.mark.parametrize("phase", range(PHASES))
+def test_a_leg_comes_into_the_phase_whose_tick_is_soonest(phase: int) -> None:
+    assert lent(16).take(before(phase)).row == phase
+
+
+@pytest.mark.parametrize("phase", range(PHASES))
+def test_a_tick_that_is_too_soon_is_left_to_others(phase: int) -> None:
+    moment = before(phase) + 2 * (SOON - LEAD)
+    assert until_tick(phase, moment) < LEAD
+    assert lent(16).take(moment).row == (phase + 1) % PHASES
+
+
+def test_within_a_phase_the_lowest_row_goes_first() -> None:
+    offers = lent(16)
+    assert [offers.take(before(2)).row for _ in range(4)] == [2, 6, 10, 14]
+
+
+def test_phases_stay_about_evenly_filled() -> None:
+    offers = lent(400)
+    rows = [offers.take(before(2)).row for _ in range(200)]
+    filled = [sum(row % PHASES == phase for row in rows) for phase in range(PHASES)]
+    assert max(filled) - min(filled) <= UNEVEN
+    assert filled[2] == max(filled)
+
+
+def test_what_is_closed_makes_room_in_its_phase() -> None:
+    offers = lent(200)
+    rows = [offers.take(before(1)).row for _ in range(UNEVEN)]
+    assert {row % PHASES for row in rows} == {1}
+    assert offers.take(before(1)).row % PHASES != 1
+    offers.closed(rows[0])
+    assert offers.take(before(1)).row % PHASES == 1
+
+
+def test_a_phase_of_which_nothing_is_lent_is_passed_over() -> None:
+    offers = Offers()
+    assert not offers
+    offers.put(Offer(7, 1, 20000, 20001))
+    assert offers
+    assert offers.take(before(0)).row == 7
+    assert not offers
+    with pytest.raises(LookupError, match="lent"):
+        offers.take(before(0))
