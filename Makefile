@@ -14,6 +14,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 # What pyproject.toml lists for development, whatever the age of pip.
 DEV := import tomllib; print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"]))
 
+# Tests wait for audio and timers more than they work: four at once keep two cores busy, not out of breath.
+WORKERS ?= 4
+
+# The tests start Python over and over: let it find what it imports compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run demo test lint bench clean peers
@@ -34,7 +40,7 @@ demo: $(VENV)/.installed ## a call in each dialect, end to end, watched
 	@$(BIN)/ringback demo
 
 test: $(VENV)/.developed peers ## the tests
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: $(VENV)/.developed ## style, types and layering
 	$(BIN)/ruff check

@@ -223,8 +223,10 @@ class PhoneCall:
         self.audio.save(path)
 
     async def close(self) -> None:
-        """Hang up if need be, and free the port."""
+        """Hang up if need be, refuse the requests that nobody took, and free the port."""
         self.hang_up()
+        while not self.requests.empty():
+            self.requests.get_nowait().reply(481)  # Call/Transaction Does Not Exist: sent again by no peer
         if not self._answered.done():
             self._answered.cancel()
         await self.audio.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -55,31 +56,34 @@ class ObjectStore:
             return web.Response(status=reply.status, body=await reply.read(), headers=kept)
 
 
+@functools.cache
+def _served() -> str:
+    """The server's address. It serves all tests of this process, until that ends; each finds it empty."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    return f"http://{host}:{port}"
+
+
 @contextlib.asynccontextmanager
 async def object_store() -> AsyncIterator[ObjectStore]:
     """For the length of a block."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    await asyncio.to_thread(server.start)
-    host, port = server.get_host_and_port()
-    behind = f"http://{host}:{port}"
-    try:
-        async with aiohttp.ClientSession(auto_decompress=False) as http:
-            async with http.put(f"{behind}/{BUCKET}") as reply:
-                assert reply.status == 200
-            store = ObjectStore(behind, http)
-            application = web.Application(client_max_size=2**30)
-            application.router.add_route("*", "/{path:.*}", store.handle)
-            runner = web.AppRunner(application)
-            await runner.setup()
-            site = web.TCPSite(runner, "127.0.0.1", 0)
-            await site.start()
-            sockets: Any = runner.addresses
-            store.url = f"http://127.0.0.1:{sockets[0][1]}"
-            try:
-                yield store
-            finally:
-                await runner.cleanup()
+    behind = await asyncio.to_thread(_served)
+    async with aiohttp.ClientSession(auto_decompress=False) as http:
+        async with http.put(f"{behind}/{BUCKET}") as reply:
+            assert reply.status == 200
+        store = ObjectStore(behind, http)
+        application = web.Application(client_max_size=2**30)
+        application.router.add_route("*", "/{path:.*}", store.handle)
+        runner = web.AppRunner(application)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        sockets: Any = runner.addresses
+        store.url = f"http://127.0.0.1:{sockets[0][1]}"
+        try:
+            yield store
+        finally:
+            await runner.cleanup()
             async with http.post(f"{behind}/moto-api/reset") as reply:
                 assert reply.status == 200
-    finally:
-        await asyncio.to_thread(server.stop)
