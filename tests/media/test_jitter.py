@@ -54,16 +54,14 @@ def test_reordered_and_doubled_packets_come_out_in_order() -> None:
     assert (heard[160 : 160 + 3000] == SPEECH[:3000]).all()
 
 
-def test_a_lost_packet_is_concealed_and_fades() -> None:
+def test_a_gap_in_a_tone_is_filled_with_the_tone() -> None:
     buffers = JitterBuffers(1)
-    place(buffers, 0, SPEECH[:160])
-    read(buffers)
-    place(buffers, 320, SPEECH[320:480])
-    assert (read(buffers) == SPEECH[:160]).all()
-    hidden = read(buffers)
-    assert (hidden == (SPEECH[:160] * 0.5).astype(np.int16)).all()
+    for number in (0, 1, 3, 4):
+        place(buffers, number * 160, SPEECH[number * 160 : number * 160 + 160])
+    heard = read(buffers, 5)[160:].astype(int)
+    assert np.abs(heard - SPEECH[:640]).max() < 900
+    assert (heard[:320] == SPEECH[:320]).all()
     assert buffers.concealed[0] == 1
-    assert (read(buffers) == SPEECH[320:480]).all()
 
 
 def test_concealment_is_counted_only_where_later_audio_waits() -> None:
@@ -78,7 +76,8 @@ def test_concealment_is_counted_only_where_later_audio_waits() -> None:
 def test_after_the_last_packet_comes_silence() -> None:
     buffers = JitterBuffers(1)
     place(buffers, 0, SPEECH[:160])
-    read(buffers, 5)
+    heard = read(buffers, 6)
+    assert heard[320:480].any()
     assert not read(buffers, 3).any()
 
 
@@ -162,7 +161,8 @@ def test_missed_ticks_leave_out_what_was_due() -> None:
         place(buffers, number * 160, SPEECH[number * 160 : number * 160 + 160])
     read(buffers, 2)
     buffers.advance(1, 3)
-    assert (read(buffers) == SPEECH[4 * 160 : 5 * 160]).all()
+    # But for 5 ms in which what was heard before is led to it.
+    assert (read(buffers)[40:] == SPEECH[4 * 160 + 40 : 5 * 160]).all()
 
 
 def test_rows_do_not_touch_each_other() -> None:

@@ -14,16 +14,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from ringback.media import conceal
+from ringback.media.conceal import AHEAD, BLOCK, FADED, FRAME
 from ringback.media.rows import Rows
 
 Int64 = npt.NDArray[np.int64]
 Int16 = npt.NDArray[np.int16]
 Bool = npt.NDArray[np.bool_]
 
-BLOCK = 40
-"""Samples in a block, 5 ms."""
-FRAME = 4
-"""Blocks in a frame, 20 ms: what a tick reads."""
 RING = 128
 """Blocks in a ring, 640 ms."""
 START_DELAY = FRAME
@@ -36,8 +34,6 @@ WINDOW = 100
 """
 QUIET = 256
 """The largest sample of a frame that may be left out unheard."""
-REPEATS = 3
-"""Frames that are concealed by repetition before silence takes over (RFC 3551 leaves this to us)."""
 NEVER = 1 << 40
 
 _WHOLE = 0x01010101
@@ -70,7 +66,12 @@ class JitterBuffers(Rows):
         self._window = self.column(np.int64)
         self._shrink = self.column(np.int64)
         self._last = self.column(np.int16, (FRAME * BLOCK,))
-        self._repeats = self.column(np.int64)
+        self._gone = self.column(np.int64)
+        """Blocks for which audio has been missing now."""
+        self._loose = self.column(np.bool_)
+        """What was read last does not lead to what comes next."""
+        self._doubtful = self.column(np.int64)
+        """Frames of a gap that may prove to be the end of a talk spurt, so that they are not counted yet."""
         self._frame = self.column(np.int16, (FRAME, BLOCK))
         self._base = np.arange(capacity, dtype=np.int64)[:, None] * RING
         # The same memory, a block as one item: numpy then copies it whole.
@@ -117,13 +118,11 @@ class JitterBuffers(Rows):
         self._flags[index] = False
         frames: Int16 = blocks.reshape(count, FRAME * BLOCK)
         full: Bool = have.view(np.uint32).reshape(-1) == _WHOLE
-        if full.all():
-            self._repeats[:count] = 0
-            self._last[:count] = frames
-        else:
-            self._conceal(np.nonzero(~full)[0], have, blocks)
-            self._repeats[:count][full] = 0
-            np.copyto(self._last[:count], frames, where=full[:, None])
+        plain = full & ~self._loose[:count]
+        if not plain.all():
+            self._mend(np.nonzero(~plain)[0], have, frames)
+        self._gone[:count][full] = 0
+        self._last[:count] = frames
         np.maximum(self.delay_max[:count], self.top[:count] - play, out=self.delay_max[:count])
         play += FRAME * self.started[:count]
         return frames
@@ -166,16 +165,21 @@ class JitterBuffers(Rows):
         self._slack[rows] = NEVER
         self._window[rows] = 0
         self._shrink[rows] = 0
-        # There is nothing yet that a repetition could continue.
-        self._repeats[rows] = REPEATS
+        # There is nothing yet that could go on.
+        self._gone[rows] = FADED
+        self._loose[rows] = False
+        self._doubtful[rows] = 0
 
     def _stretch(self, rows: Int64, missed: Int64) -> None:
         """Packets came `missed` blocks after their time: wait longer from now on, if that is not too long."""
         self.late[rows] += 1
+        # What was made in their place is not counted: it was inserted.
+        self._doubtful[rows] = 0
         able = self.top[rows] - self.play[rows] + missed <= MAX_DELAY
         rows, missed = rows[able], missed[able]
         self.play[rows] -= missed
         self.inserted[rows] += -(-missed // FRAME)
+        self._loose[rows] = True
 
     def _place_blocks(self, rows: Int64, block: Int64, count: int, pcm: Int16, late: bool) -> None:
         absolute = block[:, None] + _OFFSETS[:count]
@@ -198,17 +202,33 @@ class JitterBuffers(Rows):
         self._samples[(cell * BLOCK + absolute % BLOCK)[keep]] = pcm[keep]
         self._flags[touched] = True
 
-    def _conceal(self, rows: Int64, have: Bool, blocks: Int16) -> None:
-        """Fill what is missing with a fading repetition of what was heard last, or with silence."""
-        repeats = self._repeats[rows]
-        fade = self.started[rows] & ~self.quiet[rows] & (repeats < REPEATS)
-        gain = np.where(fade, 0.5 ** (repeats + 1), 0.0)
-        replacement = (self._last[rows] * gain[:, None]).astype(np.int16).reshape(-1, FRAME, BLOCK)
-        blocks[rows] = np.where(have[rows][:, :, None], blocks[rows], replacement)
-        # With nothing behind the hole it may be the end of a talk spurt as well as a loss, so it is not
-        # counted.
-        self.concealed[rows] += fade & (self.top[rows] > self.play[rows] + FRAME)
-        self._repeats[rows] = repeats + 1
+    def _mend(self, rows: Int64, have: Bool, frames: Int16) -> None:
+        """Fill what is missing with what might have been heard, or with silence."""
+        audible = self.started[rows] & ~self.quiet[rows] & (self._gone[rows] < FADED)
+        silent, rows = rows[~audible], rows[audible]
+        if len(silent):
+            frames.reshape(-1, FRAME, BLOCK)[silent] *= have[silent, :, None]
+            self._loose[silent] = False
+            self._doubtful[silent] = 0
+        if not len(rows):
+            return
+        have = have[rows]
+        index = rows[:, None] * RING + (
+            (self.play[rows, None] + _OFFSETS[FRAME : FRAME + AHEAD]) & (RING - 1)
+        )
+        heard, gone = frames[rows], self._gone[rows]
+        after = self._flat.take(index, axis=0).reshape(len(rows), -1)
+        self._loose[rows] = conceal.fill(
+            self._last[rows], heard, have, after, self._flags.take(index), gone, self._loose[rows]
+        )
+        frames[rows] = heard
+        part = have.any(axis=1)
+        self._gone[rows] = np.where(part, have[:, ::-1].argmax(axis=1), gone + FRAME)
+        # With nothing behind the hole it may be the end of a talk spurt as well as a loss.
+        doubtful = self._doubtful[rows] + ~have.all(axis=1)
+        sure = have[:, -1] | (self.top[rows] > self.play[rows] + FRAME)
+        self.concealed[rows] += np.where(sure, doubtful, 0)
+        self._doubtful[rows] = np.where(sure, 0, doubtful)
 
     def _adapt(self, count: int) -> None:
         window = self._window[:count]
@@ -234,3 +254,4 @@ class JitterBuffers(Rows):
         index = rows[:, None] * RING + ((self.play[rows][:, None] + _OFFSETS[:FRAME]) & (RING - 1))
         self._flags[index] = False
         self.play[rows] += FRAME
+        self._loose[rows] = True

@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ringback.media.jitter import BLOCK, FRAME, JUMP, NEVER, WINDOW
+from ringback.media.conceal import BLOCK, FRAME
+from ringback.media.jitter import JUMP, NEVER, WINDOW
 from ringback.media.rows import Rows
 from ringback.media.tapline import LOOKBACK
 
