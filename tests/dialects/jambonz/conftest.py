@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,10 +18,12 @@ from tests.dialects.jambonz.webapps import SocketApp, WebApp, served
 from tests.dialects.memory import MemoryCalls, MemoryRecordings
 
 from ringback.calls.services import Services
+from ringback.calls.status import CallStatus
 from ringback.dialects.jambonz import Jambonz
 from ringback.dialects.jambonz.dialler import Timing
 from ringback.dialects.jambonz.setup import setup_of
 from ringback.dialects.jambonz.webhook import JambonzApplication
+from ringback.net.clock import utcnow
 from ringback.net.guard import AddressPolicy
 from ringback.net.http import HttpPool
 from ringback.routing.directory import Directory
@@ -45,6 +48,25 @@ async def services(calls: MemoryCalls) -> AsyncIterator[Services]:
         sip_address="192.0.2.1:5060",
     )
     await http.close()
+
+
+@pytest.fixture
+def a_call(services: Services, calls: MemoryCalls) -> None:
+    """A configured application, and a call of it that is up."""
+    services.directory.put(
+        configured("https://app.example/voice", status_callback="https://app.example/status")
+    )
+    now = utcnow()
+    calls.add(
+        record(
+            status=CallStatus.IN_PROGRESS,
+            created_at=now - timedelta(seconds=10),
+            answered_at=now - timedelta(seconds=5),
+            sip_status=200,
+            sip_reason="OK",
+            application_state=setup_of(configured("https://app.example/voice")).state(),
+        )
+    )
 
 
 @pytest.fixture

@@ -25,6 +25,10 @@ OTHER = Account(id=UUID("11111111-2222-4333-8444-555555555555"), name="other", t
 APPLICATION = UUID("7c9e6679-7425-40de-944b-e07fc1f90ae7")
 CALL = UUID("9b2d7f3e-8c4a-4f1a-9d3e-1a2b3c4d5e6f")
 CALLEE = UUID("5f0c6a1e-77aa-4b2c-8c3d-0a1b2c3d4e5f")
+BASE = f"/v1/Accounts/{ACCOUNT.id}"
+CALLS = f"{BASE}/Calls"
+ONE = f"{CALLS}/{CALL}"
+"""The account, its calls and `CALL` over REST."""
 CREATED = datetime(2026, 5, 26, 17, 59, 16, 555000, UTC)
 
 INVITE = SipMessageFacts(

@@ -26,6 +26,10 @@ class WebApp:
             return reply
         return web.json_response(reply)
 
+    def bodies(self, path: str) -> list[Any]:
+        """What was sent there, decoded."""
+        return [msgspec.json.decode(body) for request, body in self.requests if request.path == path]
+
 
 @dataclass
 class Socket:

@@ -14,11 +14,13 @@ import uvicorn
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from starlette.applications import Starlette
-from tests.dialects.laml.making import NOON, directory
+from tests.dialects.laml.making import ACCOUNT, NOON, directory
 from tests.dialects.memory import MemoryCalls, MemoryRecordings
 
 from ringback.calls.services import Services
 from ringback.dialects.laml import Laml
+from ringback.dialects.laml.settings import Settings
+from ringback.dialects.laml.webhook import LamlApplication
 from ringback.net.guard import AddressPolicy
 from ringback.net.http import HttpPool
 from ringback.store import Store, StoredEvent
@@ -156,6 +158,20 @@ async def base_url(services: Services) -> AsyncIterator[str]:
         # uvicorn's own shutdown waits a tenth of a second; a file still being sent must be closed, though.
         if server.server_state.tasks:
             await asyncio.wait(server.server_state.tasks)
+
+
+Make = Callable[..., LamlApplication]
+
+
+@pytest.fixture
+def make(services: Services, app: WebApplication) -> Make:
+    """`make(profile, **settings)`: an application that asks `app`."""
+
+    def build(profile: str = "twilio", **settings: Any) -> LamlApplication:
+        settings.setdefault("voice_url", f"{app.url}/voice")
+        return LamlApplication(services, ACCOUNT, Settings(profile=profile, **settings))
+
+    return build
 
 
 Api = Callable[..., Awaitable[tuple[int, Any]]]

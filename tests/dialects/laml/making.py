@@ -8,11 +8,13 @@ from uuid import UUID
 
 import msgspec
 
-from ringback.calls.events import MediaStatistics
+from ringback.calls.application import Document, NewCall
+from ringback.calls.events import CallEnded, MediaStatistics
 from ringback.calls.record import CallRecord
 from ringback.calls.recordings.recording import Recording, RecordingStatus
-from ringback.calls.status import CallStatus, Direction
+from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.calls.verbs import RecordingPlan
+from ringback.dialects.laml.webhook import LamlApplication
 from ringback.routing.directory import Account, Application, Directory, Number
 
 ACCOUNT = Account(id=UUID("3fa85f64-5717-4562-b3fc-2c963f66afa6"), name="demo", token="secret")
@@ -44,7 +46,6 @@ OTHERS_APP = Application(id=UUID(int=1003), account_id=OTHER.id, name="ivr", dia
 NUMBER = Number(id=UUID(int=2001), account_id=ACCOUNT.id, number="+14155550100", application_id=APP.id)
 BARE_NUMBER = Number(id=UUID(int=2002), account_id=ACCOUNT.id, number="+442071838750")
 OTHERS_NUMBER = Number(id=UUID(int=2003), account_id=OTHER.id, number="+14155550199")
-
 MEDIA = MediaStatistics(
     packets_in=1842,
     packets_out=1840,
@@ -97,6 +98,9 @@ def record(**changes: Any) -> CallRecord:
     return msgspec.structs.replace(call, **changes)
 
 
+ENDED = CallEnded(status=CallStatus.COMPLETED, cause="", by=EndedBy.REMOTE, sip_status=200, sip_reason="OK")
+
+
 def ended(**changes: Any) -> CallRecord:
     """An inbound call that was answered and ended 62 seconds later."""
     at = NOON + timedelta(seconds=64)
@@ -133,3 +137,19 @@ def recording(plan: RecordingPlan | None = None, **changes: Any) -> Recording:
         "size": 67_244,
     }
     return Recording(**(fields | changes))
+
+
+HANGUP = "<Response><Hangup/></Response>"
+
+
+async def ask(application: LamlApplication, call: CallRecord | None = None) -> Document:
+    """The document for a new call."""
+    document = await application.ask(NewCall(), call or record())
+    assert document is not None
+    assert document.application is application
+    return document
+
+
+def codes(document: Document) -> list[str]:
+    """Of what it notes."""
+    return [note.code for note in document.notes]

@@ -12,6 +12,7 @@ from tests.dialects.laml.making import (
     ACCOUNT,
     CA_SID,
     CALL_ID,
+    ENDED,
     NOBODYS,
     NOON,
     RE_SID,
@@ -24,7 +25,6 @@ from tests.dialects.laml.making import (
 
 from ringback.calls.events import (
     AnswererDetected,
-    CallEnded,
     CallEvent,
     RecordingChanged,
     TranscriptionFailed,
@@ -32,7 +32,7 @@ from ringback.calls.events import (
 from ringback.calls.record import CallRecord
 from ringback.calls.recordings.recording import Recording, RecordingStatus
 from ringback.calls.services import Services
-from ringback.calls.status import CallStatus, Direction, EndedBy
+from ringback.calls.status import CallStatus, Direction
 from ringback.calls.verbs import Callee, Hook, RecordingPlan, Reports, Target
 from ringback.dialects.laml.fields import request_fields
 from ringback.dialects.laml.profiles import SIGNALWIRE
@@ -46,7 +46,6 @@ TOLD = Hook(url="http://app.test/told", method="GET", username="u", password="p"
 BOTH = pytest.mark.parametrize("profile", ["twilio", "signalwire"])
 TEXT_ID = counterpart(RECORDING_ID)
 CALL = record(status=CallStatus.IN_PROGRESS, answered_at=NOON)
-ENDED = CallEnded(status=CallStatus.COMPLETED, cause="", by=EndedBy.REMOTE, sip_status=200, sip_reason="OK")
 
 
 @pytest.fixture
