@@ -18,15 +18,12 @@ from ringback.calls.control import (
     CallIsOver,
     CallRequest,
     NoSuchCall,
-    NoSuchRecording,
     Overloaded,
-    RecordingFile,
-    RecordingFilter,
-    RecordingIsLive,
     WrongState,
 )
 from ringback.calls.events import CallRequested
 from ringback.calls.record import CallRecord, apply
+from ringback.calls.recordings.control import NoSuchRecording, RecordingFile, RecordingFilter, RecordingIsLive
 from ringback.calls.recordings.recording import Recording, RecordingStatus
 from ringback.calls.status import CallStatus, Direction
 from ringback.calls.verbs import Configure, RecordingPlan, Refer, Transfer, Verb
@@ -242,7 +239,10 @@ def _matches(call: CallRecord, which: CallFilter) -> bool:
 
 
 class MemoryRecordings:
-    """`ringback.calls.control.Recordings` over a dictionary; `files` are paths by id; `busy`: not now."""
+    """`ringback.calls.recordings.control.Recordings` over a dictionary; `files` are paths by id.
+
+    `busy`: nothing can be converted now.
+    """
 
     def __init__(self) -> None:
         self.records: dict[UUID, Recording] = {}

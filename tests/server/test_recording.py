@@ -20,10 +20,11 @@ from tests.server.neutral import HANG_UP, HOOK, Neutral, Phones, hears_tone
 from tests.server.site import NUMBERS, Site, site_settings
 from tests.server.sounding import babble, channels_of, place_of, share_of
 
-from ringback.calls.control import NoSuchRecording, RecordingFilter, RecordingIsLive, WrongState
+from ringback.calls.control import WrongState
 from ringback.calls.events import CallEnded, RecordingChanged, TranscriptionFailed
 from ringback.calls.outcome import EndOfVerb
 from ringback.calls.recordings.archive import Archive
+from ringback.calls.recordings.control import NoSuchRecording, RecordingFilter, RecordingIsLive
 from ringback.calls.recordings.recording import Recording, RecordingStatus
 from ringback.calls.recordings.stored import StoredRecordings
 from ringback.calls.retention import Retention

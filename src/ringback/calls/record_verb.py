@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from ringback.calls.control import NoSuchRecording, WrongState
+from ringback.calls.control import WrongState
 from ringback.calls.leg import Sound
 from ringback.calls.outcome import EndOfVerb, Outcome
 from ringback.calls.prompt import play_sources
+from ringback.calls.recordings.control import NoSuchRecording
 from ringback.calls.recordings.recording import Recording
 from ringback.calls.verbs import ControlRecording, Record
 from ringback.calls.waiting import first_of

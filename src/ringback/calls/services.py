@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from ringback.webhooks.ask import Asker
 
 if TYPE_CHECKING:
-    from ringback.calls.control import Calls, Recordings
+    from ringback.calls.control import Calls
+    from ringback.calls.recordings.control import Recordings
     from ringback.calls.timeline import SocketMessage
     from ringback.net.http import HttpPool
     from ringback.routing.directory import Directory

@@ -15,7 +15,8 @@ from tests.calls.making import HOOK
 from tests.calls.recordings.object_store import ObjectStore, object_store
 from tests.calls.recordings.tapes import Tape, tone, write_wav
 
-from ringback.calls.control import NoSuchRecording, Overloaded, RecordingFile
+from ringback.calls.control import Overloaded
+from ringback.calls.recordings.control import NoSuchRecording, RecordingFile
 from ringback.calls.recordings.recording import Recording, RecordingStatus
 from ringback.calls.recordings.renditions import Renditions
 from ringback.calls.recordings.rows import to_recording_row

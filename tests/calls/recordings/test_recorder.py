@@ -13,9 +13,10 @@ import pytest
 import soundfile
 from tests.calls.recordings.tapes import Tape, silence, tone
 
-from ringback.calls.control import NoSuchRecording, RecordingIsLive, WrongState
+from ringback.calls.control import WrongState
 from ringback.calls.events import CallEnded, RecordingChanged
 from ringback.calls.recordings import recorder
+from ringback.calls.recordings.control import NoSuchRecording, RecordingIsLive
 from ringback.calls.recordings.recording import Recording, RecordingStatus
 from ringback.calls.recordings.rows import from_recording_row
 from ringback.calls.recordings.stored import StoredRecordings

@@ -12,7 +12,7 @@ from lxml import etree
 from tests.dialects.callapi.conftest import AC, CALL, CREATED, OTHER, SID, Make
 from tests.dialects.callapi.making import RECORDING, recording
 
-from ringback.calls.control import RecordingFile, RecordingIsLive
+from ringback.calls.recordings.control import RecordingFile, RecordingIsLive
 from ringback.calls.recordings.recording import Recording, RecordingStatus
 
 RE = f"RE{RECORDING.hex}"

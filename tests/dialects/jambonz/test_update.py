@@ -10,7 +10,8 @@ from tests.dialects.jambonz.conftest import Ask
 from tests.dialects.jambonz.making import CALL, ONE, record
 from tests.dialects.memory import MemoryCalls
 
-from ringback.calls.control import NoSuchRecording, WrongState
+from ringback.calls.control import WrongState
+from ringback.calls.recordings.control import NoSuchRecording
 from ringback.calls.status import CallStatus
 from ringback.calls.verbs import Answering, Clip, Hook, Play, RecordingPlan, Say
 from ringback.dialects.jambonz.webhook import JambonzApplication

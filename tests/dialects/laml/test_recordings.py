@@ -29,7 +29,8 @@ from tests.dialects.laml.making import (
 )
 from tests.dialects.memory import MemoryCalls, MemoryRecordings
 
-from ringback.calls.control import CallIsOver, NoSuchRecording, RecordingFile, WrongState
+from ringback.calls.control import CallIsOver, WrongState
+from ringback.calls.recordings.control import NoSuchRecording, RecordingFile
 from ringback.calls.recordings.recording import NOT_STORED, RecordingStatus
 from ringback.calls.status import CallStatus
 from ringback.calls.verbs import Hook, RecordingPlan

@@ -18,7 +18,7 @@ from uuid import UUID
 import msgspec
 from soundfile import SoundFileError
 
-from ringback.calls.control import NoSuchRecording, RecordingFile
+from ringback.calls.recordings.control import NoSuchRecording, RecordingFile
 from ringback.calls.recordings.files import reason
 from ringback.calls.recordings.folder import RecordingFolder
 from ringback.calls.recordings.recording import NOT_STORED, Recording, RecordingStatus
@@ -163,7 +163,7 @@ class Archive:
     # -- fetching
 
     async def file(self, recording: Recording, *, form: str, channels: int | None) -> RecordingFile:
-        """See `ringback.calls.control.Recordings.file`."""
+        """See `ringback.calls.recordings.control.Recordings.file`."""
         if not recording.location:
             raise NoSuchRecording(f"recording {recording.id} has no file: it is {recording.status}")
         try:

@@ -9,8 +9,9 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from ringback.calls.control import NoSuchRecording, WrongState
+from ringback.calls.control import WrongState
 from ringback.calls.events import RecordingChanged, TranscriptionFailed
+from ringback.calls.recordings.control import NoSuchRecording
 from ringback.calls.recordings.files import reason
 from ringback.calls.recordings.recording import Recording, RecordingStatus
 from ringback.calls.verbs import RecordingPlan

@@ -7,14 +7,9 @@ from uuid import UUID
 
 import msgspec
 
-from ringback.calls.control import (
-    NoSuchRecording,
-    Overloaded,
-    RecordingFile,
-    RecordingFilter,
-    RecordingIsLive,
-)
+from ringback.calls.control import Overloaded
 from ringback.calls.recordings.archive import Archive
+from ringback.calls.recordings.control import NoSuchRecording, RecordingFile, RecordingFilter, RecordingIsLive
 from ringback.calls.recordings.recording import Recording
 from ringback.calls.recordings.rows import from_recording_row
 from ringback.calls.recordings.storage import StorageError
@@ -25,7 +20,7 @@ from ringback.store.store import Store
 
 
 class StoredRecordings:
-    """`ringback.calls.control.Recordings`, on the store and the archive."""
+    """`ringback.calls.recordings.control.Recordings`, on the store and the archive."""
 
     def __init__(self, store: Store, archive: Archive) -> None:
         self._store = store

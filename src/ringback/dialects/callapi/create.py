@@ -11,8 +11,8 @@ from ringback.dialects.callapi.errors import UNKNOWN_PARAMETER, Refusal, warning
 from ringback.dialects.callapi.settings import Settings
 from ringback.dialects.callapi.targets import read_caller, read_hook, read_target, required, shown
 from ringback.dialects.callapi.webhook import CallApiApplication
-from ringback.dialects.callapi.words import EVENTS
 from ringback.dialects.http import Parameters, boolean, integer, words
+from ringback.dialects.progress import EVENTS
 from ringback.routing.directory import Account
 
 _LONGEST_RING = 3600

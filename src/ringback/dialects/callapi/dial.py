@@ -38,8 +38,8 @@ from ringback.dialects.callapi.errors import BAD_URL, VERB_NOT_SUPPORTED, error,
 from ringback.dialects.callapi.place import Place
 from ringback.dialects.callapi.prompts import url_of
 from ringback.dialects.callapi.targets import shown
-from ringback.dialects.callapi.words import EVENTS
 from ringback.dialects.http import words
+from ringback.dialects.progress import EVENTS
 from ringback.dialects.xml import children, line_of, local_name, own_text
 
 _MOST = 10

@@ -9,8 +9,9 @@ from uuid import UUID
 
 from starlette.responses import FileResponse, RedirectResponse, Response
 
-from ringback.calls.control import NoSuchRecording, Overloaded, RecordingFilter, RecordingIsLive
+from ringback.calls.control import Overloaded
 from ringback.calls.record import CallRecord
+from ringback.calls.recordings.control import NoSuchRecording, RecordingFilter, RecordingIsLive
 from ringback.calls.recordings.recording import Recording, RecordingStatus
 from ringback.calls.services import Services
 from ringback.dialects.callapi.errors import Refusal

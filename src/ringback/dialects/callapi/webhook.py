@@ -41,7 +41,7 @@ from ringback.dialects.callapi.fields import (
 from ringback.dialects.callapi.markup import Markup
 from ringback.dialects.callapi.settings import DIALECT, Settings
 from ringback.dialects.callapi.sids import own_headers
-from ringback.dialects.callapi.words import event_word
+from ringback.dialects.progress import progress_event
 from ringback.net.cookies import Cookies
 from ringback.routing.directory import Account
 from ringback.webhooks.ask import WebhookFailure, WebhookRequest
@@ -234,7 +234,7 @@ class CallApiApplication:
                 *transcription_fields(event.recording, self._here),
             )
             return (_delivery(event.hook, call, f"callapi:transcription:{event.id}", fields),)
-        word = event_word(event, call)
+        word = progress_event(event, call)
         hook = self.settings.status
         if hook is None or word is None or word not in self.settings.events:
             return ()

@@ -1,38 +1,22 @@
-"""CallAPI's words for the states of a call and for its progress events."""
+"""CallAPI's words for the states of a call and for who answered it."""
 
 from __future__ import annotations
 
-from ringback.calls.events import CallAnswered, CallEnded, CallEvent, CallInitiated, CallReceived, CallRinging
 from ringback.calls.record import CallRecord
-from ringback.calls.status import CallStatus, Direction
+from ringback.calls.status import CallStatus
+from ringback.dialects.progress import STATUS_WORDS, told_status
 
-EVENTS = ("initiated", "ringing", "answered", "completed")
-"""What a status callback can subscribe to (CallAPI "Making Calls")."""
-
-_WORDS = {
-    CallStatus.QUEUED: "queued",
-    CallStatus.INITIATED: "initiated",
-    CallStatus.RINGING: "ringing",
-    CallStatus.EARLY_MEDIA: "ringing",
-    CallStatus.IN_PROGRESS: "in-progress",
-    CallStatus.COMPLETED: "completed",
-    CallStatus.BUSY: "busy",
+_WORDS = STATUS_WORDS | {
     CallStatus.DECLINED: "busy",
-    CallStatus.UNAVAILABLE: "failed",
-    CallStatus.NO_ANSWER: "no-answer",
-    CallStatus.CANCELED: "canceled",
-    CallStatus.ABANDONED: "canceled",
-    CallStatus.REJECTED_BUSY: "busy",
     CallStatus.REJECTED: "busy",
-    CallStatus.FAILED: "failed",
+    CallStatus.UNAVAILABLE: "failed",
+    CallStatus.ABANDONED: "canceled",
 }
 
 
 def status_word(call: CallRecord) -> str:
-    """`CallStatus` and `status`. A caller hears ringing at once, so nothing is `initiated` inbound."""
-    if call.status is CallStatus.INITIATED and call.direction is Direction.INBOUND:
-        return "ringing"
-    return _WORDS[call.status]
+    """`CallStatus` and `status`."""
+    return _WORDS[told_status(call)]
 
 
 def word_of(status: CallStatus) -> str:
@@ -61,17 +45,3 @@ def _is_machine(answered_by: str) -> bool:
 def statuses_named(word: str) -> frozenset[CallStatus]:
     """The statuses behind a word, in any case; none for a word that is not CallAPI's."""
     return frozenset(status for status, name in _WORDS.items() if name == word.strip().lower())
-
-
-def event_word(event: CallEvent, call: CallRecord) -> str | None:
-    """Which progress event this is; None for all others, and for repeated ringing."""
-    match event:
-        case CallReceived() | CallInitiated():
-            return "initiated"
-        case CallRinging():
-            return "ringing" if call.ringing_at == call.updated_at else None
-        case CallAnswered():
-            return "answered"
-        case CallEnded():
-            return "completed"
-    return None

@@ -18,12 +18,12 @@ from ringback.calls.control import (
     ControlError,
     LimitReached,
     NoSuchCall,
-    NoSuchRecording,
     Overloaded,
     Unroutable,
     WrongState,
 )
 from ringback.calls.record import CallRecord
+from ringback.calls.recordings.control import NoSuchRecording
 from ringback.calls.status import LIVE, Direction
 from ringback.calls.verbs import Hook
 from ringback.dialects.http import read_json

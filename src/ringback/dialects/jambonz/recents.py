@@ -10,15 +10,9 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 
-from ringback.calls.control import (
-    CallFilter,
-    NoSuchCall,
-    NoSuchRecording,
-    Overloaded,
-    RecordingFilter,
-    RecordingIsLive,
-)
+from ringback.calls.control import CallFilter, NoSuchCall, Overloaded
 from ringback.calls.record import CallRecord
+from ringback.calls.recordings.control import NoSuchRecording, RecordingFilter, RecordingIsLive
 from ringback.calls.recordings.recording import Recording, RecordingStatus
 from ringback.calls.status import FINAL
 from ringback.dialects.http import parse_moment

@@ -7,11 +7,7 @@ from uuid import UUID, uuid5
 
 from ringback.calls.events import (
     AnswererDetected,
-    CallAnswered,
-    CallEnded,
     CallEvent,
-    CallInitiated,
-    CallRinging,
     RecordingChanged,
     TranscriptionFailed,
 )
@@ -28,6 +24,7 @@ from ringback.dialects.laml.settings import Settings, credentials
 from ringback.dialects.laml.sids import ACCOUNT, CALL, RECORDING, TRANSCRIPTION, spell
 from ringback.dialects.laml.statuses import webhook_status
 from ringback.dialects.laml.transcriptions import counterpart
+from ringback.dialects.progress import progress_event
 from ringback.webhooks.delivery import Delivery
 
 _OF_THE_CALL = ("dial-verb", "outbound-api")
@@ -54,7 +51,7 @@ class Callbacks:
 
     def _status(self, event: CallEvent, call: CallRecord, settings: Settings) -> Sequence[Delivery]:
         """The status callback, where this event is one that the application subscribed to."""
-        name = _progress_event(event, call)
+        name = progress_event(event, call)
         if name is None or not settings.status_callback:
             return ()
         wanted = ("completed",) if call.direction is Direction.INBOUND else settings.events
@@ -140,18 +137,6 @@ class Callbacks:
             token_header=self._profile.idempotency_header,
             policy=self._profile.callbacks,
         )
-
-
-def _progress_event(event: CallEvent, call: CallRecord) -> str | None:
-    """The subscription that an event falls under."""
-    if isinstance(event, CallInitiated):
-        return "initiated"
-    if isinstance(event, CallRinging):
-        # 183 after 180 is no second ringing.
-        return "ringing" if call.ringing_at == call.updated_at else None
-    if isinstance(event, CallAnswered):
-        return "answered"
-    return "completed" if isinstance(event, CallEnded) else None
 
 
 def _recording_event(recording: Recording) -> str | None:

@@ -11,12 +11,11 @@ from ringback.calls.control import (
     ControlError,
     LimitReached,
     NoSuchCall,
-    NoSuchRecording,
     Overloaded,
-    RecordingIsLive,
     Unroutable,
     WrongState,
 )
+from ringback.calls.recordings.control import NoSuchRecording, RecordingIsLive
 from ringback.dialects.http import BadBody
 from ringback.dialects.laml.profiles import TWILIO, Profile
 

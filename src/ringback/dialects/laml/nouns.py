@@ -13,7 +13,7 @@ from ringback.dialects.laml.addresses import BadAddress, sendable, sip_target
 from ringback.dialects.laml.detection import noun_detection
 from ringback.dialects.laml.profiles import SIGNALWIRE, TWILIO, Profile
 from ringback.dialects.laml.reader import Reader
-from ringback.dialects.laml.settings import EVENTS
+from ringback.dialects.progress import EVENTS
 from ringback.dialects.xml import children, local_name, own_text, text_of
 from ringback.routing.numbers import dialled, is_telephone_number
 

@@ -6,10 +6,11 @@ from uuid import UUID
 
 from starlette.responses import Response
 
-from ringback.calls.control import CallIsOver, ControlError, RecordingFilter, WrongState
+from ringback.calls.control import CallIsOver, ControlError, WrongState
+from ringback.calls.recordings.control import RecordingFilter
 from ringback.calls.recordings.recording import Recording
+from ringback.dialects.laml import calls
 from ringback.dialects.laml.call_list import read_span
-from ringback.dialects.laml.calls import find
 from ringback.dialects.laml.errors import ApiError, invalid, not_found, of_control
 from ringback.dialects.laml.exchange import Exchange, reply
 from ringback.dialects.laml.paging import envelope, read_page
@@ -37,25 +38,25 @@ async def listing(exchange: Exchange) -> Response:
 
 async def retrieve(exchange: Exchange, sid: str) -> Response:
     """`GET /Recordings/{Sid}.json`."""
-    recording = await _find(exchange, sid)
+    recording = await find(exchange, read_sid(sid))
     return reply(resource(exchange.view, recording, exchange.services.public_url))
 
 
 async def delete(exchange: Exchange, sid: str) -> Response:
     """`DELETE /Recordings/{Sid}`: forget it and its audio."""
-    recording = await _find(exchange, sid)
+    recording = await find(exchange, read_sid(sid))
     return await _delete(exchange, recording)
 
 
 async def of_call_listing(exchange: Exchange, sid: str) -> Response:
     """`GET /Calls/{Sid}/Recordings`."""
-    call = await find(exchange, sid)
+    call = await calls.find(exchange, sid)
     return await _page(exchange, call.id, f"Calls/{sid}/Recordings")
 
 
 async def of_call_create(exchange: Exchange, sid: str) -> Response:
     """`POST /Calls/{Sid}/Recordings`: record the call from now on."""
-    call = await find(exchange, sid)
+    call = await calls.find(exchange, sid)
     plan, _ = read_plan(await exchange.body(), source="control")
     try:
         recording = await exchange.services.calls.start_recording(exchange.account.id, call.id, plan)
@@ -71,7 +72,7 @@ async def of_call_retrieve(exchange: Exchange, sid: str, recording: str) -> Resp
 
 async def of_call_update(exchange: Exchange, sid: str, recording: str) -> Response:
     """`POST /Calls/{Sid}/Recordings/{Sid}`: pause, go on with or end a recording under way."""
-    call = await find(exchange, sid)
+    call = await calls.find(exchange, sid)
     id = None if recording == CURRENT else (await _find_of_call(exchange, sid, recording)).id
     what, silence = read_change(await exchange.body(), exchange.profile)
     try:
@@ -118,9 +119,8 @@ async def _page(exchange: Exchange, call_id: UUID | None, kind: str) -> Response
     return reply(body)
 
 
-async def _find(exchange: Exchange, sid: str) -> Recording:
-    """The account's recording with that SID; raises ApiError 404."""
-    id = read_sid(sid)
+async def find(exchange: Exchange, id: UUID | None) -> Recording:
+    """The account's recording with that id; raises ApiError 404."""
     if id is None:
         raise not_found(exchange.path)
     try:
@@ -130,8 +130,8 @@ async def _find(exchange: Exchange, sid: str) -> Recording:
 
 
 async def _find_of_call(exchange: Exchange, sid: str, recording: str) -> Recording:
-    call = await find(exchange, sid)
-    found = await _find(exchange, recording)
+    call = await calls.find(exchange, sid)
+    found = await find(exchange, read_sid(recording))
     if found.call_id != call.id:
         raise not_found(exchange.path)
     return found

@@ -8,7 +8,6 @@ from ringback.calls.verbs import Hook
 from ringback.net.guard import same_origin
 from ringback.routing.directory import Application as ConfiguredApplication
 
-EVENTS = ("initiated", "ringing", "answered", "completed")
 DEFAULT_EVENTS = ("completed",)
 
 

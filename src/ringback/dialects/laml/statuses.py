@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from ringback.calls.record import CallRecord
-from ringback.calls.status import CallStatus, Direction
+from ringback.calls.status import CallStatus
+from ringback.dialects.progress import STATUS_WORDS, told_status
 
-_WORDS = {
-    CallStatus.QUEUED: "queued",
-    CallStatus.INITIATED: "initiated",
-    CallStatus.RINGING: "ringing",
-    CallStatus.EARLY_MEDIA: "ringing",
-    CallStatus.IN_PROGRESS: "in-progress",
-    CallStatus.COMPLETED: "completed",
-    CallStatus.BUSY: "busy",
+_WORDS = STATUS_WORDS | {
     CallStatus.DECLINED: "no-answer",
-    CallStatus.UNAVAILABLE: "no-answer",
-    CallStatus.NO_ANSWER: "no-answer",
-    CallStatus.CANCELED: "canceled",
-    CallStatus.ABANDONED: "no-answer",
-    CallStatus.REJECTED_BUSY: "busy",
     CallStatus.REJECTED: "no-answer",
-    CallStatus.FAILED: "failed",
+    CallStatus.UNAVAILABLE: "no-answer",
+    CallStatus.ABANDONED: "no-answer",
 }
 
 
@@ -31,9 +21,7 @@ def word(status: CallStatus) -> str:
 
 def webhook_status(call: CallRecord) -> str:
     """`CallStatus` in a request to the application; `initiated` occurs on outbound calls only."""
-    if call.status is CallStatus.INITIATED and call.direction is Direction.INBOUND:
-        return "ringing"
-    return _WORDS[call.status]
+    return _WORDS[told_status(call)]
 
 
 def rest_status(call: CallRecord) -> str:

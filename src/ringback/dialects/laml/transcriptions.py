@@ -11,9 +11,11 @@ from uuid import UUID
 
 from starlette.responses import PlainTextResponse, Response
 
-from ringback.calls.control import ControlError, RecordingFilter
+from ringback.calls.control import ControlError
+from ringback.calls.recordings.control import RecordingFilter
 from ringback.calls.recordings.recording import Recording
 from ringback.dialects.http import rfc2822
+from ringback.dialects.laml import recordings
 from ringback.dialects.laml.errors import not_found, of_control
 from ringback.dialects.laml.exchange import Exchange, reply
 from ringback.dialects.laml.paging import envelope, read_page
@@ -65,7 +67,7 @@ async def delete(exchange: Exchange, sid: str) -> Response:
 
 async def of_recording_listing(exchange: Exchange, sid: str) -> Response:
     """`GET /Recordings/{Sid}/Transcriptions`."""
-    recording = await _recording(exchange, read_sid(sid))
+    recording = await recordings.find(exchange, read_sid(sid))
     items = [_resource(exchange, recording, below=True)] if recording.transcribed else []
     return exchange.page("transcriptions", f"Recordings/{sid}/Transcriptions", items)
 
@@ -106,19 +108,9 @@ def _resource(exchange: Exchange, recording: Recording, *, below: bool = False) 
     }
 
 
-async def _recording(exchange: Exchange, id: UUID | None) -> Recording:
-    """The account's recording of that id; raises ApiError 404."""
-    if id is None:
-        raise not_found(exchange.path)
-    try:
-        return await exchange.services.recordings.get(exchange.account.id, id)
-    except ControlError as error:
-        raise of_control(error, exchange.profile, exchange.path) from error
-
-
 async def _find(exchange: Exchange, id: UUID | None) -> Recording:
     """The recording of the transcription with that id."""
-    recording = await _recording(exchange, counterpart(id) if id else None)
+    recording = await recordings.find(exchange, counterpart(id) if id else None)
     if not recording.transcribed:
         raise not_found(exchange.path)
     return recording
