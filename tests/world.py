@@ -302,6 +302,21 @@ def world_settings(app: WebApp, data: Path) -> Settings:
     )
 
 
+def with_socket(url: str, number: str) -> Callable[[Settings], Settings]:
+    """For `World.running`: one more jambonz application, on a WebSocket, which answers `number`."""
+
+    def change(settings: Settings) -> Settings:
+        application = ApplicationTable(name="socket", account="test", dialect="jambonz", voice_url=url)
+        reached_by = NumberTable(number=number, application="socket", account="test")
+        return msgspec.structs.replace(
+            settings,
+            application=(*settings.application, application),
+            number=(*settings.number, reached_by),
+        )
+
+    return change
+
+
 def _application(app: WebApp, flavour: str, kind: str) -> ApplicationTable:
     dialect = "laml" if flavour in LAML else flavour
     hasty = "#rt=500&tt=1000" if kind == "-hasty" else ""

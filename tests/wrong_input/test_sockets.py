@@ -8,14 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 import pytest_asyncio
 from aiohttp import WSMsgType, web
-from tests.world import World, uri_of
+from tests.world import World, uri_of, with_socket
 
-from ringback.config import Settings
-from ringback.config.tables import ApplicationTable, NumberTable
 from ringback.testing.softphone import Softphone
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -121,19 +118,8 @@ async def app() -> AsyncIterator[SocketApp]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(app: SocketApp, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    def with_socket(settings: Settings) -> Settings:
-        application = ApplicationTable(
-            name="socket", account="test", dialect="jambonz", voice_url=f"{app.url}/session"
-        )
-        number = NumberTable(number=NUMBER, application="socket", account="test")
-        return msgspec.structs.replace(
-            settings,
-            application=(*settings.application, application),
-            number=(*settings.number, number),
-        )
-
     data: Path = tmp_path_factory.mktemp("world") / "data"
-    async with World.running(data, with_socket) as running:
+    async with World.running(data, with_socket(f"{app.url}/session", NUMBER)) as running:
         yield running
 
 

@@ -137,10 +137,14 @@ class DocumentReceived(msgspec.Struct, frozen=True, kw_only=True, tag="document.
 
 
 class VerbStarted(msgspec.Struct, frozen=True, kw_only=True, tag="verb.started"):
+    """A verb begins to run."""
+
     verb: Verb
 
 
 class VerbEnded(msgspec.Struct, frozen=True, kw_only=True, tag="verb.ended"):
+    """A verb has ended, with what came of it; `verb` is its class's name."""
+
     verb: str
     outcome: Outcome
 
@@ -153,6 +157,8 @@ class DigitReceived(msgspec.Struct, frozen=True, kw_only=True, tag="digit.receiv
 
 
 class CallTagged(msgspec.Struct, frozen=True, kw_only=True, tag="call.tagged"):
+    """The application's own data were replaced; JSON."""
+
     data: dict[str, Any]
 
 

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 import pytest
 import pytest_asyncio
@@ -18,10 +17,8 @@ from aiohttp import web
 from tests.dialects.jambonz.webapps import Socket, SocketApp
 from tests.server.neutral import hears_tone, talk, tone
 from tests.server.site import serve_tone
-from tests.world import World, uri_of
+from tests.world import World, uri_of, with_socket
 
-from ringback.config import Settings
-from ringback.config.tables import ApplicationTable, NumberTable
 from ringback.testing.softphone import PhoneCall, Softphone
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -44,19 +41,8 @@ async def sockets() -> AsyncIterator[SocketApp]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(sockets: SocketApp, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    def with_socket(settings: Settings) -> Settings:
-        application = ApplicationTable(
-            name="socket", account="test", dialect="jambonz", voice_url=f"{sockets.url}/ivr"
-        )
-        number = NumberTable(number=SOCKET_NUMBER, application="socket", account="test")
-        return msgspec.structs.replace(
-            settings,
-            application=(*settings.application, application),
-            number=(*settings.number, number),
-        )
-
     data: Path = tmp_path_factory.mktemp("world") / "data"
-    async with World.running(data, with_socket) as running:
+    async with World.running(data, with_socket(f"{sockets.url}/ivr", SOCKET_NUMBER)) as running:
         yield running
         await running.server.settled()
 
