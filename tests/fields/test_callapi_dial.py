@@ -12,18 +12,18 @@ from typing import NamedTuple
 import msgspec
 import pytest
 from lxml import etree
+from tests.fields.dialling import DialCase, phones, refused, unknown
 from tests.fields.table import COUNT, HEX, Field, check, column, same
 from tests.fields.test_callapi import CALLBACK, VOICE
 from tests.server.neutral import hears_tone, talk, tone
-from tests.world import WAIT, World, uri_of
+from tests.world import HANG_UP, WAIT, World, uri_of
 
 from ringback.config import Settings
-from ringback.testing.kit import Asked, Reply
+from ringback.testing.kit import Asked
 from ringback.testing.softphone import PhoneCall, Softphone
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-HANG_UP = "<Response><Hangup/></Response>"
 CALL_SID = f"ID{HEX}-CA{HEX}"
 AUDIO = rf"http://\S+/call/2012-04-24/Accounts/AC{HEX}/Recordings/RE{HEX}\.wav"
 
@@ -83,40 +83,15 @@ class Told(NamedTuple):
         same([*self.leg, *self.screening], "CallSid", "From", "To")
 
 
-class Case:
-    """One caller, some who are dialled, and the requests that belong to them."""
+class Case(DialCase):
+    """CallAPI names who is called by the user's name."""
 
     def __init__(self, world: World, name: str) -> None:
-        self.world = world
-        self.paths = {what: f"/{what}/callapi/{name}" for what in ("screen", "done", "leg")}
-        world.app.reply(self.paths["screen"], "<Response/>")
-        world.app.reply(self.paths["done"], HANG_UP)
-
-    def sip(self, phone: Softphone) -> str:
-        """The noun that calls a phone and tells everything about its leg."""
-        return (
-            f"<Sip url='{self.paths['screen']}' statusCallback='{self.paths['leg']}' "
-            f"statusCallbackEvent='initiated,ringing,answered,completed'>{uri_of(phone)}</Sip>"
-        )
-
-    def dial(self, *phones: Softphone, attributes: str = "") -> Reply:
-        """The document that calls them all at once."""
-        nouns = "".join(self.sip(phone) for phone in phones)
-        return f"<Response><Dial action='{self.paths['done']}' {attributes}>{nouns}</Dial></Response>"
+        super().__init__(world, "callapi", name, between=",")
 
     def told(self, phone: Softphone) -> Told:
         """What there was about one of them."""
-        screening = self.world.requests(self.paths["screen"], To=phone.username)
-        leg = self.world.requests(self.paths["leg"], To=phone.username)
-        return Told(screening, self.world.requests(self.paths["done"]), leg)
-
-
-async def phones(stack: AsyncExitStack, world: World, *names: str) -> list[Softphone]:
-    """A device that calls, and phones that are called."""
-    found = [await stack.enter_async_context(world.server.phone())]
-    for name in names:
-        found.append(await stack.enter_async_context(Softphone(name, server=world.server.sip_address)))
-    return found
+        return Told(*self.about(phone.username))
 
 
 async def test_a_dial_that_connects_and_is_recorded(world: World) -> None:
@@ -170,7 +145,7 @@ async def check_audio(world: World, url: str, longest: float) -> None:
 async def test_the_first_that_accepts_wins(world: World) -> None:
     """Bob answers and declines when he is asked; carol is still called, and takes it; dan only rings."""
     case = Case(world, "several")
-    world.app.reply(case.paths["screen"], HANG_UP, "<Response><Pause/></Response>")
+    world.app.reply(case.paths["screen"], HANG_UP["callapi"], "<Response><Pause/></Response>")
     async with AsyncExitStack() as stack:
         phone, bob, carol, dan = await phones(stack, world, "bob", "carol", "dan")
         call = await phone.call(world.number("callapi", case.dial(bob, carol, dan)))
@@ -195,17 +170,6 @@ async def test_the_first_that_accepts_wins(world: World) -> None:
     (action,) = won.action
     assert action.fields["DialCallSid"] == won.leg[0].fields["CallSid"]
     assert (action.fields["DialCallStatus"], action.fields["CallStatus"]) == ("completed", "completed")
-
-
-async def refused(call: PhoneCall) -> None:
-    """Busy."""
-    call.ring()
-    call.reject(486)
-
-
-async def unknown(call: PhoneCall) -> None:
-    """Nobody there of that name."""
-    call.reject(404)
 
 
 async def rings(call: PhoneCall) -> None:
@@ -375,7 +339,7 @@ RECORD_ACTION = (
 
 async def test_a_message_is_recorded_listed_fetched_and_deleted(world: World) -> None:
     done = "/done/callapi/message"
-    world.app.reply(done, HANG_UP)
+    world.app.reply(done, HANG_UP["callapi"])
     document = f"<Response><Record action='{done}' playBeep='false'/></Response>"
     async with world.server.phone() as phone:
         call = await phone.call(world.number("callapi", document))
@@ -409,7 +373,7 @@ async def test_a_message_is_recorded_listed_fetched_and_deleted(world: World) ->
 
 async def test_a_caller_who_hangs_up_has_left_a_message(world: World) -> None:
     done, text = "/done/callapi/left", "/text/callapi/left"
-    world.app.reply(done, HANG_UP)
+    world.app.reply(done, HANG_UP["callapi"])
     world.app.reply(text, "")
     document = f"<Response><Record action='{done}' transcribeCallback='{text}'/></Response>"
     async with world.server.phone() as phone:
@@ -430,7 +394,7 @@ async def test_a_caller_who_hangs_up_has_left_a_message(world: World) -> None:
 async def test_a_recorded_call_that_was_placed_says_so_at_its_end(world: World) -> None:
     voice, done, status = "/voice/callapi/placed", "/done/callapi/placed", "/status/callapi/placed"
     world.app.reply(voice, f"<Response><Record action='{done}' playBeep='false'/></Response>")
-    world.app.reply(done, HANG_UP)
+    world.app.reply(done, HANG_UP["callapi"])
     async with Softphone("placed", server=world.server.sip_address) as phone:
         sid = await world.rest("callapi").place(
             uri_of(phone), f"{world.app.url}{voice}", f"{world.app.url}{status}"

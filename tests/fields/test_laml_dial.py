@@ -9,16 +9,16 @@ from contextlib import AsyncExitStack
 from typing import NamedTuple
 
 import pytest
+from tests.fields.dialling import DialCase, phones, refused, unknown
 from tests.fields.table import COUNT, HEX, RFC_2822, SIP_URI, UUID, Field, check, column, same
 from tests.fields.test_laml import CALLBACK, DOCUMENT
-from tests.world import LAML, World, uri_of
+from tests.world import HANG_UP, LAML, World, uri_of
 
-from ringback.testing.kit import Asked, Reply
-from ringback.testing.softphone import PhoneCall, Softphone
+from ringback.testing.kit import Asked
+from ringback.testing.softphone import Softphone
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-HANG_UP = "<Response><Hangup/></Response>"
 
 RECORDED = (
     Field("RecordingUrl", rf"http://\S+/api/laml/2010-04-01/Accounts/{UUID}/Recordings/{UUID}", "signalwire"),
@@ -77,46 +77,27 @@ class Told(NamedTuple):
         same([*self.leg, *self.screening], "CallSid", "ParentCallSid", "From", "To")
 
 
-class Case:
-    """One caller, some who are dialled, and the requests that belong to them."""
+class Case(DialCase):
+    """LaML names who is called by the whole URI."""
 
     def __init__(self, world: World, profile: str, name: str) -> None:
-        self.world = world
+        super().__init__(world, profile, name, between=" ")
         self._uris: dict[str, str] = {}
-        self.paths = {what: f"/{what}/{profile}/{name}" for what in ("screen", "done", "leg", "recorded")}
-        world.app.reply(self.paths["screen"], "<Response/>")
-        world.app.reply(self.paths["done"], HANG_UP)
 
     def sip(self, phone: Softphone) -> str:
-        """The noun that calls a phone and tells everything about its leg."""
         self._uris[phone.username] = uri_of(phone)
-        return (
-            f"<Sip url='{self.paths['screen']}' statusCallback='{self.paths['leg']}' "
-            f"statusCallbackEvent='initiated ringing answered completed'>{uri_of(phone)}</Sip>"
-        )
-
-    def dial(self, *phones: Softphone, attributes: str = "") -> Reply:
-        """The document that calls them all at once."""
-        nouns = "".join(self.sip(phone) for phone in phones)
-        return f"<Response><Dial action='{self.paths['done']}' {attributes}>{nouns}</Dial></Response>"
+        return super().sip(phone)
 
     def told(self, phone: Softphone) -> Told:
         """What there was about one of them."""
-
-        def of(what: str, name: str = "") -> list[Asked]:
-            return self.world.requests(
-                self.paths[what], **({name: self._uris[phone.username]} if name else {})
-            )
-
-        return Told(of("screen", "To"), of("done"), of("leg", "To"))
+        return Told(*self.about(self._uris[phone.username]))
 
 
 @pytest.mark.parametrize("profile", LAML)
 async def test_a_dial_that_connects(world: World, profile: str) -> None:
     case = Case(world, profile, "connects")
     async with AsyncExitStack() as stack:
-        phone = await stack.enter_async_context(world.server.phone())
-        bob = await stack.enter_async_context(Softphone("bob", server=world.server.sip_address))
+        phone, bob = await phones(stack, world, "bob")
         call = await phone.call(world.number(profile, case.dial(bob)))
         ringing = await bob.incoming(10.0)
         ringing.ring()
@@ -149,9 +130,7 @@ async def test_a_dial_that_connects(world: World, profile: str) -> None:
 async def test_the_first_that_answers_wins(world: World, profile: str) -> None:
     case = Case(world, profile, "several")
     async with AsyncExitStack() as stack:
-        phone = await stack.enter_async_context(world.server.phone())
-        bob = await stack.enter_async_context(Softphone("bob", server=world.server.sip_address))
-        carol = await stack.enter_async_context(Softphone("carol", server=world.server.sip_address))
+        phone, bob, carol = await phones(stack, world, "bob", "carol")
         call = await phone.call(world.number(profile, case.dial(bob, carol)))
         loser, winner = await bob.incoming(10.0), await carol.incoming(10.0)
         loser.ring()
@@ -176,17 +155,6 @@ async def test_the_first_that_answers_wins(world: World, profile: str) -> None:
     assert action.fields["CallStatus"] == "completed"
 
 
-async def refused(call: PhoneCall) -> None:
-    """Busy."""
-    call.ring()
-    call.reject(486)
-
-
-async def unknown(call: PhoneCall) -> None:
-    """Nobody there of that name."""
-    call.reject(404)
-
-
 @pytest.mark.parametrize("profile", LAML)
 @pytest.mark.parametrize(
     ("far_end", "status", "sip_status", "course"),
@@ -201,8 +169,7 @@ async def test_a_dial_that_does_not(
 ) -> None:
     case = Case(world, profile, f"fails-{status}")
     async with AsyncExitStack() as stack:
-        phone = await stack.enter_async_context(world.server.phone())
-        bob = await stack.enter_async_context(Softphone("bob", server=world.server.sip_address))
+        phone, bob = await phones(stack, world, "bob")
         call = await phone.call(world.number(profile, case.dial(bob, attributes="answerOnBridge='true'")))
         assert callable(far_end)
         await far_end(await bob.incoming(10.0))
@@ -220,10 +187,9 @@ async def test_a_dial_that_does_not(
 @pytest.mark.parametrize("profile", LAML)
 async def test_a_callee_who_declines_when_asked(world: World, profile: str) -> None:
     case = Case(world, profile, "screened")
-    world.app.reply(case.paths["screen"], HANG_UP)
+    world.app.reply(case.paths["screen"], HANG_UP[profile])
     async with AsyncExitStack() as stack:
-        phone = await stack.enter_async_context(world.server.phone())
-        bob = await stack.enter_async_context(Softphone("bob", server=world.server.sip_address))
+        phone, bob = await phones(stack, world, "bob")
         call = await phone.call(world.number(profile, case.dial(bob)))
         (await bob.incoming(10.0)).answer()
         await call.ended(10.0)
@@ -346,8 +312,7 @@ async def test_a_dial_is_recorded(world: World, profile: str) -> None:
         "recordingStatusCallbackEvent='in-progress completed'"
     )
     async with AsyncExitStack() as stack:
-        phone = await stack.enter_async_context(world.server.phone())
-        bob = await stack.enter_async_context(Softphone("bob", server=world.server.sip_address))
+        phone, bob = await phones(stack, world, "bob")
         call = await phone.call(world.number(profile, case.dial(bob, attributes=attributes)))
         callee = await bob.incoming(10.0)
         callee.answer()
