@@ -28,7 +28,7 @@ class Application:
 
     `on_asked(caller)` is called with the calling number of a question, before its answer is written;
     `on_told(caller, status)` with that of a status callback. `which(caller)` names the document that a new
-    call gets.
+    call gets. Answers are written `thinking()` seconds after the question, or at once.
     """
 
     def __init__(self, documents: dict[str, tuple[str, str]], prompt_seconds: float) -> None:
@@ -36,6 +36,7 @@ class Application:
         self.on_asked: Callable[[str], None] = _ignore
         self.on_told: Callable[[str, str], None] = _ignore
         self.which: Callable[[str], str] = _voice
+        self.thinking: Callable[[], float] | None = None
         self._count = itertools.count()
         self._documents = documents
         self._prompt = wav(prompt_seconds)
@@ -46,7 +47,7 @@ class Application:
         """Serve on a free port of the loopback interface."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: _Connection(self._answer), "127.0.0.1", 0, backlog=1024
+            lambda: _Connection(self._answer, self._wait), "127.0.0.1", 0, backlog=1024
         )
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         for name, (kind, text) in self._documents.items():
@@ -57,6 +58,9 @@ class Application:
         """Stop serving."""
         if self._server is not None:
             self._server.close()
+
+    def _wait(self) -> float:
+        return self.thinking() if self.thinking is not None else 0.0
 
     def _answer(self, path: str, body: bytes) -> tuple[str, bytes]:
         if path == "/prompt.wav":
@@ -78,8 +82,9 @@ class Application:
 class _Connection(asyncio.Protocol):
     """One HTTP/1.1 connection, kept alive."""
 
-    def __init__(self, answer: Handler) -> None:
+    def __init__(self, answer: Handler, wait: Callable[[], float]) -> None:
         self._answer = answer
+        self._wait = wait
         self._transport: asyncio.Transport | None = None
         self._begin()
 
@@ -105,12 +110,20 @@ class _Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """The request is whole."""
-        kind, body = self._answer(self._url.partition(b"?")[0].decode(), bytes(self._body))
+        path, body = self._url.partition(b"?")[0].decode(), bytes(self._body)
+        self._url, self._body = b"", bytearray()
+        wait = self._wait()
+        if wait:
+            asyncio.get_running_loop().call_later(wait, self._reply, path, body)
+        else:
+            self._reply(path, body)
+
+    def _reply(self, path: str, request: bytes) -> None:
+        kind, body = self._answer(path, request)
         status = "200 OK" if kind else "204 No Content"
         # Spoken and fetched audio is cached by what HTTP says of it.
         head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nCache-Control: max-age=3600\r\n"
         length = f"Content-Length: {len(body)}\r\n\r\n" if kind else "\r\n"
-        self._url, self._body = b"", bytearray()
         if self._transport is not None:
             self._transport.write(head.encode() + length.encode() + body)
 

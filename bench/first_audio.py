@@ -4,7 +4,8 @@
 From the moment in which the application writes its reply to the arrival of the first audible packet at the
 telephone, by the kernel's time stamp; both are in the load, on one clock. Calls come one after another, each
 with two replies: its first document (a Gather with a prompt, which has the call answered), and a later one
-(a Play, in answer to a key pressed after the prompt). The prompts are in the cache. `--fresh` calls play a
+(a Play, in answer to a key pressed after the prompt). The application thinks for up to 20 ms, so that its
+replies come at any moment of a tick. The prompts are in the cache. `--fresh` calls play a
 prompt whose URL is new each time, for information. `--legs` calls more are up meanwhile, with silence both
 ways.
 
@@ -40,6 +41,8 @@ PROMPT = 0.2
 """Seconds of prompt."""
 PAUSE = 0.05, 0.09
 """Seconds of silence, at least and at most, before the key is pressed: at any moment of a tick."""
+THINKING = 0.020
+"""Seconds, at most: a frame."""
 WARM_UP = 2
 FRESH = 1_000_000
 """From this on the numbers of calls are of those whose prompt is fetched anew."""
@@ -141,6 +144,7 @@ async def measure(
         {path: answer for dialect in dialects for path, answer in documents(dialect).items()}, PROMPT
     )
     application.which = which
+    application.thinking = lambda: random.uniform(0.0, THINKING)
     await application.start()
     far = LiveEnds(cores[1])
     await far.start()
