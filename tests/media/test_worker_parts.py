@@ -71,7 +71,7 @@ def test_a_range_that_begins_odd_or_ends_even_has_whole_pairs_only() -> None:
 
 
 def test_ticks_keep_to_one_time_line() -> None:
-    clock = Clockwork(100.007)
+    clock = Clockwork(100.007, 3.0)
     for number in range(8):
         assert clock.due == pytest.approx(100.02 + number * STEP)
         assert clock.phase == number % 4
@@ -82,15 +82,15 @@ def test_ticks_keep_to_one_time_line() -> None:
 
 
 def test_everybody_knows_when_ticks_are_due() -> None:
-    clock = Clockwork(100.007)
+    clock = Clockwork(100.007, 3.0)
     for _ in range(8):
-        assert until_tick(clock.phase, clock.due - 0.003) == pytest.approx(0.003)
+        assert until_tick(clock.phase, clock.due - 0.003 - 3.0) == pytest.approx(0.003)
         clock.begin(clock.due)
         clock.end(0.001)
 
 
 def test_an_overrun_is_skipped_and_counted() -> None:
-    clock = Clockwork(99.99)
+    clock = Clockwork(99.99, 3.0)
     assert clock.begin(100.0 + 2.5 * FRAME) == 2
     assert clock.due == pytest.approx(100.0 + 2 * FRAME)
     clock.end(0.001)

@@ -16,21 +16,20 @@ REMEMBERED = 2048
 """Ticks over which the 99th percentile is taken."""
 
 
-def until_tick(phase: int, now: float) -> float:
-    """Seconds until a phase's next tick.
+def until_tick(phase: int, since: float) -> float:
+    """Seconds until a phase's next tick, so many seconds after the worker's epoch.
 
-    Ticks lie on the machine's monotonic clock: phase p's are due where it reads p steps more than whole
-    frames, so that everybody on the machine knows when.
+    Phase p's ticks are due p steps more than whole frames after it; who knows the epoch knows when.
     """
-    return (phase * STEP - now) % FRAME
+    return (phase * STEP - since) % FRAME
 
 
 class Clockwork:
-    """The schedule of all phases' ticks on one absolute time line, the first after `now`. Sans-IO: it is told
-    the time, of the monotonic clock."""
+    """The schedule of all phases' ticks on one absolute time line, from `now` on. Sans-IO: it is told the
+    time. Both are of the monotonic clock."""
 
-    def __init__(self, now: float) -> None:
-        self.due = now + until_tick(0, now)
+    def __init__(self, now: float, epoch: float) -> None:
+        self.due = now + until_tick(0, now - epoch)
         self.phase = 0
         self.ticks = 0
         self.overruns = 0

@@ -40,7 +40,7 @@ class WorkerLink:
         self.statistics = TickStatistics(worker=settings.worker)
         self.stock = Stock(settings.arena_bytes // 2, self.send, self._give_way)
         self._on_lost = on_lost
-        self._offers = Offers()
+        self._offers = Offers(settings.epoch)
         self._legs: dict[tuple[int, int], MediaLeg] = {}
         self._process: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -159,7 +159,7 @@ class WorkerLink:
         cause = self._failure or f"the media worker ended ({code})"
         if self._stopping:
             cause = "the media plane was stopped"
-        self._offers = Offers()
+        self._offers = Offers(self.settings.epoch)
         legs, self._legs = self._legs, {}
         for leg in legs.values():
             leg.lose(cause)

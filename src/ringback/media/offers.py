@@ -1,8 +1,8 @@
 """The legs that a worker has lent: which of them is opened next.
 
-A leg's first frame goes out with its phase's next tick. Ticks lie on a clock that the control side reads,
-too, so a leg comes into the phase whose tick is soonest, once the commands that follow its opening are there:
-the first sound then waits for 9 ms at most, where it would be any part of 20.
+A leg's first frame goes out with its phase's next tick. The control side knows when that is, so a leg comes
+into the phase whose tick is soonest, once the commands that follow its opening are there: the first sound
+then waits for 9 ms at most, where it would be any part of 20.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ UNEVEN = 8
 
 
 class Offers:
-    """Within a phase the lowest row goes first, so that rows stay dense."""
+    """Within a phase the lowest row goes first, so that rows stay dense. `epoch` is the worker's."""
 
-    def __init__(self) -> None:
+    def __init__(self, epoch: float) -> None:
+        self._epoch = epoch
         self._waiting: list[list[tuple[int, Offer]]] = [[] for _ in range(PHASES)]
         self._open = [0] * PHASES
 
@@ -39,7 +40,7 @@ class Offers:
             raise LookupError("no leg is lent")
         most = min(self._open[phase] for phase in phases) + UNEVEN
         fit = [phase for phase in phases if self._open[phase] < most]
-        chosen = min(fit, key=lambda phase: until_tick(phase, now + LEAD))
+        chosen = min(fit, key=lambda phase: until_tick(phase, now + LEAD - self._epoch))
         self._open[chosen] += 1
         return heapq.heappop(self._waiting[chosen])[1]
 

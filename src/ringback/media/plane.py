@@ -16,8 +16,10 @@ import contextlib
 import logging
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 
+from ringback.media.clockwork import STEP
 from ringback.media.gateway_link import GatewayLink
 from ringback.media.leg import MediaLeg, MediaRecording, Playback
 from ringback.media.link import WorkerLink
@@ -118,6 +120,7 @@ class MediaPlane:
             raise ValueError(f"{workers} media workers cannot share the ports {first}-{last}")
         self._on_worker_lost = on_worker_lost
         self._gateway = GatewayLink()
+        epoch = time.monotonic()
         share = (last - first + 1) // workers // 2 * 2
         even = first + first % 2
         # What is said passes here: nobody else may look in.
@@ -125,6 +128,8 @@ class MediaPlane:
         self._settings = [
             Settings(
                 worker=number,
+                # Where workers share cores, their ticks are not to coincide.
+                epoch=epoch + number * STEP / workers,
                 rtp_host=rtp_host,
                 first_port=even + number * share,
                 last_port=min(even + (number + 1) * share - 1, last),

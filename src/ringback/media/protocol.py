@@ -27,6 +27,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker is told on its command line."""
 
     worker: int
+    epoch: float = 0.0
+    """The moment of the monotonic clock that ticks are counted from, forwards and backwards."""
     rtp_host: str
     first_port: int
     last_port: int

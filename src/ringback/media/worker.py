@@ -53,7 +53,7 @@ class Worker:
         self._outbox = Outbox(connection)
         self._settings = settings
         self._desk = Desk(settings, self._outbox.put)
-        self._clock = Clockwork(time.monotonic())
+        self._clock = Clockwork(time.monotonic(), settings.epoch)
         self._pulse = 0.0
         self._running = True
         self._relay_due = 0.0
@@ -67,7 +67,7 @@ class Worker:
         gc.collect()
         gc.freeze()
         gc.disable()
-        self._clock = Clockwork(time.monotonic())
+        self._clock = Clockwork(time.monotonic(), self._settings.epoch)
         try:
             while self._running:
                 self._wait()
