@@ -45,14 +45,7 @@ async def _six(store: Store) -> None:
 
 
 async def test_those_that_a_text_was_wanted_of(store: Store) -> None:
-    hook = {"url": "http://app.test/", "method": "POST"}
-    fields: list[dict[str, Any]] = [
-        {"plan": {"transcription": None, "upload": {"url": '"transcription":{'}}},
-        {"plan": {"transcription": hook}},
-        {"plan": {"transcription": hook}, "location": ""},
-        {"plan": None},
-    ]
-    rows = tuple(recording(number, **({"location": "a.wav"} | more)) for number, more in enumerate(fields, 1))
+    rows = tuple(recording(number, transcribed=number == 2) for number in range(1, 5))
     await store.append(event(1, row=row(1), recordings=rows))
     found = await store.recordings(RecordingFilter(transcribed=True), limit=9, offset=0)
     assert [each.id for each in found] == [recording_id(2)]

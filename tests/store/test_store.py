@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.event import listen
 from tests.store.making import ACCOUNT, call_id, damaged, delivery, event, row
 
 from ringback.store import (
@@ -118,6 +119,7 @@ FILTERS: list[tuple[dict[str, Any], list[int]]] = [
     ({"created_from": 1003.0, "created_to": 1005.0}, [4, 3]),
     ({"answered_from": 1010.0, "answered_to": 1020.0}, [1]),
     ({"ended_from": 1031.0}, [2]),
+    ({"open": True, "accounts": (ACCOUNT,)}, [5, 4, 3]),
     ({"ended_to": 1031.0}, [1]),
     ({"applications": ("app",)}, [1]),
 ]
@@ -166,6 +168,68 @@ async def test_pages_by_offset_and_by_cursor(store: Store) -> None:
         by_cursor += [found.id for found in page]
         cursor = page_cursor(page[-1])
     assert by_cursor == every
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+async def test_both_spellings_of_a_number_are_one_list(store: Store, order: str) -> None:
+    spellings = ("14155550100", "+14155550100")
+    rows = [row(n, from_=spellings[n % 2], created_at=1000.0 + n // 3) for n in range(7)]
+    rows.append(row(8, from_="anonymous"))
+    await asyncio.gather(*(store.append(event(n, row=value)) for n, value in enumerate(rows)))
+    wanted = CallFilter(from_=spellings, accounts=(ACCOUNT,), order=order)
+    every = [found.id for found in await store.calls(CallFilter(order=order)) if found.from_ != "anonymous"]
+    assert len(every) == 7
+    assert [found.id for found in await store.calls(wanted)] == every
+    assert [
+        found.id for page in range(4) for found in await store.calls(wanted, limit=2, offset=2 * page)
+    ] == every
+    assert await store.count(wanted) == 7
+    if order == "newest":
+        after = page_cursor((await store.calls(wanted, limit=3))[-1])
+        assert [found.id for found in await store.calls(wanted, after=after)] == every[3:]
+
+
+@pytest.mark.parametrize(
+    ("narrowed", "index"),
+    [
+        ({}, "INDEX calls_by_account (account_id=?)"),
+        ({"from_": ("1", "+1")}, "INDEX calls_by_from (account_id=? AND from_=?)"),
+        ({"to": ("1", "+1"), "statuses": ("busy",)}, "INDEX calls_by_to (account_id=? AND to=?)"),
+        (
+            {"from_": ("1",), "created_to": 9.0},
+            "INDEX calls_by_from (account_id=? AND from_=? AND created_at<?)",
+        ),
+        (
+            {"statuses": ("queued", "ringing"), "open": True},
+            "INDEX calls_by_end (ended_at=?)",
+        ),
+    ],
+)
+async def test_a_list_walks_along_the_index_of_what_it_is_narrowed_by(
+    sqlite_store: Store, narrowed: dict[str, Any], index: str
+) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, given: Any, *_: Any) -> None:
+        asked.append((statement, given))
+
+    listen(sqlite_store._engine, "before_cursor_execute", note)
+    await sqlite_store.calls(CallFilter(accounts=(ACCOUNT,), **narrowed))
+    ((statement, given),) = asked
+    with sqlite_store._engine.connect() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given).all()
+    ways = [line[3] for line in plan if "calls" in line[3]]
+    assert ways
+    assert all(index in way for way in ways), ways
+    assert any("ORDER BY" in line[3] for line in plan) is ("open" in narrowed)
+
+
+async def test_what_a_call_began_with_stays(store: Store) -> None:
+    await store.append(event(row=row()))
+    await store.append(event(sequence=1, row=row(status="completed", from_="other", created_at=1.0)))
+    found = await store.call(call_id())
+    assert found is not None
+    assert (found.status, found.from_, found.created_at) == ("completed", row().from_, row().created_at)
 
 
 async def test_deleting_a_call_takes_what_hangs_on_it(store: Store) -> None:

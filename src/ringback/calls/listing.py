@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ringback.calls.control import CallFilter
 from ringback.calls.rows import storable
+from ringback.calls.status import FINAL
 from ringback.net.clock import epoch
 from ringback.store import records
 
@@ -25,6 +26,7 @@ def stored_filter(which: CallFilter) -> records.CallFilter | None:
         parent_id=str(which.parent_id) if which.parent_id else None,
         trunk_name=which.trunk,
         answered=which.answered,
+        open=which.statuses is not None and not which.statuses & FINAL,  # the same calls, sooner found
         party=storable(which.party),
         created_from=epoch(which.started_from),
         created_to=epoch(which.started_before),

@@ -92,7 +92,5 @@ def _narrowed(statement: Select[Any], wanted: RecordingFilter) -> Select[Any]:
     if wanted.created_to is not None:
         conditions.append(recordings.c.created_at < wanted.created_to)
     if wanted.transcribed:
-        # As `columns` writes it; within a string of the plan the quotation marks would be escaped.
-        asked = recordings.c.plan.contains('"transcription":{', autoescape=True)
-        conditions += [recordings.c.location != "", asked]
+        conditions.append(recordings.c.transcribed)
     return statement.where(*conditions)

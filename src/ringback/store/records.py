@@ -68,6 +68,7 @@ class RecordingRow(msgspec.Struct, frozen=True, kw_only=True):
     location: str = ""
     error: str | None = None
     plan: Any = None  # JSON: how it is made and who is told
+    transcribed: bool = False  # a text was wanted of it, and it has a file
 
 
 class StoredEvent(msgspec.Struct, frozen=True):
@@ -132,6 +133,7 @@ class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
     trunk_name: str | None = None
     client_name: str | None = None
     answered: bool | None = None
+    open: bool = False  # only calls that have not ended
     created_from: float | None = None  # inclusive
     created_to: float | None = None  # exclusive, as are the other `_to`
     answered_from: float | None = None
@@ -150,7 +152,7 @@ class RecordingFilter(msgspec.Struct, frozen=True, kw_only=True):
     statuses: tuple[str, ...] = ()
     created_from: float | None = None  # inclusive
     created_to: float | None = None  # exclusive
-    transcribed: bool = False  # only those that a text was wanted of, and that have a file
+    transcribed: bool = False  # only those that are so
     order: str = "newest"  # "oldest", or a column of RECORDING_ORDERS, with "-" before it for the reverse
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Double,
     Index,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -56,20 +58,26 @@ calls = Table(
     Column("dialog", Text),
     Column("extra", Text),
 )
-Index("calls_by_account", calls.c.account_id, calls.c.created_at, calls.c.id)
-Index("calls_by_status", calls.c.account_id, calls.c.status, calls.c.created_at)
-Index("calls_by_from", calls.c.account_id, calls.c.from_, calls.c.created_at)
-Index("calls_by_to", calls.c.account_id, calls.c.to, calls.c.created_at)
+# What lists are narrowed by is all in here, so that rows are read from the table only for what is shown.
+Index(
+    "calls_by_account",
+    calls.c.account_id,
+    calls.c.created_at,
+    calls.c.id,
+    calls.c.status,
+    calls.c.direction,
+    calls.c.from_,
+    calls.c.to,
+    calls.c.answered_at,
+    calls.c.ended_at,
+)
+# With the identifier, since SQLite prefers an index that holds the whole order of the list.
+Index("calls_by_from", calls.c.account_id, calls.c.from_, calls.c.created_at, calls.c.id)
+Index("calls_by_to", calls.c.account_id, calls.c.to, calls.c.created_at, calls.c.id)
 Index("calls_by_parent", calls.c.parent_id)
 Index("calls_by_sip_call_id", calls.c.sip_call_id)
+# The open calls, few among many, are all at one place of it.
 Index("calls_by_end", calls.c.ended_at)
-# The open calls are few among many: an index of their own keeps the restart quick.
-Index(
-    "calls_open",
-    calls.c.created_at,
-    sqlite_where=text("ended_at IS NULL"),
-    postgresql_where=text("ended_at IS NULL"),
-)
 
 events = Table(
     "events",
@@ -127,6 +135,7 @@ recordings = Table(
     Column("location", Text, nullable=False),
     Column("error", Text),
     Column("plan", Text),
+    Column("transcribed", Boolean, nullable=False, server_default=false()),
 )
 Index("recordings_by_account", recordings.c.account_id, recordings.c.created_at, recordings.c.id)
 Index("recordings_by_call", recordings.c.call_id, recordings.c.created_at)
@@ -136,6 +145,15 @@ Index(
     recordings.c.created_at,
     sqlite_where=text("settled_at IS NULL"),
     postgresql_where=text("settled_at IS NULL"),
+)
+# Few recordings are: without an index of their own all others would be read in search of them.
+Index(
+    "recordings_transcribed",
+    recordings.c.account_id,
+    recordings.c.created_at,
+    recordings.c.id,
+    sqlite_where=text("transcribed = 1"),
+    postgresql_where=text("transcribed"),
 )
 
 objects = Table(

@@ -10,6 +10,9 @@ from sqlalchemy.sql import Executable
 
 from ringback.store import schema
 
+NEVER_CHANGED = ("account_id", "parent_id", "direction", "from_", "to", "created_at")
+"""What a call is stored with, once: to set it again, though to the same, would write its indexes anew."""
+
 
 class Statements:
     """The statements of a batch; `retried` forgives rows that an earlier, unreported commit has stored."""
@@ -18,7 +21,7 @@ class Statements:
         self._insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
         self.event_insert: Executable = insert(schema.events)
         self.event_insert_retried: Executable = self._insert(schema.events).on_conflict_do_nothing()
-        self.call_upsert = self._upsert(schema.calls)
+        self.call_upsert = self._upsert(schema.calls, keep=NEVER_CHANGED)
         self.recording_upsert = self._upsert(schema.recordings)
         # A delivery is rendered once and never changes but by its own updates: stored twice is stored.
         self.delivery_insert: Executable = self._insert(schema.deliveries).on_conflict_do_nothing()

@@ -32,6 +32,7 @@ def to_recording_row(recording: Recording, *, settled: bool = False) -> Recordin
         location=recording.location,
         error=recording.error,
         plan=msgspec.to_builtins(recording.plan),
+        transcribed=recording.transcribed,
     )
 
 

@@ -74,7 +74,7 @@ class StoredRecordings:
             # Whoever stores it would bring it back.
             raise RecordingIsLive(f"recording {recording_id} is being stored")
         await self._store.put_recording(
-            msgspec.structs.replace(row, plan={**row.plan, "transcription": None})
+            msgspec.structs.replace(row, plan={**row.plan, "transcription": None}, transcribed=False)
         )
 
 
