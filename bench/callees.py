@@ -22,11 +22,14 @@ class Callees:
     """Answers with audio on `audio_port` in the codecs given, as `bench.callers.CODECS` names them.
 
     `on_called(caller, port)` is called with the calling number of each call and the port at which the server
-    wants its audio.
+    wants its audio, `on_ended(caller)` when the server hangs up.
     """
 
     def __init__(self, audio_port: int, codecs: Sequence[str]) -> None:
         self.on_called: Callable[[str, int], None] = _ignore
+        self.on_ended: Callable[[str], None] = _ignore
+        self.repeated = 0
+        """Invitations that came more than once."""
         self._description = description("127.0.0.1", audio_port, codecs).encode()
         self._known: set[bytes] = set()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -36,6 +39,11 @@ class Callees:
         self._local = f"127.0.0.1:{self._socket.getsockname()[1]}"
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket.fileno(), self._read)
+
+    @property
+    def address(self) -> str:
+        """Where they listen, `host:port`."""
+        return self._local
 
     @property
     def uri(self) -> str:
@@ -58,15 +66,20 @@ class Callees:
                 self._invited(data, source)
             elif method in (b"BYE", b"OPTIONS"):
                 self._reply(data, source, b"")
+                caller = _FROM.search(data)
+                if method == b"BYE" and caller is not None:
+                    self.on_ended(caller[1].decode())
 
     def _invited(self, data: bytes, source: tuple[str, int]) -> None:
         caller, call_id, audio = _FROM.search(data), _CALL_ID.search(data), _AUDIO.search(data)
         if caller is None or call_id is None or audio is None:
             return
         self._reply(data, source, self._description)
-        if call_id[1] not in self._known:
-            self._known.add(call_id[1])
-            self.on_called(caller[1].decode(), int(audio[1]))
+        if call_id[1] in self._known:
+            self.repeated += 1
+            return
+        self._known.add(call_id[1])
+        self.on_called(caller[1].decode(), int(audio[1]))
 
     def _reply(self, data: bytes, source: tuple[str, int], body: bytes) -> None:
         """200; with a description it begins a dialog, whose tag is the same in each."""
@@ -84,5 +97,5 @@ class Callees:
             pass  # as good as lost on the way
 
 
-def _ignore(_: str, __: int) -> None:
+def _ignore(*_: object) -> None:
     """Nobody wants to know."""

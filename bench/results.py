@@ -37,7 +37,8 @@ class Figure(msgspec.Struct, frozen=True):
     reached: bool | None = None
     """None where this run cannot say so: less was asked for than the aim."""
     ratio: float | None = None
-    """Processor time against the bare C loop's in the same run, where that makes sense."""
+    """Processor time of a leg's tick, a call, a request, against a packet each way of the bare C loop in the
+    same run; None where that makes no sense."""
     values: dict[str, float] = {}
     """The numbers behind the words, by name with the unit: `p99_ms`, `core`, `legs`."""
 
@@ -89,12 +90,17 @@ def conclude(
     The exit code: 1 when something was not reached."""
     for figure in figures:
         aim = AIMS[figure.aim]
-        ratio = f"; {figure.ratio:.1f} times the bare C loop" if figure.ratio else ""
+        ratio = f"; {spoken(figure.ratio)} times the bare C loop" if figure.ratio else ""
         console.print(f"{VERDICTS[figure.reached]}: {aim.what}: {figure.result}{ratio} (aim: {aim.reach})")
     console.print(quietness(others))
     if file is not None:
         file.write_bytes(msgspec.json.format(msgspec.json.encode(_report(mode, figures, runs, others))))
     return int(any(figure.reached is False for figure in figures))
+
+
+def spoken(ratio: float) -> str:
+    """A ratio with as many digits as mean something."""
+    return f"{ratio:.1f}" if ratio < 100 else f"{ratio:,.0f}"
 
 
 def read(file: Path) -> Report:

@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import aiohttp
 from bench.machine import Usage, on_core
 from ringback.running import Running, running_server
 
+ACCOUNT, TOKEN = "5d3c8f0a-1b7e-4c55-9d6e-2f8a4e1b9c70", "bench"
 NUMBERS = {"laml": "+14155550100", "jambonz": "+14155550101", "callapi": "+14155550102"}
 START_TIMEOUT = 30.0
 STOP_TIMEOUT = 20.0
@@ -37,7 +38,8 @@ level = "warning"
 
 [[account]]
 name = "bench"
-token = "bench"
+sid = "{account}"
+token = "{token}"
 
 [[trunk]]
 name = "load"
@@ -59,15 +61,21 @@ application = "{dialect}"
 class System:
     """A running server, from outside."""
 
-    def __init__(self, process: asyncio.subprocess.Process, running: Running, data: Path) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, running: Running, data: Path, core: int) -> None:
         self._process = process
         self._running = running
         self.data = data
+        self.core = core
 
     @property
     def pid(self) -> int:
         """The control process."""
         return self._process.pid
+
+    @property
+    def http(self) -> str:
+        """Where its HTTP listens."""
+        return self._running.http
 
     @property
     def sip(self) -> tuple[str, int]:
@@ -111,10 +119,16 @@ class System:
 
 @contextlib.asynccontextmanager
 async def system(
-    application_url: str, core: int, *, module: Sequence[str] = ("ringback", "serve")
+    application_url: str,
+    core: int,
+    *,
+    module: Sequence[str] = ("ringback", "serve"),
+    settings: str = "",
+    prepare: Callable[[Path], Awaitable[None]] | None = None,
 ) -> AsyncIterator[System]:
     """Run a server with an application in each dialect under `application_url`. `module`: what to run, with
-    its arguments; `--config` and the file's name follow. Raises RuntimeError when it does not start."""
+    its arguments; `--config` and the file's name follow. `settings`: more tables for that file. `prepare`
+    fills the data directory before the start. Raises RuntimeError when it does not start."""
     with tempfile.TemporaryDirectory(prefix="ringback-bench-") as place:
         data = Path(place, "data")
         config = Path(place, "ringback.toml")
@@ -122,7 +136,10 @@ async def system(
             _APPLICATION.format(dialect=dialect, url=application_url, number=number)
             for dialect, number in NUMBERS.items()
         )
-        config.write_text(_CONFIG.format(data=data) + "".join(applications))  # noqa: ASYNC240 - a tiny file
+        common = _CONFIG.format(data=data, account=ACCOUNT, token=TOKEN)
+        config.write_text(common + "".join(applications) + settings)  # noqa: ASYNC240 - a tiny file
+        if prepare is not None:
+            await prepare(data)
         with on_core(core):
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -134,7 +151,7 @@ async def system(
                 stdin=asyncio.subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": _path()},
             )
-        running = System(process, await _running(process, data), data)
+        running = System(process, await _running(process, data), data, core)
         try:
             yield running
         finally:

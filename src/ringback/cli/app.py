@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ringback.cli.bench import app as bench
+
 app = typer.Typer(
     help="Ringback, the programmable voice server that you run yourself.",
     no_args_is_help=True,
@@ -172,67 +174,4 @@ def doctor_trunk(
     run(work(name, TrialCall(number=number, caller=caller, seconds=seconds), config))
 
 
-bench = typer.Typer(help="Measure what this machine carries: IVR calls at once, and calls a second.")
 app.add_typer(bench, name="bench")
-
-
-@bench.callback(invoke_without_command=True)
-def bench_all(context: typer.Context) -> None:
-    """Measure what this machine carries: IVR calls at once, and calls a second; both without a name."""
-    if context.invoked_subcommand is None:
-        from ringback.cli.bench import bench as work
-
-        raise typer.Exit(max(work("ivr", ()), work("cps", ())))
-
-
-@bench.command("ivr")
-def bench_ivr(
-    legs: Annotated[int, typer.Option(min=1, help="How many calls are held.")] = 400,
-    seconds: Annotated[float, typer.Option(min=1.0, help="How long they are measured.")] = 20.0,
-    runs: Annotated[int, typer.Option(min=1, help="How often; the medians are shown as well.")] = 1,
-) -> None:
-    """Hold calls with a looping prompt: packets on time, processor time and memory of a call."""
-    from ringback.cli.bench import bench as work
-
-    raise typer.Exit(work("ivr", ("--legs", str(legs), "--seconds", str(seconds), "--runs", str(runs))))
-
-
-@bench.command("recorded")
-def bench_recorded(
-    legs: Annotated[int, typer.Option(min=1, help="How many legs are recorded at once.")] = 400,
-    seconds: Annotated[float, typer.Option(min=1.0, help="How long they are measured.")] = 20.0,
-) -> None:
-    """Record every leg of the media plane: packets on time, processor time, files whole."""
-    from ringback.cli.bench import bench as work
-
-    raise typer.Exit(work("recorded", ("--legs", str(legs), "--seconds", str(seconds))))
-
-
-@bench.command("pairs")
-def bench_pairs(
-    pairs: Annotated[str, typer.Option(help="How many pairs are bridged at once, with commas.")] = "100,400",
-    legs: Annotated[int, typer.Option(min=0, help="How many legs with prompts beside them.")] = 0,
-    seconds: Annotated[float, typer.Option(min=1.0, help="How long they are measured.")] = 10.0,
-    runs: Annotated[int, typer.Option(min=1, help="How often; the medians are shown.")] = 1,
-) -> None:
-    """Bridge pairs of legs: how long a packet is kept, median and 99th percentile, and processor time."""
-    from ringback.cli.bench import bench as work
-
-    wanted = ("--pairs", pairs, "--legs", str(legs), "--seconds", str(seconds), "--runs", str(runs))
-    raise typer.Exit(work("pairs", wanted))
-
-
-@bench.command("cps")
-def bench_cps(
-    rates: Annotated[str, typer.Option(help="Calls a second, with commas.")] = "20,50,100,150,200",
-    seconds: Annotated[float, typer.Option(min=1.0, help="How long calls come at each rate.")] = 10.0,
-    dialect: Annotated[
-        str, typer.Option(help="What the application speaks: laml, jambonz, callapi.")
-    ] = "laml",
-    parts: Annotated[bool, typer.Option("--parts", help="Also where the time of a call goes.")] = False,
-) -> None:
-    """Ramp calls per second, each with a webhook, a prompt and a callback: set-up times, processor time."""
-    from ringback.cli.bench import bench as work
-
-    wanted = ("--rates", rates, "--seconds", str(seconds), "--dialect", dialect)
-    raise typer.Exit(work("cps", (*wanted, *(("--parts",) if parts else ()))))

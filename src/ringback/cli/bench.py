@@ -1,17 +1,47 @@
-"""`ringback bench`: runs the benches of a source checkout, each in a process of its own."""
+"""`ringback bench`: runs the benches of a source checkout, each in a process of its own.
+
+A bench reads its own options, so that it has them whichever way it is started: what follows its name is
+passed on as it is, `--help` included.
+"""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
+import typer
 
 import ringback
 
 DIRECTORY = "bench"
+MODES = {
+    "ivr": "Calls held at once, with a looping prompt: packets on time, processor time and memory of a call.",
+    "recorded": "Recorded legs of the media plane: packets on time, processor time, files whole.",
+    "pairs": "Bridged pairs of legs: how long a packet is kept, and processor time.",
+    "mixed": "Legs with prompts and bridged pairs side by side.",
+    "room": "A conference room (there are none in this version).",
+    "cps": "Incoming calls a second, each with a webhook, a prompt and a callback.",
+    "outbound": "Calls a second placed by REST, in each dialect.",
+    "rest": "Lists and single calls over REST, with 100,000 calls stored.",
+    "first-audio": "From the application's reply to the first sound at the phone.",
+    "barge-in": "From a key or speech to silence.",
+    "relay-delay": "How long a bridged call's packet is kept, in the whole server.",
+    "overload": "Three times as many calls as the server can take: goodput, refusals, running calls.",
+    "quality": "What the jitter buffer and the concealment make of lost and late packets.",
+    "memory": "Memory at rest, and of a leg.",
+    "start": "From the start of the server to its first call; processor time at rest.",
+    "leaks": "Whether many calls leave memory, descriptors, tasks and ports where they were.",
+    "all": "Every one of these, one after the other, and one table of the results.",
+}
+"""What can be measured: the name of a bench (its module has underscores) and what it says about itself."""
+
+app = typer.Typer(
+    help="Measure what this machine carries. `ringback bench MODE --help` shows a bench's options.",
+    no_args_is_help=True,
+)
 
 
 def checkout() -> Path | None:
@@ -24,13 +54,29 @@ def checkout() -> Path | None:
 
 
 def bench(name: str, arguments: Sequence[str]) -> int:
-    """Run one bench; its exit code: 0 when what it measures is reached."""
+    """Run one bench where we stand; its exit code: 0 when what it measures is reached."""
     place = checkout()
     if place is None:
-        Console(stderr=True, highlight=False).print(
+        typer.echo(
             f"The benches are not installed: they are in the directory {DIRECTORY}/ of a source checkout. "
-            "Get one, make it ready with `make`, and run `ringback bench` there."
+            "Get one, make it ready with `make`, and run `ringback bench` there.",
+            err=True,
         )
         return 2
-    command = [sys.executable, "-m", f"{DIRECTORY}.{name}", *arguments]
-    return subprocess.run(command, cwd=place, check=False).returncode
+    # -P: what is called `bench` in the user's own directory is not ours.
+    command = [sys.executable, "-P", "-m", f"{DIRECTORY}.{name.replace('-', '_')}", *arguments]
+    paths = (str(place), os.environ.get("PYTHONPATH", ""))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
+def _add(name: str, about: str) -> None:
+    settings = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+    @app.command(name, help=about, add_help_option=False, context_settings=settings)
+    def measure(context: typer.Context) -> None:
+        raise typer.Exit(bench(name, context.args))
+
+
+for _name, _about in MODES.items():
+    _add(_name, _about)
