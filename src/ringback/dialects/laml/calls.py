@@ -17,13 +17,11 @@ from ringback.dialects.laml.call_list import read_filter
 from ringback.dialects.laml.errors import ApiError, invalid, not_found, of_control
 from ringback.dialects.laml.exchange import Exchange, reply
 from ringback.dialects.laml.notes import DocumentError
-from ringback.dialects.laml.paging import envelope, read_page
 from ringback.dialects.laml.parameters import CallParameters, Hooks, read_hooks
 from ringback.dialects.laml.profiles import SIGNALWIRE, TWILIO
 from ringback.dialects.laml.settings import Settings, configured
 from ringback.dialects.laml.webhook import LamlApplication, restored
 from ringback.dialects.spelling import read_sid
-from ringback.net.clock import utcnow
 from ringback.net.slices import gradually
 
 
@@ -97,20 +95,11 @@ def _document(exchange: Exchange, application: LamlApplication, hooks: Hooks) ->
 
 async def listing(exchange: Exchange) -> Response:
     """`GET /Calls`: newest first."""
-    query = exchange.query
-    page = read_page(query, exchange.profile, utcnow())
-    which = read_filter(query, exchange.account.id, page)
+    page = exchange.wanted()
+    which = read_filter(exchange.query, exchange.account.id, page)
     calls = await exchange.services.calls.list(which, limit=page.size + 1, offset=page.offset)
-    body = envelope(
-        "calls",
-        await gradually(exchange.view.call(call) for call in calls[: page.size]),
-        page,
-        more=len(calls) > page.size,
-        path=f"{exchange.view.account_path}/Calls{exchange.view.list_suffix}",
-        filters=query,
-        profile=exchange.profile,
-    )
-    return reply(body)
+    shown = await gradually(exchange.view.call(call) for call in calls[: page.size])
+    return exchange.listed("calls", "Calls", shown, page, more=len(calls) > page.size)
 
 
 async def find(exchange: Exchange, sid: str) -> CallRecord:

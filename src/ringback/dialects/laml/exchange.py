@@ -19,7 +19,7 @@ from ringback.dialects.http import (
     read_parameters,
 )
 from ringback.dialects.laml.errors import ApiError, error_body, not_found, unauthenticated
-from ringback.dialects.laml.paging import envelope, read_page
+from ringback.dialects.laml.paging import Page, envelope, read_page
 from ringback.dialects.laml.profiles import SIGNALWIRE, TWILIO, Profile, profile_of_account_sid
 from ringback.dialects.laml.resources import View
 from ringback.dialects.spelling import read_sid
@@ -63,14 +63,22 @@ class Exchange:
         return await read_parameters(self.request)
 
     def page(self, name: str, kind: str, items: Sequence[Any]) -> Response:
-        """A list that is in memory, one page of it. `kind` is the last segment of the list's path."""
-        page = read_page(self.query, self.profile, utcnow())
+        """A list that is in memory, one page of it. See `listed`."""
+        page = self.wanted()
         shown = list(items[page.offset : page.offset + page.size])
+        return self.listed(name, kind, shown, page, more=len(items) > page.offset + page.size)
+
+    def wanted(self) -> Page:
+        """Which page of a list is asked for. Raises ApiError."""
+        return read_page(self.query, self.profile, utcnow())
+
+    def listed(self, name: str, kind: str, items: list[Any], page: Page, *, more: bool) -> Response:
+        """These items, as that page; `kind` is the list's path below the account's; `more`: it goes on."""
         body = envelope(
             name,
-            shown,
+            items,
             page,
-            more=len(items) > page.offset + page.size,
+            more=more,
             path=f"{self.view.account_path}/{kind}{self.view.list_suffix}",
             filters=self.query,
             profile=self.profile,

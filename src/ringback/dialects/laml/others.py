@@ -13,9 +13,8 @@ from ringback.dialects.laml.calls import find
 from ringback.dialects.laml.errors import not_built, not_found
 from ringback.dialects.laml.exchange import Exchange, Handler, reply
 from ringback.dialects.laml.notifications import notifications, resource, single
-from ringback.dialects.laml.paging import envelope, read_page
+from ringback.dialects.laml.paging import envelope
 from ringback.dialects.spelling import read_sid
-from ringback.net.clock import utcnow
 from ringback.routing.directory import Application, Number
 from ringback.routing.numbers import canonical
 
@@ -51,8 +50,7 @@ async def account(exchange: Exchange) -> Response:
 
 async def account_list(exchange: Exchange) -> Response:
     """`GET /Accounts`: the account whose credentials were given."""
-    query = exchange.query
-    page = read_page(query, exchange.profile, utcnow())
+    query, page = exchange.query, exchange.wanted()
     name = query.get("FriendlyName")
     shown = [] if name and name != exchange.account.name else [exchange.account]
     if query.get("Status", "active") != "active":

@@ -13,11 +13,9 @@ from ringback.dialects.laml import calls
 from ringback.dialects.laml.call_list import read_span
 from ringback.dialects.laml.errors import ApiError, invalid, not_found, of_control
 from ringback.dialects.laml.exchange import Exchange, reply
-from ringback.dialects.laml.paging import envelope, read_page
 from ringback.dialects.laml.recording_parameters import read_change, read_plan
 from ringback.dialects.laml.recording_resources import of_call, resource
 from ringback.dialects.spelling import read_sid
-from ringback.net.clock import utcnow
 
 CURRENT = "Twilio.CURRENT"
 """Stands for the recording of a call that was begun last, at both services."""
@@ -91,9 +89,8 @@ async def of_call_delete(exchange: Exchange, sid: str, recording: str) -> Respon
 
 async def _page(exchange: Exchange, call_id: UUID | None, kind: str) -> Response:
     """One page of a list; `kind` is its path below the account's."""
-    query, view = exchange.query, exchange.view
-    page = read_page(query, exchange.profile, utcnow())
-    created_from, created_before = read_span(query, "DateCreated")
+    view, page = exchange.view, exchange.wanted()
+    created_from, created_before = read_span(exchange.query, "DateCreated")
     # What came after the first page was read belongs to none of its followers.
     if page.offset and (created_before is None or page.anchor < created_before):
         created_before = page.anchor
@@ -107,16 +104,7 @@ async def _page(exchange: Exchange, call_id: UUID | None, kind: str) -> Response
     shown = found[: page.size]
     url = exchange.services.public_url
     items = [resource(view, each, url) if kind == "Recordings" else of_call(view, each) for each in shown]
-    body = envelope(
-        "recordings",
-        items,
-        page,
-        more=len(found) > page.size,
-        path=f"{view.account_path}/{kind}{view.list_suffix}",
-        filters=query,
-        profile=exchange.profile,
-    )
-    return reply(body)
+    return exchange.listed("recordings", kind, items, page, more=len(found) > page.size)
 
 
 async def find(exchange: Exchange, id: UUID | None) -> Recording:

@@ -18,13 +18,11 @@ from ringback.dialects.http import rfc2822
 from ringback.dialects.laml import recordings
 from ringback.dialects.laml.errors import not_found, of_control
 from ringback.dialects.laml.exchange import Exchange, reply
-from ringback.dialects.laml.paging import envelope, read_page
 from ringback.dialects.laml.profiles import API_VERSION, TWILIO
 from ringback.dialects.laml.recording_fields import seconds
 from ringback.dialects.laml.resources import Resource
 from ringback.dialects.laml.sids import RECORDING, TRANSCRIPTION, spell
 from ringback.dialects.spelling import read_sid
-from ringback.net.clock import utcnow
 
 
 def counterpart(id: UUID) -> UUID:
@@ -34,23 +32,15 @@ def counterpart(id: UUID) -> UUID:
 
 async def listing(exchange: Exchange) -> Response:
     """`GET /Transcriptions`: newest first."""
-    page = read_page(exchange.query, exchange.profile, utcnow())
+    page = exchange.wanted()
     which = RecordingFilter(
         account_id=exchange.account.id,
         created_before=page.anchor if page.offset else None,
         transcribed=True,
     )
     found = await exchange.services.recordings.list(which, limit=page.size + 1, offset=page.offset)
-    body = envelope(
-        "transcriptions",
-        [_resource(exchange, each) for each in found[: page.size]],
-        page,
-        more=len(found) > page.size,
-        path=f"{exchange.view.account_path}/Transcriptions{exchange.view.list_suffix}",
-        filters=exchange.query,
-        profile=exchange.profile,
-    )
-    return reply(body)
+    items = [_resource(exchange, each) for each in found[: page.size]]
+    return exchange.listed("transcriptions", "Transcriptions", items, page, more=len(found) > page.size)
 
 
 async def retrieve(exchange: Exchange, sid: str) -> Response:
