@@ -155,6 +155,51 @@ def test_a_delay_that_is_no_longer_needed_shrinks() -> None:
     assert buffers.late[0] == 0
 
 
+def say(buffers: JitterBuffers, late: dict[int, int], until: int, quiet: range = range(0)) -> list[int]:
+    """A packet a tick, some later by so many ticks, quiet ones in between. Returns the delay at each tick."""
+    due: dict[int, list[int]] = {}
+    delays = []
+    for tick in range(until):
+        due.setdefault(tick + late.get(tick, 0), []).append(tick)
+        for number in due.pop(tick, []):
+            place(buffers, number * 160, SPEECH[:160] // (100 if number in quiet else 1))
+        read(buffers)
+        delays.append(buffers.delay(0))
+    return delays
+
+
+def test_a_single_stray_is_given_up() -> None:
+    buffers = JitterBuffers(1)
+    delays = say(buffers, {50: 6, 180: 6}, 300)
+    assert delays[49] == delays[60] == delays[299]
+    assert (buffers.late[0], buffers.inserted[0]) == (2, 0)
+
+
+def test_strays_that_are_many_are_waited_for() -> None:
+    buffers = JitterBuffers(1)
+    delays = say(buffers, dict.fromkeys(range(50, 400, 10), 6), 400)
+    assert buffers.late[0] == 2
+    assert delays[399] == delays[49] + 100
+
+
+def test_a_stall_is_waited_for_at_once_and_made_up_for_in_the_next_pause() -> None:
+    """All packets of 120 ms come together; six seconds later, what is quiet is shortened."""
+    buffers = JitterBuffers(1)
+    stall = {50 + number: 6 - number for number in range(6)}
+    delays = say(buffers, stall, 600, quiet=range(450, 480))
+    assert delays[100] == delays[440] == delays[40] + 100
+    assert delays[599] == delays[40]
+    assert buffers.skipped[0] == 5
+    assert buffers.late[0] == 1
+
+
+def test_a_delay_that_is_needed_every_five_seconds_is_kept() -> None:
+    buffers = JitterBuffers(1)
+    late = {first + number: 5 - number for first in range(50, 2000, 250) for number in range(5)}
+    say(buffers, late, 2000, quiet=range(0, 2000, 3))
+    assert (buffers.late[0], buffers.skipped[0]) == (1, 0)
+
+
 def test_missed_ticks_leave_out_what_was_due() -> None:
     buffers = JitterBuffers(1)
     for number in range(10):

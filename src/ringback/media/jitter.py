@@ -5,8 +5,9 @@ block number that only grows. Where timestamps are not on the block grid they ar
 at most; packets that are no multiple of a block long are placed sample by sample.
 
 The delay adapts: a packet that comes too late moves the read position back as far as it needs (up to
-`MAX_DELAY`); when all packets of two seconds came with a frame to spare, a frame is left out, preferably a
-quiet one.
+`MAX_DELAY`), unless it is the only one of a window of two seconds and others have overtaken it: then it is
+lost. When in three windows all packets but one of each came with frames to spare, as many are left out,
+preferably quiet ones.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ JUMP = 100
 WINDOW = 100
 """Ticks over which packets must be early before the delay shrinks, and for which a quiet frame is waited for.
 """
+MEMORY = 2
+"""Windows before the latest that count as well."""
 QUIET = 256
 """The largest sample of a frame that may be left out unheard."""
 NEVER = 1 << 40
@@ -62,9 +65,17 @@ class JitterBuffers(Rows):
         self.delay_max = self.column(np.int64)
         self._timestamp = self.column(np.int64)
         self._position = self.column(np.int64)
-        self._slack = self.column(np.int64, initial=NEVER)
         self._window = self.column(np.int64)
-        self._shrink = self.column(np.int64)
+        self._slacks = self.column(np.int64, (2 + MEMORY,), initial=NEVER)
+        """Blocks that were left until its time when the latest packet of this window came, and the latest but
+        one; and the same of that one in each window before.
+        """
+        self._strays = self.column(np.int64)
+        """Packets of the window that came too late."""
+        self._spare = self.column(np.int64)
+        """Frames to leave out."""
+        self._waited = self.column(np.int64)
+        """Ticks in which there was none that could be left out unheard."""
         self._last = self.column(np.int16, (FRAME * BLOCK,))
         self._gone = self.column(np.int64)
         """Blocks for which audio has been missing now."""
@@ -93,12 +104,15 @@ class JitterBuffers(Rows):
         if fresh.any():
             self._restart(rows[fresh], block[fresh])
             slack = block - self.play[rows]
-        self._slack[rows] = np.minimum(self._slack[rows], slack)
-        self.top[rows] = np.maximum(self.top[rows], block + count)
+        least = self._slacks[rows, 0]
+        self._slacks[rows, 1] = np.minimum(self._slacks[rows, 1], np.maximum(least, slack))
+        self._slacks[rows, 0] = np.minimum(least, slack)
+        end = block + count
+        self.top[rows] = np.maximum(self.top[rows], end)
         late = slack < 0
         some_late = bool(late.any())
         if some_late:
-            self._stretch(rows[late], -slack[late])
+            self._stretch(rows[late], -slack[late], end[late])
         self.quiet[rows] = False
         if pcm.shape[1] % BLOCK:
             self._place_samples(rows, position, pcm)
@@ -162,24 +176,29 @@ class JitterBuffers(Rows):
         self.filled[rows] = False
         self.play[rows] = block - START_DELAY
         self.top[rows] = block
-        self._slack[rows] = NEVER
         self._window[rows] = 0
-        self._shrink[rows] = 0
+        self._slacks[rows] = NEVER
+        self._strays[rows] = 0
+        self._spare[rows] = 0
         # There is nothing yet that could go on.
         self._gone[rows] = FADED
         self._loose[rows] = False
         self._doubtful[rows] = 0
 
-    def _stretch(self, rows: Int64, missed: Int64) -> None:
+    def _stretch(self, rows: Int64, missed: Int64, end: Int64) -> None:
         """Packets came `missed` blocks after their time: wait longer from now on, if that is not too long."""
         self.late[rows] += 1
-        # What was made in their place is not counted: it was inserted.
-        self._doubtful[rows] = 0
-        able = self.top[rows] - self.play[rows] + missed <= MAX_DELAY
+        self._strays[rows] += 1
+        able = (self._strays[rows] > 1) | (end == self.top[rows])
+        able &= self.top[rows] - self.play[rows] + missed <= MAX_DELAY
         rows, missed = rows[able], missed[able]
         self.play[rows] -= missed
+        self._slacks[rows] += missed[:, None]
+        self._spare[rows] = 0
         self.inserted[rows] += -(-missed // FRAME)
         self._loose[rows] = True
+        # What was made in their place is not counted: it was inserted.
+        self._doubtful[rows] = 0
 
     def _place_blocks(self, rows: Int64, block: Int64, count: int, pcm: Int16, late: bool) -> None:
         absolute = block[:, None] + _OFFSETS[:count]
@@ -235,23 +254,38 @@ class JitterBuffers(Rows):
         window += 1
         due = window >= WINDOW
         if due.any():
-            early = due & (self._slack[:count] >= 2 * FRAME) & (self._slack[:count] < NEVER)
-            self._shrink[:count][early & (self._shrink[:count] == 0)] = WINDOW
-            self._slack[:count][due] = NEVER
-            window[due] = 0
-        shrink = self._shrink[:count]
-        if not shrink.any():
-            return
-        peak = np.abs(self._last[:count]).max(axis=1)
-        now = (shrink == 1) | ((shrink > 0) & (peak < QUIET))
-        shrink -= shrink > 0
-        rows = np.nonzero(now)[0]
-        shrink[rows] = 0
+            self._judge(np.nonzero(due)[0])
+        spare = self._spare[:count]
+        if spare.any():
+            self._shorten(np.nonzero(spare)[0])
+
+    def _judge(self, rows: Int64) -> None:
+        """A window is over."""
+        slacks = self._slacks[rows]
+        slack = slacks[:, 1:].min(axis=1)
+        self._spare[rows] = np.where(slack < NEVER // 2, np.maximum(slack // FRAME - 1, 0), 0)
+        slacks[:, 2:] = slacks[:, 1:-1]
+        slacks[:, :2] = NEVER
+        self._slacks[rows] = slacks
+        self._window[rows] = 0
+        self._strays[rows] = 0
+
+    def _shorten(self, rows: Int64) -> None:
+        """Leave the next frame out where that is not heard, or has been waited for long enough."""
+        index = rows[:, None] * RING + ((self.play[rows, None] + _OFFSETS[:FRAME]) & (RING - 1))
+        coming = self._flat.take(index, axis=0) * self._flags.take(index)[:, :, None]
+        self._waited[rows] += 1
+        now = (coming.max(axis=(1, 2)) < QUIET) & (coming.min(axis=(1, 2)) > -QUIET)
+        now |= self._waited[rows] >= WINDOW
+        rows = rows[now]
+        self._waited[rows] = 0
+        self._spare[rows] -= 1
         self.skipped[rows] += 1
         self._leave_out(rows)
 
     def _leave_out(self, rows: Int64) -> None:
-        index = rows[:, None] * RING + ((self.play[rows][:, None] + _OFFSETS[:FRAME]) & (RING - 1))
+        index = rows[:, None] * RING + ((self.play[rows, None] + _OFFSETS[:FRAME]) & (RING - 1))
         self._flags[index] = False
         self.play[rows] += FRAME
+        self._slacks[rows] -= FRAME
         self._loose[rows] = True
