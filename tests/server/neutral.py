@@ -156,6 +156,12 @@ async def hears_tone(call: PhoneCall, hertz: float, timeout: float = 15.0) -> No
 
 async def talk(one: PhoneCall, other: PhoneCall) -> None:
     """Both speak at once, and both hear the other."""
-    one.audio.say(tone(440.0))
-    other.audio.say(tone(900.0))
-    await asyncio.gather(hears_tone(one, 900.0), hears_tone(other, 440.0))
+    await sound(one, 440.0, other, 900.0)
+
+
+async def sound(one: PhoneCall, hertz: float, other: PhoneCall, others_hertz: float) -> None:
+    """Each breaks off what it says for a tone, and hears the other's."""
+    for call, own in ((one, hertz), (other, others_hertz)):
+        call.audio.hush()
+        call.audio.say(tone(own))
+    await asyncio.gather(hears_tone(one, others_hertz), hears_tone(other, hertz))

@@ -223,7 +223,7 @@ async def test_a_callee_that_presses_another_key_is_not_connected(
 
 async def test_both_hear_what_is_announced(site: Site, app: Neutral, phones: Phones) -> None:
     caller, bob, _ = phones
-    announcement = (Play(clips=(clip(site, 1300.0, 3.0),)),)
+    announcement = (Play(clips=(clip(site, 1300.0, 1.0),)),)
     call = await calling(app, caller, Answer(), Dial(callees=(callee(bob),), announcement=announcement))
     called = await bob.incoming(5)
     called.answer()

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from tests.server.neutral import HANG_UP, Neutral, Phones, callee, hears_tone, talk, tone
+from tests.server.neutral import HANG_UP, Neutral, Phones, callee, sound, talk
 from tests.server.site import NUMBERS, Site
 
 from ringback.calls.events import Bridged
@@ -56,9 +56,7 @@ async def test_the_two_go_on_hearing_each_other(
     await asyncio.gather(call.answered(), app.event(Bridged))
     await talk(call, called)
     await change(called if by_callee else call)
-    call.audio.say(tone(620.0))
-    called.audio.say(tone(1250.0))
-    await asyncio.gather(hears_tone(call, 1250.0), hears_tone(called, 620.0))
+    await sound(call, 620.0, called, 1250.0)
     await call.press("5")
     async with asyncio.timeout(5):
         while called.audio.events_heard != ["5"]:

@@ -135,8 +135,13 @@ class PhoneAudio(asyncio.DatagramProtocol):
         self._to_say.append(samples)
         self._all_said.clear()
 
+    def hush(self) -> None:
+        """Break off what is being said."""
+        self._to_say.clear()
+        self._all_said.set()
+
     async def said(self) -> None:
-        """Wait until all that was to be said has gone out."""
+        """Wait until all that was to be said has gone out, or was broken off."""
         if self._to_say:
             await self._all_said.wait()
 
