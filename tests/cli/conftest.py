@@ -7,8 +7,10 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+from tests.processes import bound
 
 from ringback.config import load
 from ringback.testing.kit import DEVICE, DEVICE_PASSWORD, NUMBER, TOKEN, RunningServer, WebApp
@@ -77,9 +79,12 @@ async def server(config: Path) -> AsyncIterator[RunningServer]:
 class Command:
     """`ringback …` as a process."""
 
+    started: ClassVar[list[Command]] = []
+
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.said = ""
+        self.started.append(self)
 
     @classmethod
     async def start(cls, *arguments: str, cwd: Path, **environment: str) -> Command:
@@ -87,7 +92,7 @@ class Command:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("RINGBACK_")}
         return cls(
             await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "ringback", *arguments,
+                *bound(sys.executable, "-m", "ringback", *arguments),
                 stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
                 cwd=cwd, env={**clean, **environment, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"},
             )
@@ -109,3 +114,14 @@ class Command:
         async with asyncio.timeout(timeout):
             self.said += (await self.process.stdout.read()).decode()
             return await self.process.wait()
+
+
+@pytest.fixture(autouse=True)
+async def none_stays() -> AsyncIterator[None]:
+    """A test that fails halfway leaves no command behind."""
+    yield
+    while Command.started:
+        process = Command.started.pop().process
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
+from tests.processes import bound
 
 from ringback.testing.phone_audio import Samples
 
@@ -125,8 +126,7 @@ async def running_baresip(directory: Path, port: int, says: Samples | None = Non
     assert BARESIP is not None
     _furnish(directory, port, np.zeros(8000, np.int16) if says is None else says)
     process = await asyncio.create_subprocess_exec(
-        BARESIP,
-        *("-4", "-s", "-f", str(directory)),
+        *bound(BARESIP, "-4", "-s", "-f", str(directory)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,

@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 import pytest
+from tests.processes import bound
 
 SIPP = shutil.which("sipp")
 SCENARIOS = Path(__file__).parent / "scenarios"
@@ -104,7 +105,7 @@ class Sipp:
         (self._directory / "scenario.xml").write_text(self._scenario)
         (self._directory / "sound.ulaw").write_bytes(_sound())
         self._process = await asyncio.create_subprocess_exec(
-            SIPP,
+            *bound(SIPP),
             *("-sf", "scenario.xml", "-nostdin", "-m", "1"),
             *("-i", self._host, "-mi", self._host, "-p", str(self.port), "-mp", str(free_port(self._host))),
             *("-trace_msg", "-message_file", "messages", "-trace_err", "-error_file", "errors"),

@@ -83,12 +83,12 @@ def noise(seed: int, seconds: float = 1.0) -> wav.Int16:
 
 
 def likeness(sound: wav.Int16, recorded: wav.Int16) -> float:
-    """How much some 100 ms of the sound are like what was recorded anywhere: 1 is the same.
+    """How much some 60 ms of the sound are like what was recorded anywhere: 1 is the same.
 
     A machine that is busy makes packets late, and holes in between; where in the file what is, `test_taps`
     says in virtual time.
     """
-    window = RATE // 10
+    window = RATE * 60 // 1000
     return max(_like(sound[at : at + window], recorded) for at in range(0, len(sound) - window + 1, window))
 
 

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
+from tests.processes import bound
 from tests.server.site import NUMBERS, basic
 
 from ringback.testing.kit import DEVICE, DEVICE_PASSWORD, TOKEN, WebApp
@@ -65,7 +66,7 @@ class Process:
     async def start(self) -> None:
         """Start it, and wait until it takes calls."""
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "ringback", "serve", "--config", str(self._config),
+            *bound(sys.executable, "-m", "ringback", "serve", "--config", str(self._config)),
             stdout=asyncio.subprocess.DEVNULL, cwd=self.data.parent,
         )  # fmt: skip
         async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as client:
@@ -143,8 +144,8 @@ async def running(app: WebApp, data: Path) -> AsyncIterator[Process]:
         )
     )  # fmt: skip
     process = Process(config, data, sip, http)
-    await process.start()
     try:
+        await process.start()
         yield process
     finally:
         await process.kill()
