@@ -21,7 +21,8 @@ try:
 except ImportError:
     _pesq = None
 
-MEASURE = "MOS-LQO" if _pesq else "distance, dB"
+PERCEPTUAL = _pesq is not None
+MEASURE = "MOS-LQO" if PERCEPTUAL else "distance in dB"
 
 
 def likeness(said: Int16, heard: Int16, places: npt.NDArray[np.int64]) -> float:

@@ -1,9 +1,12 @@
-"""What is left of speech after a bad network: `python -m bench.quality`.
+"""What is left of speech after a bad network: `ringback bench quality`.
 
 Sentences of the built-in voice go as PCMU through the media plane's own tick, in virtual time, over networks
 that lose and delay packets; what the tick hears is compared with what was said. Beside it stand what would
-be heard with silence or the last packet in place of each that is lost, and with none lost, all of them
+be heard with silence or the packet before in place of each that is lost, and with none lost, all of them
 without jitter.
+
+The likeness is PESQ's where that is installed (`pip install pesq`, which needs a C compiler), else a
+log-spectral distance.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import socket
+import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,7 +25,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.impaired import INTERVAL, Network
-from bench.likeness import FRAME, MEASURE, RATE, likeness
+from bench.likeness import FRAME, MEASURE, PERCEPTUAL, RATE, likeness
+from bench.results import Figure, add_option, conclude
 from ringback.media import addresses, codecs
 from ringback.media.conceal import BLOCK
 from ringback.media.model import RemoteMedia
@@ -57,6 +62,12 @@ NETWORKS = (
     Network(jitter=30, shape="normal", ordered=True),
     Network(jitter=100, shape="spells"),
 )
+LOSSY, SHAKY = Network(loss=0.05), Network(jitter=30)
+"""Those that say whether the aim is reached."""
+BETTER, AS_GOOD, DELAY_P95 = 0.5, 0.1, 70.0
+"""How much better than repetition (MOS) the one is to be; how little worse than without jitter the other,
+and its delay (ms).
+"""
 
 
 class Journey(NamedTuple):
@@ -222,14 +233,43 @@ def show(scores: Sequence[Score]) -> Table:
     return table
 
 
+def figure(scores: Sequence[Score]) -> Figure:
+    """Against the aim."""
+    by = {each.network: each for each in scores}
+    lossy, shaky = by[LOSSY], by[SHAKY]
+    reached = (
+        lossy.ours >= lossy.repetition + BETTER
+        and shaky.ours >= shaky.ideal - AS_GOOD
+        and shaky.delay_p95 <= DELAY_P95
+    )
+    values = {f"{each.network}: {MEASURE}": round(each.ours, 2) for each in scores}
+    values |= {f"{each.network}: delay p95, ms": round(each.delay_p95) for each in scores}
+    return Figure(
+        "quality",
+        f"{MEASURE} {lossy.ours:.2f} at 5 % loss (repetition {lossy.repetition:.2f}, "
+        f"silence {lossy.silence:.2f}); "
+        f"{shaky.ours:.2f} at 30 ms jitter (without {shaky.ideal:.2f}), delay p95 {shaky.delay_p95:.0f} ms",
+        reached=reached if PERCEPTUAL else None,
+        values=values,
+    )
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ringback bench quality", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3, help="how often each sound is sent over a network")
+    add_option(parser)
+    return parser
+
+
 def main() -> None:
     """Send everything over every network."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=3, help="how often each sound is sent over a network")
-    seeds = parser.parse_args().seeds
+    options = arguments().parse_args()
     console = Console(width=max(120, Console().width), highlight=False)
     sounds = asyncio.run(speech())
-    console.print(show([score(network, sounds, seeds) for network in NETWORKS]))
+    scores = [score(network, sounds, options.seeds) for network in NETWORKS]
+    console.print(show(scores))
+    # In virtual time it does not matter who else is at work.
+    sys.exit(conclude(console, options.json, "quality", [figure(scores)], runs=options.seeds, others=0.0))
 
 
 if __name__ == "__main__":
