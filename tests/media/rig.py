@@ -9,15 +9,19 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from ringback.media import addresses, codecs, rtp
+from ringback.media.arrivals import HEAD as RTP_HEAD
+from ringback.media.arrivals import Few, Many, Memory
 from ringback.media.bridges import Bridges
 from ringback.media.exchange import Corner, Exchange
-from ringback.media.few import Few, Memory
 from ringback.media.model import MediaEvent, RemoteMedia, Tone
 from ringback.media.playout import Arena
 from ringback.media.protocol import Play, Segment
 from ringback.media.rtp import Batch
+from ringback.media.straight import Departures
+from ringback.media.streams import HEAD, LENGTH, MARKS, REMOTE
 from ringback.media.tick import Phase
 from ringback.media.tones import source
 
@@ -103,7 +107,18 @@ def few(came: Batch) -> Few:
     # The slot of packet i is i + 1.
     words, stride = addresses.WORDS, came.data.shape[1]
     memory = Memory(came.data.data.cast("B"), 0, stride, came.sources.data.cast("B").cast("L"), -words, words)
-    return Few(memory, came.slots.tolist(), came.rows.tolist(), came.lengths.tolist())
+    arrivals = came.arrivals.tolist()
+    return Few(memory, came.slots.tolist(), came.rows.tolist(), came.lengths.tolist(), arrivals)
+
+
+def many(came: Batch) -> Many:
+    """The same packets for the way of arrays."""
+    marks = np.zeros((len(came.rows), MARKS), np.int64)
+    marks[:, HEAD] = rtp.heads(came)
+    marks[:, LENGTH] = came.lengths
+    marks[:, REMOTE] = came.sources.view(np.int64)
+    heads = np.ndarray(len(came.data), RTP_HEAD, came.data, 0, came.data.strides[:1])
+    return Many(came.data, heads, came.slots, came.rows, marks, came.arrivals)
 
 
 class Rig:
@@ -113,6 +128,8 @@ class Rig:
     """Whether packets are relayed as a few of them are."""
     straight = 0
     """Packets that went the short way so."""
+    passed = 0
+    """Packets that did not come to their rows' ticks."""
 
     def __init__(self, rows: int = 1, family: int = socket.AF_INET) -> None:
         self.now = 1000.0
@@ -174,24 +191,32 @@ class Rig:
         if datagrams:
             came = batch(datagrams, self.now, self.family)
             words = rtp.heads(came)
-            self._relay_few(came) if self.few else self._relay(came, words)
-            self.phase.take(came, words, self.now)
+            kept = self._relay_few(came) if self.few else self._relay(came)
+            self.bridges.relay.account(0.0)
+            self.passed += len(came.rows) - len(kept)
+            self.phase.take(came.select(kept), words[kept], self.now)
 
-    def _relay(self, came: Batch, words: rtp.Int64) -> None:
-        for out in self.bridges.relay.forward(came, words):
+    def _relay(self, came: Batch) -> npt.NDArray[np.int64]:
+        departures, kept = self.bridges.relay.forward(many(came))
+        self._depart(departures)
+        return np.nonzero(kept)[0]
+
+    def _depart(self, departures: Iterable[Departures]) -> None:
+        for out in departures:
             for row, slot, start, length in zip(
                 out.rows.tolist(), out.slots.tolist(), out.starts.tolist(), out.lengths.tolist(), strict=True
             ):
                 self.relayed.append((row, Sent.parse(out.data[slot, start : start + length].tobytes())))
 
-    def _relay_few(self, came: Batch) -> None:
-        out, rest, _ = self.bridges.relay.forward_few(few(came))
+    def _relay_few(self, came: Batch) -> npt.NDArray[np.int64]:
+        out, rest, kept, _ = self.bridges.relay.forward_few(few(came))
         for row, slot, length in zip(*out, strict=True):
             self.relayed.append((row, Sent.parse(came.data[slot, :length].tobytes())))
         self.straight += len(out.rows)
         if rest:
             left = came.select(np.array(rest))
-            self._relay(left, rtp.heads(left))
+            self._depart(self.bridges.relay.pass_on(left, rtp.heads(left)))
+        return np.array(kept, np.int64)
 
     def listen(self, audio: np.ndarray[tuple[int, ...], np.dtype[np.int16]], row: int = 0) -> None:
         """The peer sends this audio, 20 ms packets in µ-law, to one row."""

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from ringback.media import addresses, uring
-from ringback.media.few import FEW, Few
+from ringback.media.arrivals import FEW, Few, Many
 from ringback.media.ports import bind_pair
-from ringback.media.rtp import Batch
+from ringback.media.rtp import HEADER, Batch, heads
 from ringback.media.send import Outgoing
 from ringback.media.straight import FewDepartures
+from ringback.media.streams import HEAD, LENGTH
 from ringback.media.transport import Transport, choose
 
 HOSTS = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
@@ -210,6 +211,12 @@ def test_hastened_rows_are_taken_together_and_their_packets_stay(
             assert isinstance(came, Few) == (len(came.rows) <= FEW)
             slots += list(came.slots)
             rows += list(came.rows)
+            if isinstance(came, Many):
+                # The headers of all slots are where the packets are.
+                places = came.data[came.slots, :HEADER]
+                assert (came.heads[came.slots].view(np.uint8).reshape(-1, HEADER) == places).all()
+                assert (came.marks[:, LENGTH] == 20 + places[:, 0]).all()
+                assert (came.marks[:, HEAD] == heads(line.transport.recall(came.slots, came.rows))).all()
     batch = line.transport.recall(np.array(slots), np.array(rows))
     assert sorted(packets_of(batch)) == sorted((*one, line.peer.getsockname()[:2]) for one in said)
     line.transport.release(batch.slots)

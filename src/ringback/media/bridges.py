@@ -25,7 +25,7 @@ class Bridges:
         self._phases = phases
         self._crossings = crossings
         self._partners: dict[int, int] = {}
-        self.relay = Relay(phases[0].corner.streams)
+        self.relay = Relay(phases[0].corner.streams, phases[0].corner.reception)
 
     def __contains__(self, row: int) -> bool:
         return row in self._partners

@@ -16,17 +16,19 @@ import numpy as np
 import numpy.typing as npt
 
 from ringback.media import addresses, protocol, rtp, transport
+from ringback.media.arrivals import Few, Many
 from ringback.media.bridges import Bridges
 from ringback.media.clockwork import PHASES
 from ringback.media.cold import ColdLeg
 from ringback.media.crossing import Crossings, Crossroad, Far
 from ringback.media.exchange import Corner, Exchange
-from ringback.media.few import Few
 from ringback.media.model import RecordingClosed, Report
 from ringback.media.playout import Arena
 from ringback.media.ports import Ports, bind_pair, drain
 from ringback.media.rtcp import next_interval
 from ringback.media.rtp import Batch
+from ringback.media.straight import Departures
+from ringback.media.streams import HEAD
 from ringback.media.tapline import Block, Pause, Start, Stop, TapLine
 from ringback.media.tick import Phase
 from ringback.media.waiting import Waiting
@@ -213,24 +215,40 @@ class Desk:
         if isinstance(came, Few):
             self._relay_few(came)
         else:
-            words = rtp.heads(came)
-            self._relay(came, words)
-            self._waiting.put(came.slots, came.rows, words)
+            self._relay_many(came)
         return True
 
     def _relay_few(self, few: Few) -> None:
-        departures, rest, words = self._bridges.relay.forward_few(few)
+        departures, rest, kept, words = self._bridges.relay.forward_few(few)
+        slots, rows = few.slots, few.rows
         if departures.rows:
             self._sent += len(departures.rows)
             self._transport.send_few(departures, self._streams.remote)
         if rest:
-            slots, rows = ([column[index] for index in rest] for column in (few.slots, few.rows))
-            batch = self._transport.recall(np.array(slots), np.array(rows))
-            self._relay(batch, rtp.heads(batch))
-        self._waiting.put_few(few.slots, few.rows, words)
+            batch = self._transport.recall(
+                np.array([slots[index] for index in rest]), np.array([rows[index] for index in rest])
+            )
+            self._depart(self._bridges.relay.pass_on(batch, rtp.heads(batch)))
+        if kept:
+            self._waiting.put_few(
+                [slots[index] for index in kept],
+                [rows[index] for index in kept],
+                [words[index] for index in kept],
+            )
+        if len(kept) < len(slots):
+            self._transport.release(np.array(list(set(slots).difference(slots[index] for index in kept))))
 
-    def _relay(self, batch: Batch, words: Int64) -> None:
-        for departures in self._bridges.relay.forward(batch, words):
+    def _relay_many(self, many: Many) -> None:
+        departures, kept = self._bridges.relay.forward(many)
+        self._depart(departures)
+        if not kept.any():
+            self._transport.release(many.slots)
+            return
+        self._waiting.put(many.slots[kept], many.rows[kept], many.marks[kept, HEAD])
+        self._transport.release(many.slots[~kept])
+
+    def _depart(self, ready: list[Departures]) -> None:
+        for departures in ready:
             self._sent += len(departures.rows)
             self._transport.send_hastened(departures, self._streams.remote)
 
@@ -328,6 +346,7 @@ class Desk:
         """What the relay has seen comes to its rows."""
         if self._bridges:
             self.relay()
+            self._bridges.relay.account(_ahead())
         kept = self._waiting.take(number)
         if kept is not None:
             batch = self._transport.recall(kept.slots, kept.rows // PHASES)
@@ -443,7 +462,7 @@ class Desk:
             timestamp=int(phase.senders.timestamp[at]),
             packets=int(phase.senders.packets[at]),
             octets=int(phase.senders.octets[at]),
-            block=phase.intake.reception.report(at),
+            block=phase.intake.reception.report(row),
             goodbye=goodbye,
         )
         if self._family == socket.AF_INET6 and ":" not in host:
@@ -463,6 +482,10 @@ class Desk:
         phase.events.clear()
 
 
-def _on_our_clock(batch: Batch) -> Batch:
+def _ahead() -> float:
     """The kernel stamps packets by the time of day; everything here goes by a clock that is never set."""
-    return batch._replace(arrivals=batch.arrivals - (time.time() - time.monotonic()))
+    return time.time() - time.monotonic()
+
+
+def _on_our_clock(batch: Batch) -> Batch:
+    return batch._replace(arrivals=batch.arrivals - _ahead())

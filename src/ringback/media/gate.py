@@ -9,7 +9,7 @@ from ringback.media import addresses
 from ringback.media.latch import WINDOW, may_latch
 from ringback.media.model import RemoteMedia
 from ringback.media.rows import Rows
-from ringback.media.streams import Streams
+from ringback.media.streams import HEAD, Streams
 
 Int64 = npt.NDArray[np.int64]
 UInt64 = npt.NDArray[np.uint64]
@@ -29,11 +29,11 @@ class Gate(Rows):
         self.known = self.column(np.bool_)
         self.remote = self.share(streams.remote[number :: streams.phases])
         self.latched = self.share(streams.latched[number :: streams.phases])
+        self._expected = streams.come[number :: streams.phases, HEAD]
         self.wrong = self.column(np.int64)
         """Packets from elsewhere since the remote was set."""
         self.wrong_total = self.column(np.int64)
-        self._taken = self.column(np.int64)
-        """Packets admitted since the remote was set."""
+        self._taken = self.share(streams.taken[number :: streams.phases])
 
     def set_remote(self, row: int, remote: RemoteMedia) -> bool:
         """Take a peer's address. Returns whether it differs from before, which opens the latch again."""
@@ -75,13 +75,18 @@ class Gate(Rows):
             return True  # learnt from a packet before it in this tick
         peer = self._peers[row]
         if (addresses.pack(peer.host, peer.port, self._family) == source).all():
-            self.remote[row] = source  # what was signalled wins over what came before it from elsewhere
+            # What was signalled wins over what came before it from elsewhere.
+            self._learn(row, source)
             return True
         if self.latched[row]:
             return False
         host, _ = addresses.unpack(source)
         if not may_latch(peer.host, host, peer.signalling_host, peer.nat_open):
             return False
-        self.remote[row] = source
+        self._learn(row, source)
         self.latched[row] = True
         return True
+
+    def _learn(self, row: int, source: UInt64) -> None:
+        self.remote[row] = source
+        self._expected[row] = -1  # no more of those from before, by the relay either

@@ -131,7 +131,8 @@ class JitterBuffers(Rows):
         have = self._flags.take(index)
         self._flags[index] = False
         frames: Int16 = blocks.reshape(count, FRAME * BLOCK)
-        full: Bool = have.view(np.uint32).reshape(-1) == _WHOLE
+        # Rings of rows that have not begun hold silence.
+        full: Bool = (have.view(np.uint32).reshape(-1) == _WHOLE) | ~self.started[:count]
         plain = full & ~self._loose[:count]
         if not plain.all():
             self._mend(np.nonzero(~plain)[0], have, frames)
@@ -146,6 +147,16 @@ class JitterBuffers(Rows):
         for _ in range(min(frames, RING // FRAME)):
             self._leave_out(np.nonzero(self.started[:count])[0])
         self.play[:count] += max(0, frames - RING // FRAME) * FRAME * self.started[:count]
+
+    def empty(self, rows: Int64) -> None:
+        """Begin anew with the next packet; until then there is silence."""
+        self.ring[rows] = 0
+        self.filled[rows] = False
+        self.started[rows] = False
+        self.top[rows] = self.play[rows]
+        self._slacks[rows] = NEVER
+        self._spare[rows] = 0
+        self._loose[rows] = False
 
     def expect_nothing(self, rows: Int64) -> None:
         """The peer stopped sending audio on purpose, until the next audio packet."""

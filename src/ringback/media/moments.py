@@ -46,6 +46,10 @@ class Moments(Rows):
         if moved.any():
             self._begin(rows[moved], offset[moved])
 
+    def forget(self, rows: Int64) -> None:
+        """What comes next of these rows is like the first."""
+        self._offset[rows] = self._best[rows] = -NEVER
+
     def pass_frame(self, count: int) -> None:
         """20 ms have passed for rows 0 to `count`."""
         window = self._window[:count]

@@ -1,4 +1,8 @@
-"""What arrived and what did not (RFC 3550, appendices A.1, A.3, A.8), for all rows."""
+"""What arrived and what did not (RFC 3550, appendices A.1, A.3, A.8), for all rows of a worker.
+
+Nearly all packets are the next of their series. What changes with each of those lies in two tables, a row's
+numbers side by side, so that it is taken and put back with one operation each.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,12 @@ REMEMBERED = 64
 """Packets behind the highest for which duplicates are known."""
 CLOCK = 8000
 _ONE = np.uint64(1)
+PACKETS, RECEIVED, HIGHEST, AUDIO_PACKETS, OCTETS, AUDIO_SAMPLES, SEEN, SSRC = range(8)
+"""Columns of the numbers that change with each packet: the first four by one, the next two by its size."""
+TRANSIT, JITTER, LEAST, MOST, SUM, COUNT = range(6)
+"""The same of its time."""
+_TIMES = 8
+_ROW = np.dtype("V64")
 
 
 class ReceptionReport(NamedTuple):
@@ -37,30 +47,58 @@ class Reception(Rows):
 
     def __init__(self, capacity: int) -> None:
         super().__init__(capacity)
-        self.ssrc = self.column(np.int64, initial=-1)
-        self.packets = self.column(np.int64)
-        self.octets = self.column(np.int64)
+        self._counts = self.column(np.int64, (8,))
+        self._times = self.column(np.float64, (_TIMES,))
+        self._count_rows = self._counts.view(_ROW).reshape(-1)
+        self._time_rows = self._times.view(_ROW).reshape(-1)
+        self.packets = self._counts[:, PACKETS]
+        self.octets = self._counts[:, OCTETS]
+        self.audio_packets = self._counts[:, AUDIO_PACKETS]
+        self.audio_samples = self._counts[:, AUDIO_SAMPLES]
+        self.ssrc = self.share(self._counts[:, SSRC], initial=-1)
         self.duplicates = self.column(np.int64)
         self.reordered = self.column(np.int64)
         self.invalid = self.column(np.int64)
-        self.wrong_source = self.column(np.int64)
         self.comfort_noise = self.column(np.int64)
         self.events = self.column(np.int64)
-        self.audio_packets = self.column(np.int64)
-        self.audio_samples = self.column(np.int64)
         self._first = self.column(np.int64)
-        self._highest = self.column(np.int64)
-        self._received = self.column(np.int64)
-        self._seen = self.column(np.uint64)
+        self._highest = self._counts[:, HIGHEST]
+        self._received = self._counts[:, RECEIVED]
+        self._seen = self._counts[:, SEEN].view(np.uint64)
         self._lost_before = self.column(np.int64)
         self._expected_prior = self.column(np.int64)
         self._received_prior = self.column(np.int64)
-        self._transit = self.column(np.float64, initial=np.nan)
-        self._jitter = self.column(np.float64)
-        self._jitter_min = self.column(np.float64, initial=np.inf)
-        self._jitter_max = self.column(np.float64)
-        self._jitter_sum = self.column(np.float64)
-        self._jitter_count = self.column(np.int64)
+        self._transit = self.share(self._times[:, TRANSIT], initial=np.nan)
+        self._jitter = self._times[:, JITTER]
+        self._jitter_min = self.share(self._times[:, LEAST], initial=np.inf)
+        self._jitter_max = self._times[:, MOST]
+        self._jitter_sum = self._times[:, SUM]
+        self._jitter_count = self._times[:, COUNT]
+        self.warm(0, capacity)
+
+    def follow(
+        self,
+        rows: Int64,
+        sequence: Int64,
+        timestamps: Int64,
+        ssrc: Int64,
+        size: Int64 | int,
+        arrivals: Float64,
+    ) -> bool:
+        """Account for audio packets of `size` octets if each is the next of its row's series, at most one per
+        row. Returns whether they are.
+        """
+        counts = self._counts.take(rows, axis=0)
+        step = (sequence - counts[:, HIGHEST]) & 0xFFFF
+        if not ((step == 1) & (ssrc == counts[:, SSRC])).all():
+            return False
+        counts[:, :OCTETS] += 1
+        counts[:, OCTETS] += size
+        counts[:, AUDIO_SAMPLES] += size
+        counts[:, SEEN] = counts[:, SEEN] << 1 | 1
+        self._count_rows[rows] = counts.view(_ROW)[:, 0]
+        self.measure(rows, timestamps, arrivals)
+        return True
 
     def observe(self, rows: Int64, sequence: Int64, ssrc: Int64) -> tuple[Bool, Bool]:
         """Account for packets, at most one per row.
@@ -93,21 +131,29 @@ class Reception(Rows):
         self.reordered[rows] += ~ahead & ~duplicate
         return ~duplicate, ahead
 
+    def count_audio(self, rows: Int64, size: Int64) -> None:
+        """Packets of audio that had not come before, at most one per row."""
+        self.audio_packets[rows] += 1
+        self.audio_samples[rows] += size
+
     def measure(self, rows: Int64, timestamps: Int64, arrivals: Float64) -> None:
         """Interarrival jitter (RFC 3550, A.8) of audio packets in order, at most one per row."""
+        times = self._times.take(rows, axis=0)
         transit = arrivals * CLOCK - timestamps
-        change = np.abs(transit - self._transit[rows])
-        self._transit[rows] = transit
+        change = np.abs(transit - times[:, TRANSIT])
+        times[:, TRANSIT] = transit
         # A new time line, or a timestamp that wrapped, is no jitter.
         real = change < CLOCK
-        rows, change = rows[real], change[real]
-        jitter = self._jitter[rows]
+        if not real.all():
+            self._transit[rows[~real]] = transit[~real]
+            rows, times, change = rows[real], times[real], change[real]
+        jitter = times[:, JITTER]
         jitter += (change - jitter) / 16
-        self._jitter[rows] = jitter
-        self._jitter_min[rows] = np.minimum(self._jitter_min[rows], jitter)
-        self._jitter_max[rows] = np.maximum(self._jitter_max[rows], jitter)
-        self._jitter_sum[rows] += jitter
-        self._jitter_count[rows] += 1
+        times[:, SUM] += jitter
+        times[:, COUNT] += 1
+        np.minimum(times[:, LEAST], jitter, out=times[:, LEAST])
+        np.maximum(times[:, MOST], jitter, out=times[:, MOST])
+        self._time_rows[rows] = times.view(_ROW)[:, 0]
 
     def lost(self, row: int) -> int:
         """Packets that never came, duplicates not counted against them."""

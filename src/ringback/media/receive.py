@@ -7,11 +7,12 @@ import numpy.typing as npt
 
 from ringback.media import codecs, rtp
 from ringback.media.dtmf import EventReceivers
+from ringback.media.exchange import Corner
 from ringback.media.g722 import Decoders
 from ringback.media.jitter import JitterBuffers
 from ringback.media.model import RemoteMedia
 from ringback.media.moments import Moments
-from ringback.media.quality import CLOCK, Reception
+from ringback.media.quality import CLOCK
 from ringback.media.rows import Rows
 from ringback.media.rtp import Batch, Headers
 
@@ -27,15 +28,20 @@ SHARE = 8
 
 
 class Intake(Rows):
-    """Takes in packets that have been admitted."""
+    """Takes in packets that have been admitted.
 
-    def __init__(self, capacity: int) -> None:
+    Audio is placed for rows that are `heard`. The counters are the worker's, of all its rows.
+    """
+
+    def __init__(self, capacity: int, corner: Corner, heard: Bool) -> None:
         super().__init__(capacity)
+        self._heard = heard
+        self._corner = corner
         self.jitter = JitterBuffers(capacity)
         self.moments = Moments(capacity)
         self.epoch = 0.0
         """When the frame 0 of the time line of recordings was, on the clock of packets' arrivals."""
-        self.reception = Reception(capacity)
+        self.reception = corner.reception
         self._events = EventReceivers(capacity)
         self._wideband = Decoders()
         self._kinds = self.column(np.uint8, (128,))
@@ -48,13 +54,19 @@ class Intake(Rows):
     def reset(self, row: int) -> None:
         super().reset(row)
         self._wideband.drop(row)
-        for part in (self.jitter, self.moments, self.reception, self._events):
+        for part in (self.jitter, self.moments, self._events):
             part.reset(row)
+        self.reception.reset(self._corner.place(row))
 
     def warm(self, first: int, last: int) -> None:
         super().warm(first, last)
-        for part in (self.jitter, self.moments, self.reception, self._events):
+        for part in (self.jitter, self.moments, self._events):
             part.warm(first, last)
+
+    def let_go(self, rows: Int64) -> None:
+        """Nobody hears these rows any more: nothing of them waits."""
+        self.jitter.empty(rows)
+        self.moments.forget(rows)
 
     def configure(self, row: int, remote: RemoteMedia) -> None:
         """Learn what the payload types mean."""
@@ -77,57 +89,79 @@ class Intake(Rows):
         return pressed
 
     def _take_wave(self, batch: Batch, headers: Headers, wave: Int64, now: float) -> list[tuple[int, int]]:
-        rows = batch.rows[wave]
+        rows, size = batch.rows[wave], headers.size[wave]
         kind = self._kinds[rows, headers.payload_type[wave]]
+        shape = size << 20 | headers.start[wave] << 4 | kind
+        if self._take_next(batch, headers, wave, shape):
+            return []
         meant = kind != UNKNOWN
-        if not meant.all():
-            self.reception.invalid[rows[~meant]] += 1
-            wave, rows, kind = wave[meant], rows[meant], kind[meant]
+        places = self._corner.places(rows)
         reception = self.reception
-        fresh, ahead = reception.observe(rows, headers.sequence[wave], headers.ssrc[wave])
-        reception.packets[rows] += 1
-        reception.octets[rows] += headers.size[wave]
-        self._take_audio(batch, headers, wave, kind, fresh, ahead)
+        if not meant.all():
+            reception.invalid[places[~meant]] += 1
+            wave, rows, places, kind = wave[meant], rows[meant], places[meant], kind[meant]
+            shape = shape[meant]
+        fresh, ahead = reception.observe(places, headers.sequence[wave], headers.ssrc[wave])
+        reception.packets[places] += 1
+        reception.octets[places] += headers.size[wave]
+        self._take_audio(batch, headers, wave, shape, fresh, ahead)
         if not (kind >= EVENT).any():
             self.comfort[rows] = False
             return []
-        comfort = rows[kind == COMFORT]
-        reception.comfort_noise[comfort] += 1
-        self.jitter.expect_nothing(comfort)
-        self.comfort[rows] = kind == COMFORT
+        comfort = kind == COMFORT
+        reception.comfort_noise[places[comfort]] += 1
+        self.jitter.expect_nothing(rows[comfort])
+        self.comfort[rows] = comfort
         events = wave[(kind == EVENT) & fresh & (headers.size[wave] >= 4)]
         return self._take_events(batch, headers, events, now) if len(events) else []
 
+    def _take_next(self, batch: Batch, headers: Headers, wave: Int64, shape: Int64) -> bool:
+        """As nearly always: audio alike, each packet the next of its row. Returns whether it was."""
+        first = int(shape[0])
+        if not (AUDIO <= first & 15 < EVENT and 0 < first >> 20 <= LONGEST and (shape == first).all()):
+            return False
+        rows = batch.rows[wave]
+        if not self.reception.follow(
+            self._corner.places(rows),
+            headers.sequence[wave],
+            headers.timestamp[wave],
+            headers.ssrc[wave],
+            first >> 20,
+            batch.arrivals[wave],
+        ):
+            return False
+        self._place(batch, headers, wave, first)
+        self.comfort[rows] = False
+        return True
+
     def _take_audio(
-        self,
-        batch: Batch,
-        headers: Headers,
-        wave: Int64,
-        kind: npt.NDArray[np.uint8],
-        fresh: Bool,
-        ahead: Bool,
+        self, batch: Batch, headers: Headers, wave: Int64, shape: Int64, fresh: Bool, ahead: Bool
     ) -> None:
-        size = headers.size[wave]
-        audio = (kind < EVENT) & fresh & (size > 0)
+        size = shape >> 20
+        audio = (shape & 15 < EVENT) & fresh & (size > 0)
         excess = audio & (size > LONGEST)
         if excess.any():
-            self.reception.invalid[batch.rows[wave[excess]]] += 1
+            self.reception.invalid[self._corner.places(batch.rows[wave[excess]])] += 1
             audio &= ~excess
         ordered = wave[audio & ahead]
-        self.reception.measure(batch.rows[ordered], headers.timestamp[ordered], batch.arrivals[ordered])
-        wave, kind = wave[audio], kind[audio]
-        # Packets of one codec, length and place are decoded and placed in one go; nearly always that is all
-        # of them.
-        shape = headers.size[wave] << 20 | headers.start[wave] << 4 | (kind - AUDIO)
+        places = self._corner.places(batch.rows[ordered])
+        self.reception.measure(places, headers.timestamp[ordered], batch.arrivals[ordered])
+        wave, size, shape = wave[audio], size[audio], shape[audio]
+        self.reception.count_audio(self._corner.places(batch.rows[wave]), size)
+        # Packets of one codec, length and place are decoded and placed in one go.
         for value in sorted(set(shape.tolist())):
-            part = wave[shape == value]
-            self._place(batch, headers, part, value >> 20, value >> 4 & 0xFFFF, value & 15)
+            self._place(batch, headers, wave[shape == value], value)
 
-    def _place(self, batch: Batch, headers: Headers, part: Int64, size: int, start: int, codec: int) -> None:
+    def _place(self, batch: Batch, headers: Headers, part: Int64, shape: int) -> None:
+        """Put audio of one shape where somebody hears it."""
+        size, start, codec = shape >> 20, shape >> 4 & 0xFFFF, (shape & 15) - AUDIO
         rows = batch.rows[part]
+        heard = self._heard[rows]
+        if not heard.all():
+            part, rows = part[heard], rows[heard]
+            if not len(rows):
+                return
         payload = np.ascontiguousarray(batch.data[batch.slots[part], start : start + size])
-        self.reception.audio_packets[rows] += 1
-        self.reception.audio_samples[rows] += size
         wide = codec == codecs.G722
         pcm = self._wideband.decode(rows, payload) if wide else codecs.decode(payload, codec)
         ends = self.jitter.place(rows, headers.timestamp[part], pcm)
@@ -138,7 +172,7 @@ class Intake(Rows):
         rows = batch.rows[part]
         start = headers.start[part][:, None] + np.arange(4)
         payload = batch.data[batch.slots[part][:, None], start]
-        self.reception.events[rows] += 1
+        self.reception.events[self._corner.places(rows)] += 1
         self.event_at[rows] = now
         self.jitter.expect_nothing(rows)
         begun = self._events.receive(

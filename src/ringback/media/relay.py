@@ -5,7 +5,8 @@ SSRC, payload type, and sequence and timestamp by an offset to the source's, so 
 and reordering as they were. The offsets are taken anew where the source's series begins anew, and the
 sequence's wherever the tick has sent something in between: keys, a prompt, silence.
 
-The packets themselves go on to their rows' ticks: this is a look at them in passing.
+Packets that take the long way, and those of rows that somebody else hears (`ringback.media.audience`), go on
+to their rows' ticks: this is a look at them in passing. The others are only counted.
 """
 
 from __future__ import annotations
@@ -14,21 +15,24 @@ import numpy as np
 import numpy.typing as npt
 
 from ringback.media import codecs, rtp
-from ringback.media.few import Few
+from ringback.media.arrivals import Few, Many
 from ringback.media.g722 import Decoder, Encoder
 from ringback.media.model import RemoteMedia
-from ringback.media.quality import MAX_DROPOUT
+from ringback.media.passing import Passing
+from ringback.media.quality import MAX_DROPOUT, Reception
 from ringback.media.routes import BURST, Routes
 from ringback.media.rtp import Batch, Headers, signed
 from ringback.media.straight import Departures, FewDepartures, Straight, Words
-from ringback.media.streams import Streams
+from ringback.media.streams import HEAD, LENGTH, REMOTE, Streams
 
 Int64 = npt.NDArray[np.int64]
 UInt8 = npt.NDArray[np.uint8]
 Bool = npt.NDArray[np.bool_]
 
-WITHHELD, AS_IT_IS, TRANSCODED, EVENT = 0, 1, 2, 3
-"""What is done with a payload type. `TRANSCODED` is followed by codecs: TRANSCODED + 4 * (from, to)."""
+WITHHELD, AS_IT_IS, TRANSCODED, EVENT, COMFORT = 0, 1, 2, 3, 5
+"""What is done with a payload type. `TRANSCODED` is followed by codecs: TRANSCODED + 4 * (from, to). Comfort
+noise goes as it is, too.
+"""
 JUMP = 4000
 """Timestamp units, half a second, by which a packet may be off the time that has passed."""
 REORDERED = 1024
@@ -38,8 +42,8 @@ REORDERED = 1024
 class Relay(Routes):
     """Rows are the worker's. A route is one direction: from a row to its partner."""
 
-    def __init__(self, streams: Streams) -> None:
-        super().__init__(streams.capacity)
+    def __init__(self, streams: Streams, reception: Reception) -> None:
+        super().__init__(streams)
         self._streams = streams
         self._types = self.column(np.uint8, (128,))
         """The payload type at the partner for the row's."""
@@ -52,7 +56,8 @@ class Relay(Routes):
         self._event = self.column(np.int64, initial=-1)
         """The timestamp of the latest key's event, and whether it was passed from its beginning."""
         self._event_passed = self.column(np.bool_)
-        self._straight = Straight(self, streams)
+        self._straight = Straight(streams)
+        self._passing = Passing(reception)
         self._transcoders: dict[int, dict[int, Transcoder]] = {}
 
     def route(self, row: int, partner: int, source: RemoteMedia, target: RemoteMedia) -> None:
@@ -69,7 +74,7 @@ class Relay(Routes):
             types[payload_type] = target.send_payload_type
             kinds[payload_type] = self._kind(row, codecs.CODECS[codec], wanted)
         if target.cn_pts:
-            kinds[list(source.cn_pts)] = AS_IT_IS
+            kinds[list(source.cn_pts)] = COMFORT
             types[list(source.cn_pts)] = min(target.cn_pts)
         if target.send_dtmf_pt is not None:
             kinds[list(source.receive_dtmf_pts)] = EVENT
@@ -79,6 +84,7 @@ class Relay(Routes):
 
     def block(self, row: int, partner: int) -> None:
         """What `row` hears reaches its partner by their ticks only, until routed again."""
+        self._streams.unheard[row] = False
         self.to[row] = -1
         self.expected[row] = -1
         self._event_passed[row] = False
@@ -97,32 +103,63 @@ class Relay(Routes):
         """To be called every few minutes: keeps numbers that wrap comparable."""
         self._first += np.maximum(0, signed(self.highest - self._first, 16) - REORDERED)
 
-    def forward(self, batch: Batch, words: Int64) -> list[Departures]:
-        """Look at packets in passing; their rows are the worker's, `words` their headers (`rtp.heads`).
-
-        The departing packets are valid until the batch is not. New headers are written over those in the
-        batch, of which nothing but the words is needed any more.
+    def account(self, offset: float) -> None:
+        """To be called before each tick: counts what was passed. `offset` is what the clock of arrivals is
+        ahead of ours.
         """
-        straight, departures = self._straight.forward(batch, words)
+        self._passing.account(offset)
+
+    def forward(self, many: Many) -> tuple[list[Departures], Bool]:
+        """What departs of these packets, and which of them are to come to their rows' ticks.
+
+        The departing packets are valid until their slots are released. New headers are written over those
+        that came, of which nothing but the words in the marks is needed any more.
+        """
+        straight, departures, passed = self._straight.forward(many)
+        if passed.all():
+            self._passing.note(many.rows, many.marks, many.arrivals)
+            return [departures] if departures else [], ~passed
+        if passed.any():
+            self._passing.note(many.rows[passed], many.marks[passed], many.arrivals[passed])
+        self._streams.unheard[many.rows[~passed]] = False
+        ready = [departures] if departures else []
         rest = np.nonzero(~straight)[0]
-        if not len(rest):
-            return departures
-        batch = batch.select(rest)
-        headers = rtp.parse(batch, words[rest])
+        if len(rest):
+            marks = many.marks[rest]
+            sources = marks[:, REMOTE].view(np.uint64)
+            slots, arrivals = many.slots[rest], many.arrivals[rest]
+            batch = Batch(many.data, slots, many.rows[rest], marks[:, LENGTH], sources, arrivals)
+            ready += self.pass_on(batch, marks[:, HEAD])
+        return ready, ~passed
+
+    def forward_few(self, few: Few) -> tuple[FewDepartures, list[int], list[int], Words]:
+        """The same of a few, if they are just what was to come next.
+
+        Returns what departs, the indices of those that are something else and are to be given to `pass_on`,
+        the indices of those that are to come to their rows' ticks, and the headers that all came with.
+        """
+        departures, passed, rest, words = self._straight.forward_few(few)
+        if passed:
+            self._passing.note_few(
+                [few.rows[index] for index in passed],
+                [words[index] for index in passed],
+                [few.lengths[index] for index in passed],
+                [few.arrivals[index] for index in passed],
+            )
+        kept = sorted(set(range(len(words))).difference(passed))
+        for index in kept:
+            self._streams.unheard[few.rows[index]] = False
+        return departures, rest, kept, words
+
+    def pass_on(self, batch: Batch, words: Int64) -> list[Departures]:
+        """The long way, for packets of any kind; their rows are the worker's, `words` their headers."""
+        headers = rtp.parse(batch, words)
         rows = batch.rows
         streams = self._streams
         good = headers.valid & (self.to[rows] >= 0) & streams.latched[rows]
         good &= (streams.remote[rows] == batch.sources).all(axis=1)
         parts, _ = rtp.waves(rows, np.nonzero(good)[0], BURST)
-        return departures + [ready for part in parts for ready in self._pass(batch, headers, part)]
-
-    def forward_few(self, few: Few) -> tuple[FewDepartures, list[int], Words]:
-        """The same of a few, if they are just what was to come next.
-
-        Returns what departs, the indices of those that are something else and are to be given to `forward`,
-        and the headers that all came with.
-        """
-        return self._straight.forward_few(few)
+        return [ready for part in parts for ready in self._pass(batch, headers, part)]
 
     def _pass(self, batch: Batch, headers: Headers, part: Int64) -> list[Departures]:
         """Packets of different rows."""

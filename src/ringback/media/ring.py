@@ -48,11 +48,11 @@ ENTRY = np.dtype(
 )
 """`struct io_uring_sqe`, without gaps: numpy does not copy those, and the kernel insists on zeros."""
 
-COMPLETION = np.dtype([("user_data", "u8"), ("res", "i4"), ("flags", "u4")])
-"""`struct io_uring_cqe`."""
+ENTRY_WORDS = 8
 
 DONE = struct.Struct("=QiI")
-"""The same."""
+"""`struct io_uring_cqe`: user data, result, flags."""
+DONE_WORDS = 2
 
 ADDRESS = struct.Struct("=QI")
 ADDRESS_AT = 16
@@ -62,7 +62,6 @@ BUFFER = np.dtype([("addr", "u8"), ("len", "u4"), ("bid", "u2"), ("tail", "u2")]
 TAIL_AT = 14
 """`struct io_uring_buf`; in the first entry the last field, which begins here, is the ring's tail."""
 
-_RAW = np.dtype("V64")
 _libc = ctypes.CDLL(None, use_errno=True)
 _syscall = _libc.syscall
 _syscall.restype = ctypes.c_long
@@ -99,7 +98,7 @@ class Ring:
             raise OSError("this io_uring is too old")
         submit = struct.unpack_from("=7I", parameters, 40)
         complete = struct.unpack_from("=6I", parameters, 80)
-        size = max(submit[6] + 4 * self.entries, complete[5] + COMPLETION.itemsize * self._completions)
+        size = max(submit[6] + 4 * self.entries, complete[5] + DONE.size * self._completions)
         shared, write = mmap.MAP_SHARED | mmap.MAP_POPULATE, mmap.PROT_READ | mmap.PROT_WRITE
         rings = mmap.mmap(self.fd, size, shared, write, offset=OFFSET_RING)
         queue = mmap.mmap(self.fd, self.entries * ENTRY.itemsize, shared, write, offset=OFFSET_ENTRIES)
@@ -109,24 +108,31 @@ class Ring:
 
         self._tail, self._flags = word(submit[1]), word(submit[4])
         self._done_head, self._done_tail = word(complete[0]), word(complete[1])
-        self._queue = np.frombuffer(queue, _RAW, self.entries)
+        self._queue = np.frombuffer(queue, np.int64).reshape(self.entries, ENTRY_WORDS)
         self._queue_octets = memoryview(queue)
         self._put = 0
         """Requests by `put` that the kernel knows nothing of."""
-        self._done = np.frombuffer(rings, COMPLETION, self._completions, complete[5])
+        done = np.frombuffer(rings, np.int64, DONE_WORDS * self._completions, complete[5])
+        self._done = done.reshape(self._completions, DONE_WORDS)
         self._done_octets = memoryview(rings)[complete[5] :]
         np.frombuffer(rings, np.uint32, self.entries, submit[6])[:] = np.arange(self.entries)
-        self._count = np.arange(max(self.entries, self._completions), dtype=np.int64)
         self._enter = (ctypes.c_long(ENTER), ctypes.c_int(self.fd))
         self._wake = -1
         self._none = (ctypes.c_void_p(None), ctypes.c_size_t(0))
 
-    def submit(self, requests: npt.NDArray[np.void]) -> None:
-        """Hand requests (dtype `ENTRY`) to the kernel, at most `entries` at once. Raises OSError."""
-        count = len(requests)
+    def submit(self, requests: npt.NDArray[np.generic]) -> None:
+        """Hand requests (dtype `ENTRY`, or their words) to the kernel, at most `entries` at once.
+
+        Raises OSError.
+        """
+        words = requests.view(np.int64).reshape(-1, ENTRY_WORDS)
+        count = len(words)
         tail = self._tail[0]
-        places = (tail + self._count[:count]) & (self.entries - 1)
-        self._queue[places] = requests.view(_RAW)
+        at = tail & (self.entries - 1)
+        first = min(count, self.entries - at)
+        self._queue[at : at + first] = words[:first]
+        if first < count:
+            self._queue[: count - first] = words[first:]
         self._tail[0] = (tail + count) & 0xFFFFFFFF
         while count:
             count -= self._call(count, 0)
@@ -167,12 +173,18 @@ class Ring:
         """So many completions were taken care of."""
         self._done_head[0] = (self._done_head[0] + count) & 0xFFFFFFFF
 
-    def completions(self) -> npt.NDArray[np.void]:
-        """What the kernel has done since the last time (dtype `COMPLETION`), a copy."""
+    def completions(self) -> Int64:
+        """What the kernel has done since the last time, a copy: [completion, word], whose words are the user
+        data, and the result below the flags (`struct io_uring_cqe`).
+        """
         self.work()
         head, tail = self._done_head[0], self._done_tail[0]
-        count = (tail - head) & 0xFFFFFFFF
-        done: npt.NDArray[np.void] = self._done[(head + self._count[:count]) & (self._completions - 1)]
+        at, count = head & (self._completions - 1), (tail - head) & 0xFFFFFFFF
+        first = self._completions - at
+        if count <= first:
+            done = self._done[at : at + count].copy()
+        else:
+            done = np.concatenate((self._done[at:], self._done[: count - first]))
         self._done_head[0] = tail
         return done
 

@@ -1,7 +1,8 @@
 """The relay's short way: packets that are just what was to come next of their rows, as nearly all are.
 
-There is a way for arrays and one for a few packets at a time (`ringback.media.few`). Both do the same, to the
-same memory.
+There is a way for arrays and one for a few packets at a time (`ringback.media.arrivals`). Both do the same,
+to the same memory. A packet of a row that nobody else hears goes no further: it is `passed`, and only to be
+counted.
 """
 
 from __future__ import annotations
@@ -15,17 +16,41 @@ import numpy.typing as npt
 
 from ringback.media import rtp
 from ringback.media.addresses import WORDS
-from ringback.media.few import Few
-from ringback.media.routes import BURST, Routes
-from ringback.media.rtp import Batch
-from ringback.media.streams import Streams
+from ringback.media.arrivals import HEAD, Few, Many
+from ringback.media.routes import BURST
+from ringback.media.streams import (
+    CARRIED,
+    COME,
+    END,
+    HIGHEST,
+    LATELY,
+    LEFT,
+    LENGTH,
+    MARKS,
+    OCTETS,
+    OFFSET,
+    OUT,
+    PACKETS,
+    RELAYED,
+    REMOTE,
+    SEQUENCE,
+    SSRC,
+    TAKEN,
+    TO,
+    TYPE,
+    UNHEARD,
+    Streams,
+)
 
 Int64 = npt.NDArray[np.int64]
 UInt8 = npt.NDArray[np.uint8]
 Bool = npt.NDArray[np.bool_]
 
-HEAD = struct.Struct(">III")
+WORDS_OF_HEAD = struct.Struct(">III")
 """The three words of an RTP header."""
+_ALL = 0x0101010101010101
+"""Eight flags that are set, as one number."""
+_COME, _OUT = np.dtype(f"V{8 * COME}"), np.dtype(f"V{8 * OUT}")
 
 
 class Departures(NamedTuple):
@@ -53,108 +78,105 @@ Words = Sequence[tuple[int, int, int]]
 
 
 class Straight:
-    """Reads and writes the routes' state and that of the streams."""
+    """Reads and writes what `streams` knows."""
 
-    def __init__(self, routes: Routes, streams: Streams) -> None:
-        self._routes = routes
-        self._streams = streams
-        self._conditions = (
-            routes.to.data,
-            routes.expected.data.cast("B").cast("l"),
-            routes.length.data,
-            routes.left.data,
-            streams.carried.data,
-            streams.sequence.data,
-            streams.burst.data,
-            streams.remote.data.cast("B").cast("L"),
-        )
-        self._changes = (
-            routes.type.data,
-            routes.timestamp_offset.data,
-            routes.highest.data,
-            streams.ssrc.data,
-            streams.end.data,
-            streams.packets.data,
-            streams.octets.data,
-            streams.relayed.data,
-        )
+    def __init__(self, streams: Streams) -> None:
+        self._come = streams.come
+        self._out = streams.out
+        # A row of either table as one item: numpy then copies it whole.
+        self._come_rows = streams.come.view(_COME).reshape(-1)
+        self._out_rows = streams.out.view(_OUT).reshape(-1)
+        self._come_numbers = streams.come.data.cast("B").cast("l")
+        self._out_numbers = streams.out.data.cast("B").cast("l")
+        self._remotes = streams.come.data.cast("B").cast("L")
 
-    def forward(self, batch: Batch, words: Int64) -> tuple[Bool, list[Departures]]:
-        """Which of the packets went this way, and how they go out: with new headers where they came in."""
-        routes, streams, rows = self._routes, self._streams, batch.rows
-        to = routes.to[rows]
-        straight: Bool = (words == routes.expected[rows]).all(axis=1)
-        straight &= (streams.remote[rows] == batch.sources).all(axis=1)
-        straight &= (batch.lengths == routes.length[rows]) & (streams.burst[rows] < BURST)
-        straight &= streams.carried[to] & (streams.sequence[to] == routes.left[rows])
-        if not straight.any():
-            return straight, []
-        slots, lengths = batch.slots, batch.lengths
+    def forward(self, many: Many) -> tuple[Bool, Departures | None, Bool]:
+        """Which of the packets went this way, how they go out (with new headers where they came in), and
+        which are thereby passed.
+        """
+        rows, slots, marks = many.rows, many.slots, many.marks
+        come = self._come.take(rows, axis=0)
+        out = self._out.take(come[:, TO], axis=0)
+        straight: Bool = (marks == come[:, :MARKS]).view(np.int64)[:, 0] == _ALL
+        straight &= out[:, SEQUENCE] == come[:, LEFT]
+        straight &= (out[:, CARRIED] > 0) & (come[:, LATELY] < BURST)
+        passed = straight & (come[:, UNHEARD] > 0)
         if not straight.all():
-            rows, to, words = rows[straight], to[straight], words[straight]
-            slots, lengths = slots[straight], lengths[straight]
-        size = lengths - rtp.HEADER
+            if not straight.any():
+                return straight, None, passed
+            rows, slots, marks = rows[straight], slots[straight], marks[straight]
+            come, out = come[straight], out[straight]
+        to, first, length = come[:, TO], marks[:, 0], marks[:, LENGTH]
+        size = length - rtp.HEADER
+        timestamp = (marks[:, 1] + come[:, OFFSET]) & 0xFFFFFFFF
         head = np.empty((len(rows), 3), ">u4")
-        head[:, 0] = routes.type[rows] | streams.sequence[to]
-        timestamp = (words[:, 1] + routes.timestamp_offset[rows]) & 0xFFFFFFFF
+        head[:, 0] = come[:, TYPE] | out[:, SEQUENCE]
         head[:, 1] = timestamp
-        head[:, 2] = streams.ssrc[to]
-        batch.data[slots, : rtp.HEADER] = head.view(np.uint8)
-        sequence = (words[:, 0] + 1) & 0xFFFF
-        routes.highest[rows] = words[:, 0] & 0xFFFF
-        routes.expected[rows, 0] = (words[:, 0] & 0xFFFF0000) | sequence
-        routes.expected[rows, 1] = (words[:, 1] + size) & 0xFFFFFFFF
-        routes.left[rows] = streams.sequence[to] = (streams.sequence[to] + 1) & 0xFFFF
-        streams.end[to] = (timestamp + size) & 0xFFFFFFFF
-        streams.burst[rows] += 1
-        streams.packets[to] += 1
-        streams.octets[to] += size
-        streams.relayed[to] = True
-        return straight, [Departures(to, batch.data, slots, np.zeros(len(rows), np.int64), lengths)]
+        head[:, 2] = out[:, SSRC]
+        many.heads[slots] = head.view(HEAD)[:, 0]
+        come[:, 0] = (first & 0xFFFF0000) | ((first + 1) & 0xFFFF)
+        come[:, 1] = (marks[:, 1] + size) & 0xFFFFFFFF
+        come[:, HIGHEST] = first & 0xFFFF
+        come[:, LEFT] = out[:, SEQUENCE] = (out[:, SEQUENCE] + 1) & 0xFFFF
+        come[:, LATELY] += 1
+        come[:, TAKEN] += passed if len(passed) == len(rows) else passed[straight]
+        out[:, END] = (timestamp + size) & 0xFFFFFFFF
+        out[:, PACKETS] += 1
+        out[:, OCTETS] += size
+        out[:, RELAYED] = 1
+        self._come_rows[rows] = come.view(_COME)[:, 0]
+        self._out_rows[to] = out.view(_OUT)[:, 0]
+        return straight, Departures(to, many.data, slots, np.zeros(len(rows), np.int64), length), passed
 
-    def forward_few(self, few: Few) -> tuple[FewDepartures, list[int], Words]:
-        """What goes out, which of the packets did not go this way, and the headers that all came with."""
-        memory, slots, rows, lengths = few
+    def forward_few(self, few: Few) -> tuple[FewDepartures, list[int], list[int], Words]:
+        """What goes out, which of the packets are thereby passed, which did not go this way, and the headers
+        that all came with.
+        """
+        memory, slots, rows, lengths, _ = few
         octets, start, stride, sources, source_start, source_stride = memory
-        to_of, expected, length_of, left, carried, sequences, burst, remote = self._conditions
-        types, offsets, highest, ssrcs, ends, packets, octet_counts, relayed = self._changes
+        come, out, remotes = self._come_numbers, self._out_numbers, self._remotes
         departing = FewDepartures([], [], [])
+        passed: list[int] = []
         rest: list[int] = []
         words: list[tuple[int, int, int]] = []
         for index, row in enumerate(rows):
             slot, length = slots[index], lengths[index]
-            at = start + slot * stride
-            head = first, timestamp, ssrc = HEAD.unpack_from(octets, at)
+            place = start + slot * stride
+            head = first, timestamp, ssrc = WORDS_OF_HEAD.unpack_from(octets, place)
             words.append(head)
-            next = 3 * row
+            here = row * COME
             source = source_start + slot * source_stride
-            to = to_of[row]
-            sequence = sequences[to]
+            to = come[here + TO]
+            there = to * OUT
+            sequence = out[there + SEQUENCE]
             if (
-                first != expected[next]
-                or timestamp != expected[next + 1]
-                or ssrc != expected[next + 2]
-                or length != length_of[row]
-                or sequence != left[row]
-                or not carried[to]
-                or burst[row] >= BURST
-                or sources[source : source + WORDS] != remote[row * WORDS : row * WORDS + WORDS]
+                first != come[here]
+                or timestamp != come[here + 1]
+                or ssrc != come[here + 2]
+                or length != come[here + LENGTH]
+                or sequence != come[here + LEFT]
+                or not out[there + CARRIED]
+                or come[here + LATELY] >= BURST
+                or sources[source : source + WORDS] != remotes[here + REMOTE.start : here + REMOTE.stop]
             ):
                 rest.append(index)
                 continue
             size = length - rtp.HEADER
-            new = (timestamp + offsets[row]) & 0xFFFFFFFF
-            HEAD.pack_into(octets, at, types[row] | sequence, new, ssrcs[to])
-            highest[row] = first & 0xFFFF
-            expected[next] = (first & 0xFFFF0000) | ((first + 1) & 0xFFFF)
-            expected[next + 1] = (timestamp + size) & 0xFFFFFFFF
-            left[row] = sequences[to] = (sequence + 1) & 0xFFFF
-            ends[to] = (new + size) & 0xFFFFFFFF
-            burst[row] += 1
-            packets[to] += 1
-            octet_counts[to] += size
-            relayed[to] = True
+            new = (timestamp + come[here + OFFSET]) & 0xFFFFFFFF
+            WORDS_OF_HEAD.pack_into(octets, place, come[here + TYPE] | sequence, new, out[there + SSRC])
+            come[here] = (first & 0xFFFF0000) | ((first + 1) & 0xFFFF)
+            come[here + 1] = (timestamp + size) & 0xFFFFFFFF
+            come[here + HIGHEST] = first & 0xFFFF
+            come[here + LEFT] = out[there + SEQUENCE] = (sequence + 1) & 0xFFFF
+            come[here + LATELY] += 1
+            out[there + END] = (new + size) & 0xFFFFFFFF
+            out[there + PACKETS] += 1
+            out[there + OCTETS] += size
+            out[there + RELAYED] = 1
+            if come[here + UNHEARD]:
+                come[here + TAKEN] += 1
+                passed.append(index)
             departing.rows.append(to)
             departing.slots.append(slot)
             departing.lengths.append(length)
-        return departing, rest, words
+        return departing, passed, rest, words

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ringback.media.rows import Rows
+from ringback.media.streams import Streams
 from ringback.media.tapline import SAMPLES, Block
 
 Int16 = npt.NDArray[np.int16]
@@ -16,8 +17,9 @@ Bool = npt.NDArray[np.bool_]
 class Taps(Rows):
     """A row is tapped as long as it has recordings; several may run on one row."""
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, streams: Streams, number: int) -> None:
         super().__init__(capacity)
+        self.tapped = self.share(streams.tapped[number :: streams.phases])
         self._ids: dict[int, set[int]] = {}
         self._rows: Int64 = np.zeros(0, np.int64)
         self._frames = self.column(np.int16, (2, SAMPLES))
@@ -66,3 +68,5 @@ class Taps(Rows):
 
     def _list(self) -> None:
         self._rows = np.array(sorted(self._ids), np.int64)
+        self.tapped[:] = False
+        self.tapped[self._rows] = True

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ringback.media import addresses, detect, rtp
+from ringback.media.audience import Audience
 from ringback.media.beeps import BeepDetectors
 from ringback.media.cold import ColdLeg, with_rtcp
 from ringback.media.detect import SpeechDetectors
@@ -94,7 +95,8 @@ class Phase:
         self.keys: list[tuple[int, str]] = []
         """(row, key) of keys that came as events, for whom the row is bridged with."""
         self.corner = corner = corner or Corner(Exchange(capacity, 1), 0)
-        self.intake = Intake(capacity)
+        self.audience = Audience(capacity, corner)
+        self.intake = Intake(capacity, corner, self.audience.heard)
         self.gate = Gate(capacity, family, corner.streams, corner.number)
         self.watch = Watch(capacity, no_rtp_after)
         self.senders = Senders(capacity, corner.streams, corner.number)
@@ -105,13 +107,14 @@ class Phase:
         self.bank = ToneBank(capacity)
         self.speech = SpeechDetectors(capacity)
         self.beeps = BeepDetectors(capacity)
-        self.taps = Taps(capacity)
+        self.taps = Taps(capacity, corner.streams, corner.number)
         self.tapped: Block | None = None
         """What tapped rows heard and sent in the latest tick, valid until the next."""
         self.frame = 0
         """The number of the next tick's frame: the time line of recordings, which counts skipped ones, too.
         """
         self._frames = np.zeros((capacity, SAMPLES), np.int16)
+        self._nothing = np.zeros((capacity, SAMPLES), np.int16)
         self._whispered = np.zeros((capacity, SAMPLES), np.int16)
         self._routed = corner.streams.routed[corner.number :: corner.streams.phases]
         self._burst = corner.streams.burst[corner.number :: corner.streams.phases]
@@ -212,7 +215,7 @@ class Phase:
         headers = rtp.parse(batch, words)
         strange = ~headers.valid & ~headers.rtcp
         if strange.any():
-            np.add.at(self.intake.reception.invalid, batch.rows[strange], 1)
+            np.add.at(self.intake.reception.invalid, self.corner.places(batch.rows[strange]), 1)
         for index in np.nonzero(headers.rtcp)[0].tolist():
             slot, size = int(batch.slots[index]), int(batch.lengths[index])
             source = addresses.unpack(batch.sources[index])
@@ -221,11 +224,7 @@ class Phase:
         valid = valid[self.gate.admit(batch.rows[valid], batch.sources[valid])]
         if not len(valid):
             return
-        first, resumed = self.watch.hear(batch.rows[valid], now)
-        for row in first:
-            self._tell(row, FirstRtp(*addresses.unpack(self.gate.remote[row])))
-        for row, seconds in resumed:
-            self._tell(row, RtpResumed(round(seconds, 3)))
+        self._watch(batch.rows[valid], now)
         for row, code in self.intake.take(batch, headers, valid, now):
             self._press(row, code, "rfc4733")
 
@@ -234,13 +233,8 @@ class Phase:
         count = self.count
         if not count:
             return NOTHING
-        self._burst[:count] = 0
-        audio = self.intake.jitter.read(count)
-        self.intake.moments.pass_frame(count)
-        lags = self.intake.moments.lags(count, self.frame, self.intake.jitter.play[:count] - BLOCKS)
-        self._hear(count, audio, now)
-        self.voices.shape(audio)
-        self.corner.leave(audio, lags)
+        self._take_passed(count, now)
+        audio, lags = self._listen(count, now)
         frames = self._frames[:count]
         held = self.senders.held(count, self._carried(count))
         audible = self._compose(count, frames, ~held)
@@ -257,8 +251,14 @@ class Phase:
         return outgoing
 
     def begin(self, due: float) -> None:
-        """A tick comes that was due then, on the clock of packets' arrivals."""
+        """A tick comes that was due then, on the clock of packets' arrivals. It is settled who is heard."""
         self.intake.epoch = due - self.frame * SECONDS
+        count = self.count
+        listening = self.bank.enabled[:count] | self.speech.enabled[:count] | self.beeps.enabled[:count]
+        lost = self.audience.survey(count, listening)
+        if len(lost):
+            self.intake.let_go(lost)
+            self.corner.forget(lost)
 
     def unread(self, row: int) -> list[Block]:
         """What has come of a row and its next ticks would hear, as blocks of a recording that ends here."""
@@ -281,21 +281,22 @@ class Phase:
         """What the row sent and received so far."""
         leg = self.legs[row]
         got, jitter, sent = self.intake.reception, self.intake.jitter, self.senders
-        ssrc = int(got.ssrc[row])
+        place = self.corner.place(row)
+        ssrc = int(got.ssrc[place])
         statistics = LegStatistics(
             duration_ms=round((now - leg.opened) * 1000),
-            packets_received=int(got.packets[row]),
-            octets_received=int(got.octets[row]),
+            packets_received=int(got.packets[place]),
+            octets_received=int(got.octets[place]),
             packets_sent=int(sent.packets[row]),
             octets_sent=int(sent.octets[row]),
-            packets_lost=got.lost(row),
+            packets_lost=got.lost(place),
             packets_late=int(jitter.late[row]),
-            packets_duplicated=int(got.duplicates[row]),
-            packets_reordered=int(got.reordered[row]),
-            packets_invalid=int(got.invalid[row]),
+            packets_duplicated=int(got.duplicates[place]),
+            packets_reordered=int(got.reordered[place]),
+            packets_invalid=int(got.invalid[place]),
             packets_wrong_source=int(self.gate.wrong_total[row]),
-            comfort_noise_packets=int(got.comfort_noise[row]),
-            dtmf_packets_received=int(got.events[row]),
+            comfort_noise_packets=int(got.comfort_noise[place]),
+            dtmf_packets_received=int(got.events[place]),
             dtmf_packets_sent=int(sent.event_packets[row]),
             frames_concealed=int(jitter.concealed[row]),
             buffer_resyncs=int(jitter.resyncs[row]),
@@ -303,8 +304,8 @@ class Phase:
             frames_inserted=int(jitter.inserted[row]),
             buffer_ms=jitter.delay(row),
             buffer_max_ms=int(jitter.delay_max[row]) * 5,
-            mean_ptime_ms=got.mean_ptime(row),
-            jitter_ms=got.jitter(row),
+            mean_ptime_ms=got.mean_ptime(place),
+            jitter_ms=got.jitter(place),
             local_ssrc=leg.reporter.ssrc,
             remote_ssrc=ssrc if ssrc >= 0 else None,
             remote_address=addresses.unpack(self.gate.remote[row]) if self.gate.latched[row] else None,
@@ -342,6 +343,7 @@ class Phase:
     @property
     def _parts(self) -> tuple[Rows, ...]:
         return (
+            self.audience,
             self.intake,
             self.gate,
             self.watch,
@@ -382,13 +384,11 @@ class Phase:
         audible = self.players.active[:count] & free
         for row, done in self.players.fill(count, frames, audible):
             self._tell(row, done)
-        rows, heard = self.corner.take()
+        wanted = ~audible & (~self.senders.carried[:count] | self.taps.tapped[:count])
+        rows, heard = self.corner.take(wanted)
         if len(rows):
-            hears = ~audible[rows]
-            if not self.taps:
-                hears &= ~self.senders.carried[rows]
-            frames[rows[hears]] = heard[hears]
-            audible[rows[hears]] = True
+            frames[rows] = heard
+            audible[rows] = True
         over = self.whispers.active[:count] & free
         if over.any():
             frames[over & ~audible] = 0
@@ -397,6 +397,36 @@ class Phase:
             frames[over] = mix(frames[over], self._whispered[:count][over])
             audible |= over
         return audible
+
+    def _watch(self, rows: Int64, now: float) -> None:
+        """Packets of these rows were taken."""
+        first, resumed = self.watch.hear(rows, now)
+        for row in first:
+            self._tell(row, FirstRtp(*addresses.unpack(self.gate.remote[row])))
+        for row, seconds in resumed:
+            self._tell(row, RtpResumed(round(seconds, 3)))
+
+    def _take_passed(self, count: int, now: float) -> None:
+        """What the relay has passed on since the last tick came, too."""
+        burst = self._burst[:count]
+        if not self.audience.everybody:
+            passed = np.nonzero((burst > 0) & ~self.audience.heard[:count])[0]
+            self._watch(passed, now)
+            self.intake.comfort[passed] = False
+        burst[:] = 0
+
+    def _listen(self, count: int, now: float) -> tuple[Int16, Int64]:
+        """What the rows said in 20 ms, and how many blocks ago that came."""
+        jitter, heard = self.intake.jitter, self.audience.heard[:count]
+        if not heard.any():
+            return self._nothing[:count], np.zeros(count, np.int64)
+        audio = jitter.read(count)
+        self.intake.moments.pass_frame(count)
+        lags = self.intake.moments.lags(count, self.frame, jitter.play[:count] - BLOCKS)
+        self._hear(count, audio, now)
+        self.voices.shape(audio)
+        self.corner.leave(audio, lags, heard)
+        return audio, lags
 
     def _hear(self, count: int, audio: Int16, now: float) -> None:
         started, over = self.beeps.listen(audio)

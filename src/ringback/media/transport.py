@@ -16,11 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ringback.media import addresses, uring
-from ringback.media.few import FEW, Few, Memory
+from ringback.media.arrivals import FEW, Few, Many, Memory
+from ringback.media.arrivals import HEAD as RTP_HEAD
 from ringback.media.ports import SO_TIMESTAMPNS, drain
-from ringback.media.rtp import Batch
+from ringback.media.rtp import Batch, heads
 from ringback.media.send import Outgoing
 from ringback.media.straight import Departures, FewDepartures
+from ringback.media.streams import HEAD, LENGTH, MARKS, REMOTE
 
 Int64 = npt.NDArray[np.int64]
 UInt64 = npt.NDArray[np.uint64]
@@ -68,7 +70,7 @@ class Transport(Protocol):
     def wake(self) -> int:
         """A file descriptor that is readable when something may have come for a hastened row."""
 
-    def receive_hastened(self) -> Batch | Few | None:
+    def receive_hastened(self) -> Many | Few | None:
         """What has come for hastened rows. Rows are the worker's; slots stay taken until `release`."""
 
     def recall(self, slots: Int64, rows: Int64) -> Batch:
@@ -135,7 +137,7 @@ class SocketTransport:
     def wake(self) -> int:
         return self._hastened.poll.fileno()
 
-    def receive_hastened(self) -> Batch | Few | None:
+    def receive_hastened(self) -> Many | Few | None:
         lane, unused = self._hastened, self._unused
         slots = []
         for descriptor, _event in lane.poll.poll(0):
@@ -148,8 +150,9 @@ class SocketTransport:
         places = np.array(slots, np.int64)
         rows = lane.batch_rows[places]
         if len(slots) > FEW:
-            return lane.batch(places, rows)
-        return Few(lane.memory, slots, rows.tolist(), lane.lengths[places].tolist())
+            return lane.many(places, rows)
+        lengths, arrivals = lane.lengths[places], lane.arrivals[places]
+        return Few(lane.memory, slots, rows.tolist(), lengths.tolist(), arrivals.tolist())
 
     def recall(self, slots: Int64, rows: Int64) -> Batch:
         return self._hastened.batch(slots, rows)
@@ -254,6 +257,7 @@ class _Lane:
         self.known = np.zeros((capacity, addresses.WORDS), np.uint64)
         self.slots = np.zeros((BATCH, SLOT), np.uint8)
         self.views = [[memoryview(slot)] for slot in self.slots]  # type: ignore[arg-type]  # rows of an array are buffers
+        self.heads = np.ndarray(BATCH, RTP_HEAD, self.slots, 0, (SLOT,))
         self.sources = np.zeros((BATCH, addresses.WORDS), np.uint64)
         self.lengths = np.zeros(BATCH, np.int64)
         self.arrivals = np.zeros(BATCH, np.float64)
@@ -271,6 +275,15 @@ class _Lane:
         """Receive no more."""
         self.poll.unregister(rtp.fileno())
         del self.rows[rtp.fileno()]
+
+    def many(self, slots: Int64, rows: Int64) -> Many:
+        """The packets in these slots, for the relay."""
+        batch = self.batch(slots, rows)
+        marks = np.empty((len(slots), MARKS), np.int64)
+        marks[:, HEAD] = heads(batch)
+        marks[:, LENGTH] = batch.lengths
+        marks[:, REMOTE] = batch.sources.view(np.int64)
+        return Many(self.slots, self.heads, slots, rows, marks, batch.arrivals)
 
     def batch(self, slots: Int64, rows: Int64) -> Batch:
         """The packets in these slots."""

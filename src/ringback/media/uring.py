@@ -19,12 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ringback.media import addresses
-from ringback.media.few import FEW, Few, Memory
+from ringback.media.arrivals import FEW, Few, Many, Memory
+from ringback.media.arrivals import HEAD as RTP_HEAD
 from ringback.media.ports import SO_TIMESTAMPNS, drain
-from ringback.media.ring import BUFFER, ENTRY, TAIL_AT, Ring
+from ringback.media.ring import BUFFER, ENTRY, ENTRY_WORDS, TAIL_AT, Ring
 from ringback.media.rtp import Batch
 from ringback.media.send import Outgoing
 from ringback.media.straight import Departures, FewDepartures
+from ringback.media.streams import HEAD, LENGTH, MARKS, REMOTE
 
 Int64 = npt.NDArray[np.int64]
 UInt64 = npt.NDArray[np.uint64]
@@ -46,8 +48,19 @@ NAME_AT, CONTROL_AT, PAYLOAD_AT = 16, 48, 80
 """Where things lie in a slot: after the kernel's header the address (32 octets), then one control message."""
 SLOT = PAYLOAD_AT + 1520
 SLOT_WORDS = SLOT // 8
+CRUMB = np.dtype(f"V{PAYLOAD_AT + 16}")
+"""The part of a slot that is looked at: all before the payload of RTP."""
+CRUMB_WORDS = CRUMB.itemsize // 8
+LENGTH_AT, STAMP_AT = 1, CONTROL_AT // 8 + 2
+"""Words of a slot: the packet's length in the kernel's header, seconds and nanoseconds of its arrival."""
+SOURCE = slice(NAME_AT // 8, NAME_AT // 8 + addresses.WORDS)
+HEAD_AT = slice(PAYLOAD_AT // 4, PAYLOAD_AT // 4 + 3)
+"""The header's words, of 32 bits."""
+SEND_AT, SEND_LENGTH = 2, 3
+"""Words of an `ENTRY`: its addr, its len below its op_flags."""
 SENT = 1 << 62
 """Marks the completion of a send (or a cancellation); those of receives carry row and serial."""
+_NOTHING = np.zeros(0, np.int64)
 
 
 class UringTransport:
@@ -102,7 +115,7 @@ class UringTransport:
     def wake(self) -> int:
         return self._wake
 
-    def receive_hastened(self) -> Batch | Few | None:
+    def receive_hastened(self) -> Many | Few | None:
         if not self._hastened.ready:
             # Nothing so far: from here on the descriptor is to tell us.
             with contextlib.suppress(BlockingIOError):
@@ -138,7 +151,8 @@ class _Lane:
         self._slots = np.zeros((slots, SLOT), np.uint8)
         self._payload = self._slots[:, PAYLOAD_AT:]
         self._payload_at = self._payload.ctypes.data
-        self._heads = self._slots.view(np.int64)[:, : PAYLOAD_AT // 8]
+        self._rtp_heads = np.ndarray(slots, RTP_HEAD, self._slots, PAYLOAD_AT, (SLOT,))
+        self._crumbs = np.ndarray(slots, CRUMB, self._slots, 0, (SLOT,))
         self._words = self._slots.data.cast("B").cast("l")
         sources = self._slots.data.cast("B").cast("L")
         octets = self._slots.data.cast("B")
@@ -167,6 +181,7 @@ class _Lane:
         self._sends["op_flags"] = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
         self._sends["user_data"] = SENT
         self._sends["addr_len"] = addresses.SIZE[socket.AddressFamily(family)]
+        self._send_words = self._sends.view(np.int64).reshape(capacity, ENTRY_WORDS)
         self._send_octets = self._sends.view(np.uint8).data
         self._rows = np.arange(capacity, dtype=np.uint64)
         self._templates_of = 0
@@ -213,49 +228,60 @@ class _Lane:
         """What has come; valid until the next call."""
         self.release(self._used)
         self._used = self._used[:0]
-        batch = self.receive_more()
-        if batch is not None:
-            self._used = batch.slots
-        return batch
-
-    def receive_more(self) -> Batch | None:
-        """What has come; its slots stay taken until `release`."""
         self._rearm()
-        return self._take_all()
+        slots, rows = self._take_all()
+        if not len(slots):
+            return None
+        self._used = slots
+        return self.batch(slots, rows)
 
-    def receive_few(self) -> Batch | Few | None:
-        """The same, in another form if it is little."""
+    def receive_few(self) -> Many | Few | None:
+        """What has come, in one form or the other; its slots stay taken until `release`."""
         self._rearm()
         done = self._ring.peek(FEW)
+        if done is None:
+            return self._many()
         if not done:
-            return self._take_all() if done is None else None
+            return None
         current, heads = self._current_items, self._words
-        slots, rows, lengths = [], [], []
+        slots, rows, lengths, arrivals = [], [], [], []
         for user, _, flags in done:
             row = user & 0xFFFFFFFF
             if user != current[row] or flags & BOTH != BOTH:
-                return self._take_all()
+                return self._many()
             slot = flags >> 16
+            at = slot * SLOT_WORDS
             slots.append(slot)
             rows.append(row)
-            lengths.append(heads[slot * SLOT_WORDS + 1] & 0xFFFFFFFF)
+            lengths.append(heads[at + LENGTH_AT] & 0xFFFFFFFF)
+            arrivals.append(heads[at + STAMP_AT] + heads[at + STAMP_AT + 1] * 1e-9)
         self._ring.skip(len(done))
-        return Few(self._memory, slots, rows, lengths)
+        return Few(self._memory, slots, rows, lengths, arrivals)
 
-    def _take_all(self) -> Batch | None:
+    def _many(self) -> Many | None:
+        slots, rows = self._take_all()
+        if not len(slots):
+            return None
+        crumbs = self._crumbs[slots].view(np.int64).reshape(-1, CRUMB_WORDS)
+        marks = np.empty((len(slots), MARKS), np.int64)
+        marks[:, HEAD] = crumbs.view(">u4")[:, HEAD_AT]
+        marks[:, LENGTH] = crumbs[:, LENGTH_AT] & 0xFFFFFFFF
+        marks[:, REMOTE] = crumbs[:, SOURCE]
+        return Many(self._payload, self._rtp_heads, slots, rows, marks, _arrivals(crumbs))
+
+    def _take_all(self) -> tuple[Int64, Int64]:
+        """Slots and rows of what has come."""
         if not self._ring.ready:
-            return None
-        done = self._ring.completions().view(np.int64).reshape(-1, 2)
-        if not len(done):
-            return None
+            return _NOTHING, _NOTHING
+        done = self._ring.completions()
         user, flags = done[:, 0], done[:, 1] >> 32
         rows = user & 0xFFFFFFFF
-        if user.max() < SENT and (user == self._current[rows]).all() and (flags & BOTH == BOTH).all():
+        if (user == self._current[rows]).all() and (flags & BOTH == BOTH).all():
             # As nearly always: packets, and nothing else.
-            return self.batch(flags >> 16, rows)
+            return flags >> 16, rows
         return self._sort_out(user, flags, done[:, 1] & 0xFFFFFFFF)
 
-    def _sort_out(self, user: Int64, flags: Int64, results: Int64) -> Batch | None:
+    def _sort_out(self, user: Int64, flags: Int64, results: Int64) -> tuple[Int64, Int64]:
         """Completions of all kinds."""
         received = user < SENT
         self.refused += int((user == SENT).sum())
@@ -271,7 +297,7 @@ class _Lane:
         good = ours & filled & (results >= PAYLOAD_AT) & (results < 1 << 31)
         if not good.all():
             self.release(slots[filled & ~good])
-        return self.batch(slots[good], rows[good]) if good.any() else None
+        return slots[good], rows[good]
 
     def send(self, outgoing: Outgoing, remotes: UInt64) -> None:
         base = outgoing.packets.ctypes.data
@@ -279,21 +305,20 @@ class _Lane:
             self._sends["addr"] = base + self._rows * np.uint64(outgoing.packets.strides[0])
             self._address(remotes)
             self._templates_of = base
-        requests = self._sends[outgoing.rows]
-        requests["len"] = outgoing.lengths
+        requests = self._send_words.take(outgoing.rows, axis=0)
+        requests[:, SEND_LENGTH] |= outgoing.lengths
         self._ring.submit(requests)
 
     def send_from(self, departures: Departures, remotes: UInt64) -> None:
         """Packets that may lie anywhere."""
         self._address_once(remotes)
         data = departures.data
-        for first in range(0, len(departures.rows), self._ring.entries):
-            part = slice(first, first + self._ring.entries)
-            requests = self._sends[departures.rows[part]]
-            offset = departures.slots[part] * data.strides[0] + departures.starts[part]
-            requests["addr"] = data.ctypes.data + offset
-            requests["len"] = departures.lengths[part]
-            self._ring.submit(requests)
+        requests = self._send_words.take(departures.rows, axis=0)
+        requests[:, SEND_AT] = departures.slots * data.strides[0] + departures.starts
+        requests[:, SEND_AT] += data.ctypes.data
+        requests[:, SEND_LENGTH] |= departures.lengths
+        for first in range(0, len(requests), self._ring.entries):
+            self._ring.submit(requests[first : first + self._ring.entries])
 
     def send_few(self, departures: FewDepartures, remotes: UInt64) -> None:
         """A few packets that lie in slots."""
@@ -306,12 +331,11 @@ class _Lane:
 
     def batch(self, slots: Int64, rows: Int64) -> Batch:
         """The packets in these slots."""
-        head = self._heads[slots]
-        lengths = head[:, 1] & 0xFFFFFFFF
-        sources = head[:, NAME_AT // 8 : NAME_AT // 8 + addresses.WORDS].view(np.uint64)
-        stamp = CONTROL_AT // 8 + 2
-        arrivals = head[:, stamp] + head[:, stamp + 1] * 1e-9
-        return Batch(self._payload, slots, rows, lengths, sources, arrivals)
+        crumbs = self._crumbs[slots].view(np.int64).reshape(-1, CRUMB_WORDS)
+        lengths = crumbs[:, LENGTH_AT] & 0xFFFFFFFF
+        return Batch(
+            self._payload, slots, rows, lengths, crumbs[:, SOURCE].view(np.uint64), _arrivals(crumbs)
+        )
 
     def release(self, slots: Int64) -> None:
         """Give slots back to the kernel."""
@@ -355,6 +379,11 @@ class _Lane:
         self._offers_tail = np.frombuffer(self._pages, np.uint16, 1, TAIL_AT)
         self._ring.register_buffers(self._offers.ctypes.data, count, 0)
         self.release(self._numbers)
+
+
+def _arrivals(crumbs: Int64) -> npt.NDArray[np.float64]:
+    arrivals: npt.NDArray[np.float64] = crumbs[:, STAMP_AT] + crumbs[:, STAMP_AT + 1] * 1e-9
+    return arrivals
 
 
 def works(family: int) -> bool:

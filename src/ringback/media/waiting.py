@@ -1,4 +1,4 @@
-"""Packets of bridged rows between the relay, which has seen them, and their rows' ticks.
+"""Packets of bridged rows between the relay, which has seen them, and their rows' ticks, that want them.
 
 Their headers are kept here, as the relay writes over them; everything else stays where it came.
 """

@@ -1,0 +1,152 @@
+"""Rows that nobody but their partner hears: their packets are only counted, and counted right."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+from tests.media.pair import Pair, likeness, packets, voice
+from tests.media.rig import FRAME, PEER, Network, Rig
+
+from ringback.media.latch import WINDOW
+from ringback.media.model import FirstRtp, LegStatistics, NoRtp, RtpResumed, SpeechDetection
+
+pytestmark = pytest.mark.usefixtures("both_ways")
+
+COUNTED = (
+    "packets_received",
+    "octets_received",
+    "packets_lost",
+    "packets_duplicated",
+    "packets_reordered",
+    "packets_invalid",
+    "mean_ptime_ms",
+    "jitter_ms",
+    "remote_ssrc",
+)
+
+
+def counted(rig: Rig, row: int = 0) -> dict[str, object]:
+    """What is counted of what a row receives."""
+    statistics: LegStatistics = rig.phase.statistics(row, rig.now)
+    return {name: getattr(statistics, name) for name in COUNTED}
+
+
+def test_packets_of_a_relayed_row_go_no_further() -> None:
+    pair = Pair()
+    pair.talk(packets(voice(1, 50)), packets(voice(2, 50)))
+    # The first is looked at, and by what it is like the next ones are known.
+    assert pair.passed == 2 * 48
+    assert pair.phase.statistics(0, pair.now).buffer_ms == 0
+    assert pair.phase.statistics(0, pair.now).frames_concealed == 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_counts_are_those_of_a_row_that_is_heard(seed: int) -> None:
+    network = Network(seed, loss=0.05, jitter=2, duplicate=0.05)
+    pair, alone = Pair(), Rig()
+    alone.remote()
+    for arrived in network.carry(packets(voice(1, 400))):
+        said = [(0, data) for data in arrived]
+        pair.step(*said)
+        alone.step(*said)
+    assert pair.passed > 20
+    assert counted(pair) == counted(alone)
+    assert pair.phase.intake.reception.report(0) == alone.phase.intake.reception.report(0)
+
+
+def test_jitter_is_that_of_the_network() -> None:
+    pair, alone = Pair(), Rig()
+    alone.remote()
+    delays = np.random.default_rng(3).uniform(0, 0.008, 200)
+    for number, data in enumerate(packets(voice(1, 200))):
+        for rig in (pair, alone):
+            begun = rig.now
+            rig.now += float(delays[number])
+            rig.step((0, data))
+            rig.now = begun + FRAME
+    ours, theirs = pair.phase.statistics(0, 0.0).jitter_ms, alone.phase.statistics(0, 0.0).jitter_ms
+    assert msgspec.structs.astuple(ours) == pytest.approx(msgspec.structs.astuple(theirs))
+    assert ours.mean is not None
+    assert ours.mean > 1
+    assert pair.passed > 150
+
+
+def test_a_packet_that_comes_twice_at_once_is_a_duplicate() -> None:
+    pair = Pair()
+    said = packets(voice(1, 30))
+    pair.talk(said[:20])
+    pair.step((0, said[20]), (0, said[20]), (0, said[21]))
+    pair.talk(said[22:])
+    statistics = pair.phase.statistics(0, pair.now)
+    assert (statistics.packets_received, statistics.packets_duplicated, statistics.packets_lost) == (31, 1, 0)
+
+
+def test_who_begins_to_listen_hears_what_is_said_from_then_on() -> None:
+    pair = Pair()
+    said = voice(1, 120)
+    data = packets(said)
+    pair.talk(data[:40])
+    before = pair.passed
+    assert before > 30
+    pair.phase.taps.add(1, 7)
+    sent: list[np.ndarray[tuple[int, ...], np.dtype[np.int16]]] = []
+    for packet in data[40:80]:
+        pair.talk([packet])
+        assert pair.phase.tapped is not None
+        sent.append(pair.phase.tapped.frames[0, 1].copy())
+    assert pair.passed == before
+    assert likeness(said[42:], np.concatenate(sent), 0, 3200) > 0.98
+    pair.phase.taps.remove(1, 7)
+    pair.talk(data[80:])
+    assert pair.passed > before + 30
+    assert pair.phase.statistics(0, pair.now).packets_lost == 0
+
+
+def test_speech_is_heard_as_soon_as_somebody_listens() -> None:
+    pair = Pair()
+    data = packets(voice(1, 100))
+    pair.talk(data[:30])
+    pair.phase.listen(0, None, SpeechDetection())
+    before = pair.passed
+    pair.talk(data[30:])
+    assert pair.passed <= before + 1
+    assert any(type(event).__name__ == "SpeechStarted" for event in pair.events)
+
+
+def test_a_relayed_row_that_falls_silent_is_told_and_so_is_its_return() -> None:
+    pair = Pair()
+    data = packets(voice(1, 60))
+    pair.talk(data[:30])
+    assert len(pair.of(FirstRtp)) == 1
+    pair.rest(200)
+    missing = [event for event in pair.of(NoRtp) if isinstance(event, NoRtp) and event.cause == "stopped"]
+    assert len(missing) == 1
+    pair.talk(data[30:])
+    assert len(pair.of(RtpResumed)) == 1
+    assert pair.phase.statistics(0, pair.now).packets_lost == 0
+
+
+def test_what_was_passed_closes_the_latch() -> None:
+    pair = Pair(zero={"nat_open": True})
+    stranger = ("203.0.113.9", 999)
+    data = packets(voice(1, WINDOW + 40))
+    pair.talk(data[: WINDOW + 10])
+    assert pair.passed > WINDOW - 5
+    for packet in data[WINDOW + 10 :]:
+        pair.step((0, packet, stranger))
+    statistics = pair.phase.statistics(0, pair.now)
+    assert statistics.packets_wrong_source == 30
+    assert statistics.remote_address == PEER
+
+
+def test_after_the_bridge_a_row_is_heard_again() -> None:
+    pair = Pair()
+    data = packets(voice(1, 60))
+    pair.talk(data[:30])
+    pair.bridges.part(0)
+    for packet in data[30:]:
+        pair.step((0, packet))
+    statistics = pair.phase.statistics(0, pair.now)
+    assert statistics.buffer_ms == 20
+    assert (statistics.packets_received, statistics.packets_lost, statistics.buffer_resyncs) == (60, 0, 0)
