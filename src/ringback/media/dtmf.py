@@ -93,7 +93,7 @@ class EventReceivers(Rows):
 
 
 def _bank() -> Float32:
-    """[sample, window and frequency, real and imaginary]: both windows of a tick in one product."""
+    """[real and imaginary, window and frequency; sample]: both windows of a tick in one product."""
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(2 * HALF) + 0.5) / (2 * HALF))
     turn = 2 * np.pi * np.outer(np.arange(2 * HALF), LOW_GROUP + HIGH_GROUP) / RATE
     wave = hann[:, None] * np.exp(-1j * turn)
@@ -102,7 +102,7 @@ def _bank() -> Float32:
         part = slice(window * HALF, (window + 2) * HALF)
         bank[part, 0, window] = wave.real
         bank[part, 1, window] = wave.imag
-    return bank.reshape(3 * HALF, 32)
+    return np.ascontiguousarray(bank.reshape(3 * HALF, 32).T)
 
 
 _BANK = _bank()
@@ -143,16 +143,21 @@ class ToneBank(Rows):
         if not enabled.any():
             self.hearing[:count] = False
             return []
-        spectrum = self._audio[:count] @ _BANK
+        # A frequency is a row here, and so its power at all of ours one run of memory.
+        spectrum = _BANK @ self._audio[:count].T
         spectrum *= spectrum
-        power = (spectrum[:, :16] + spectrum[:, 16:]).reshape(count, 2, 8) * _SCALE
-        total = (energy[:, :2] + energy[:, 1:]) * np.float32(1 / (2 * HALF))
-        heard = _classify(power, total)
-        heard[~enabled] = -1
-        self.hearing[:count] = heard[:, 1] >= 0
+        power = (spectrum[:16] + spectrum[16:]).reshape(2, 8, count)
+        total = ((energy[:, :2] + energy[:, 1:]) * np.float32(1 / (2 * HALF))).T
+        strongest = power[:, :4].max(axis=1) + power[:, 4:].max(axis=1)
+        heard = np.full((2, count), -1)
+        pure = (strongest * _SCALE > PURITY * total) & enabled
+        if pure.any():
+            windows, rows = np.nonzero(pure)
+            heard[windows, rows] = _classify(power[windows, :, rows] * _SCALE)
+        self.hearing[:count] = heard[1] >= 0
         begun: list[tuple[int, int]] = []
         for window in range(2):
-            begun += self._step(count, heard[:, window])
+            begun += self._step(count, heard[window])
         return begun
 
     def _step(self, count: int, key: Int64) -> list[tuple[int, int]]:
@@ -171,15 +176,14 @@ class ToneBank(Rows):
         return list(zip(rows.tolist(), key[rows].tolist(), strict=True))
 
 
-def _classify(power: Float32, total: Float32) -> Int64:
-    """The event code that each window [row, window] holds, or -1."""
-    low, high = power[..., :4], power[..., 4:]
-    ordered_low, ordered_high = np.sort(low, axis=-1), np.sort(high, axis=-1)
-    best_low, best_high = ordered_low[..., 3], ordered_high[..., 3]
-    good = best_low + best_high > PURITY * total
-    good &= (best_low > WEAKEST) & (best_high > WEAKEST)
+def _classify(power: Float32) -> Int64:
+    """The event code that each of these windows holds, or -1: [window, frequency], all of them pure enough."""
+    low, high = power[:, :4], power[:, 4:]
+    ordered_low, ordered_high = np.sort(low, axis=1), np.sort(high, axis=1)
+    best_low, best_high = ordered_low[:, 3], ordered_high[:, 3]
+    good = (best_low > WEAKEST) & (best_high > WEAKEST)
     good &= (best_low < TWIST * best_high) & (best_high < TWIST * best_low)
-    good &= best_low > PROMINENCE * ordered_low[..., 2]
-    good &= best_high > PROMINENCE * ordered_high[..., 2]
-    place = low.argmax(axis=-1) * 4 + high.argmax(axis=-1)
+    good &= best_low > PROMINENCE * ordered_low[:, 2]
+    good &= best_high > PROMINENCE * ordered_high[:, 2]
+    place = low.argmax(axis=1) * 4 + high.argmax(axis=1)
     return np.where(good, _KEY_CODES[place], -1)
