@@ -51,10 +51,17 @@ class Memory:
     def append_silence(self, samples: int) -> None:
         self.append(np.zeros((samples, self.channels), np.int16))
 
+    @property
+    def disk(self) -> int:
+        return 1
+
     def commit(self) -> None:
         self.committed = self.samples
 
     def sync(self) -> None: ...
+    def sync_disk(self) -> bool:
+        return True
+
     def close(self) -> None: ...
 
 

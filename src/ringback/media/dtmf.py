@@ -177,7 +177,7 @@ class ToneBank(Rows):
 
 
 def _classify(power: Float32) -> Int64:
-    """The event code that each of these windows holds, or -1: [window, frequency], all of them pure enough."""
+    """The event code that each of these windows [window, frequency] holds, all pure enough, or -1."""
     low, high = power[:, :4], power[:, 4:]
     ordered_low, ordered_high = np.sort(low, axis=1), np.sort(high, axis=1)
     best_low, best_high = ordered_low[:, 3], ordered_high[:, 3]

@@ -2,8 +2,9 @@
 `python -m ringback.media.gateway CONTROL LISTENER`, two inherited sockets.
 
 Workers connect to the listener and send what their tapped rows hear and send (`ringback.media.tapline`); the
-control side is told when a file is complete. What is written goes to the disk once a second, by threads. It
-ends when the control side closes its connection or dies, with all files whole.
+control side is told when a file is complete. What is written goes to the disk once a second, all of it at
+once and by a thread: hundreds of files would be hundreds of commits of the file system's journal. It ends
+when the control side closes its connection or dies, with all files whole.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from typing import TypeVar
 
 import msgspec
 
@@ -37,6 +39,9 @@ POLITENESS = 5
 """Niceness: ticks come first."""
 SERVER_ENDED = "the server ended"
 WORKER_ENDED = "the media worker ended"
+
+
+Result = TypeVar("Result")
 
 
 class Done(msgspec.Struct, frozen=True, array_like=True):
@@ -75,6 +80,7 @@ class Gateway:
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._dirty: dict[int, tuple[Recorder, Take]] = {}
         self._syncing: set[int] = set()
+        """Disks."""
         self._next_sync = 0.0
         for readable in (control, listener):
             readable.setblocking(False)
@@ -164,20 +170,26 @@ class Gateway:
         line.recorder.close(cause)
 
     def _sync(self) -> None:
-        """Once a second: what was written goes to the disk, each file as often as the disk can."""
+        """Once a second: what was written goes to the disk, if that has done with what came before."""
         now = time.monotonic()
         if now < self._next_sync:
             return
         self._next_sync = now + SYNC_EVERY
-        for id in [id for id in self._dirty if id not in self._syncing]:
-            recorder, take = self._dirty.pop(id)
-            self._syncing.add(id)
-            self._in_thread(_sync_file, take.file, partial(self._synced, recorder, take))
+        due: dict[int, list[tuple[Recorder, Take]]] = {}
+        for id, (recorder, take) in list(self._dirty.items()):
+            if take.file.disk not in self._syncing:
+                due.setdefault(take.file.disk, []).append((recorder, take))
+                del self._dirty[id]
+        for disk, written in due.items():
+            self._syncing.add(disk)
+            files = [take.file for _, take in written]
+            self._in_thread(partial(_sync_files, files), partial(self._synced, disk, written))
 
-    def _synced(self, recorder: Recorder, take: Take, error: str | None) -> None:
-        self._syncing.discard(take.id)
-        if error is not None:
-            recorder.fail(take.id, error)
+    def _synced(self, disk: int, written: list[tuple[Recorder, Take]], errors: list[str | None]) -> None:
+        self._syncing.discard(disk)
+        for (recorder, take), error in zip(written, errors, strict=True):
+            if error is not None:
+                recorder.fail(take.id, error)
 
     def _finish(self, id: int, file: File | None, error: str | None, interrupted: str | None) -> None:
         """A recording has ended: it is told once it is on the disk."""
@@ -190,16 +202,14 @@ class Gateway:
         def finished(problem: str | None) -> None:
             self._tell(Done(id, samples, error or problem, interrupted))
 
-        self._in_thread(_close_file, file, finished)
+        self._in_thread(partial(_close_file, file), finished)
 
-    def _in_thread(
-        self, work: Callable[[File], str | None], file: File, then: Callable[[str | None], None]
-    ) -> None:
-        def deliver(done: Future[str | None]) -> None:
+    def _in_thread(self, work: Callable[[], Result], then: Callable[[Result], None]) -> None:
+        def deliver(done: Future[Result]) -> None:
             self._results.append(lambda: then(done.result()))
             os.eventfd_write(self._bell, 1)
 
-        self._syncers.submit(work, file).add_done_callback(deliver)
+        self._syncers.submit(work).add_done_callback(deliver)
 
     def _take_results(self) -> None:
         while self._results:
@@ -219,8 +229,16 @@ def _open_file(path: str, channels: int) -> File:
     return WavFile(path, channels)
 
 
+def _sync_files(files: list[File]) -> list[str | None]:
+    """In a thread: those of one disk. Returns what went wrong with each."""
+    try:
+        any(file.sync_disk() for file in files)  # the first that is not closed meanwhile
+    except OSError:
+        return [_sync_file(file) for file in files]
+    return [None] * len(files)
+
+
 def _sync_file(file: File) -> str | None:
-    """In a thread. Returns what went wrong."""
     try:
         file.sync()
     except OSError as error:
