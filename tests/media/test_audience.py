@@ -150,3 +150,25 @@ def test_after_the_bridge_a_row_is_heard_again() -> None:
     statistics = pair.phase.statistics(0, pair.now)
     assert statistics.buffer_ms == 20
     assert (statistics.packets_received, statistics.packets_lost, statistics.buffer_resyncs) == (60, 0, 0)
+
+
+def test_nothing_is_read_for_rows_that_nobody_hears_or_has() -> None:
+    rig = Rig(4)
+    for row in (0, 1, 3):
+        rig.remote(row)
+    rig.bridges.join(0, 1)
+    said = packets(voice(1, 20))
+    for packet in said[:10]:
+        rig.step((0, packet), (1, packet), (3, packet))
+    assert rig.phase.audience.heard[:4].tolist() == [False, False, True, True]
+    rig.phase.close(2, rig.now)
+    rig.phase.close(3, rig.now)
+    rig.step((0, said[10]), (1, said[10]))
+    assert not rig.phase.audience.heard[: rig.phase.count].any()
+    assert not rig.phase.audience.everybody
+    rig.phase.open(2, 2, "rig", rig.now)
+    rig.step()
+    assert rig.phase.audience.heard[:3].tolist() == [False, False, True]
+    rig.bridges.part(0)
+    rig.step()
+    assert rig.phase.audience.everybody

@@ -18,19 +18,25 @@ Bool = npt.NDArray[np.bool_]
 
 
 class Audience(Rows):
-    """A row is heard until `survey` finds that it is not."""
+    """Who is heard is found out by `survey`, before each tick."""
 
     def __init__(self, capacity: int, corner: Corner) -> None:
         super().__init__(capacity)
         self._corner = corner
         streams = corner.streams
         mine = slice(corner.number, None, streams.phases)
-        self.heard = self.column(np.bool_, initial=True)
+        self._open = self.column(np.bool_)
+        self.heard = self.column(np.bool_)
         self._unheard = self.share(streams.unheard[mine])
         self._carried = streams.carried
         self._tapped = streams.tapped
-        self.everybody = True
+        self.everybody = False
         """Whether all rows were heard, as of the latest survey."""
+
+    def open(self, row: int) -> None:
+        """A new leg."""
+        self._open[row] = True
+        self.everybody = False
 
     def survey(self, count: int, listening: Bool) -> Int64:
         """Look anew at rows 0 to `count`; to which of them something is `listening` is known.
@@ -40,7 +46,7 @@ class Audience(Rows):
         rows, partners = self._corner.pairs
         if self.everybody and not len(rows):
             return rows
-        heard = np.ones(count, np.bool_)
+        heard = self._open[:count].copy()
         heard[rows] = ~self._carried[partners] | self._tapped[partners]
         heard |= listening | self._tapped[self._corner.number :: self._corner.streams.phases][:count]
         lost = np.nonzero(self.heard[:count] & ~heard)[0]

@@ -136,6 +136,7 @@ class Phase:
         for part in self._parts:
             part.reset(row)
         self.senders.begin(row)
+        self.audience.open(row)
         leg = ColdLeg(generation, int(self.senders.ssrc[row]), cname, now)
         self.legs[row] = leg
         self.count = max(self.count, row + 1)
