@@ -130,6 +130,19 @@ async def test_two_phones_hear_each_other_in_one_stream(meet: Meet, transport: s
 
 
 @pytest.mark.parametrize("transport", ["sockets", "auto"])
+async def test_what_came_last_is_counted_for_whom_it_came(meet: Meet, transport: str) -> None:
+    events = {"send_dtmf_pt": 101, "receive_dtmf_pts": frozenset({101})}
+    one, other = await meet(events, events, transport=transport)
+    said = packets(voice(1, 25))
+    await one.talk(said[:24])
+    # It is there when the command is: nothing is lost on loopback.
+    one.say(one.leg, said[24])
+    statistics = await one.leg.close()
+    assert (statistics.packets_received, statistics.packets_lost) == (25, 0)
+    assert (await other.leg.close()).packets_received == 0
+
+
+@pytest.mark.parametrize("transport", ["sockets", "auto"])
 async def test_a_prompt_and_a_whisper_between(meet: Meet, transport: str) -> None:
     one, other = await meet(transport=transport)
     await converse(one, other, 20)

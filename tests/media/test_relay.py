@@ -279,5 +279,5 @@ def test_after_a_very_long_time_nothing_is_too_late() -> None:
         pair.phase.senders.timestamp[1] += 1000 * 160
         pair.relayed.clear()
         pair.relay((0, packet(number, number * 160)), (0, packet(number - 1, number * 160 - 160)))
-        pair.phase._burst[:] = 0
+        pair.phase.audience.burst[:] = 0
         assert len(pair.relayed) == 2

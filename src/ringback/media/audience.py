@@ -28,6 +28,7 @@ class Audience(Rows):
         self._open = self.column(np.bool_)
         self.heard = self.column(np.bool_)
         self._unheard = self.share(streams.unheard[mine])
+        self.burst = self.share(streams.burst[mine])
         self._carried = streams.carried
         self._tapped = streams.tapped
         self.everybody = False

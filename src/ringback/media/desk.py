@@ -346,7 +346,7 @@ class Desk:
         """What the relay has seen comes to its rows."""
         if self._bridges:
             self.relay()
-            self._bridges.relay.account(_ahead())
+        self._bridges.relay.account(_ahead())
         kept = self._waiting.take(number)
         if kept is not None:
             batch = self._transport.recall(kept.slots, kept.rows // PHASES)
@@ -373,6 +373,7 @@ class Desk:
     def _part(self, row: int) -> None:
         if row in self._bridges:
             self.relay()  # what has come before
+            self._bridges.relay.account(_ahead())
         self._slow(self._bridges.part(row))
 
     def _cross(self, worker: int, datagram: bytes) -> None:

@@ -117,7 +117,6 @@ class Phase:
         self._nothing = np.zeros((capacity, SAMPLES), np.int16)
         self._whispered = np.zeros((capacity, SAMPLES), np.int16)
         self._routed = corner.streams.routed[corner.number :: corner.streams.phases]
-        self._burst = corner.streams.burst[corner.number :: corner.streams.phases]
         self._warmed = 0
         self._keying: set[int] = set()
 
@@ -409,7 +408,7 @@ class Phase:
 
     def _take_passed(self, count: int, now: float) -> None:
         """What the relay has passed on since the last tick came, too."""
-        burst = self._burst[:count]
+        burst = self.audience.burst[:count]
         if not self.audience.everybody:
             passed = np.nonzero((burst > 0) & ~self.audience.heard[:count])[0]
             self._watch(passed, now)
