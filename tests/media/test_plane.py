@@ -117,6 +117,24 @@ def free_ports(count: int) -> int:
     raise AssertionError("no free ports")
 
 
+async def test_a_worker_without_legs_rests(start: Start, phone: Phone) -> None:
+    plane = await start()
+    ticks = [plane.stats().workers[0].ticks]
+    async with asyncio.timeout(DEADLINE):
+        while len(ticks) < 4:  # a pulse comes once a second
+            await asyncio.sleep(0.02)
+            now = plane.stats().workers[0].ticks
+            if now != ticks[-1]:
+                ticks.append(now)
+    assert ticks[-1] - ticks[-2] <= 8
+    leg = plane.open_leg(phone.on_event)
+    leg.set_remote(phone.remote())
+    before = await phone.hear()
+    assert (await phone.hear()).timestamp == before.timestamp + 160
+    assert plane.stats().workers[0].overruns == 0
+    await leg.close()
+
+
 @pytest.mark.parametrize("transport", ["sockets", "auto"])
 async def test_a_leg_from_open_to_close(start: Start, phone: Phone, transport: str) -> None:
     plane = await start(transport=transport)

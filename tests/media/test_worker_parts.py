@@ -89,6 +89,21 @@ def test_everybody_knows_when_ticks_are_due() -> None:
         clock.end(0.001)
 
 
+@pytest.mark.parametrize(
+    ("passed", "phase", "left"), [(0.001, 1, 0.004), (0.0149, 3, 0.0001), (0.016, 0, 0.004)]
+)
+def test_after_a_rest_the_next_phase_on_the_same_time_line_is_due(
+    passed: float, phase: int, left: float
+) -> None:
+    clock = Clockwork(100.007, 3.0)
+    now = 3.0 + 900 * FRAME + passed
+    clock.resume(now)
+    assert clock.phase == phase
+    assert clock.due == pytest.approx(now + left)
+    assert clock.begin(clock.due) == 0
+    assert clock.overruns == 0
+
+
 def test_an_overrun_is_skipped_and_counted() -> None:
     clock = Clockwork(99.99, 3.0)
     assert clock.begin(100.0 + 2.5 * FRAME) == 2

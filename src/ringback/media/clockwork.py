@@ -29,6 +29,7 @@ class Clockwork:
     time. Both are of the monotonic clock."""
 
     def __init__(self, now: float, epoch: float) -> None:
+        self._epoch = epoch
         self.due = now + until_tick(0, now - epoch)
         self.phase = 0
         self.ticks = 0
@@ -37,6 +38,11 @@ class Clockwork:
         self._spent = np.zeros(REMEMBERED)
         self._spent_sum = 0.0
         self._spent_max = 0.0
+
+    def resume(self, now: float) -> None:
+        """Nothing was due until now: it goes on with whichever phase's tick is next."""
+        left, self.phase = min((until_tick(phase, now - self._epoch), phase) for phase in range(PHASES))
+        self.due = now + left
 
     def begin(self, now: float) -> int:
         """A tick begins. Returns the whole frames that must be left out because they are past."""

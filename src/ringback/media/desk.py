@@ -197,6 +197,11 @@ class Desk:
         self._pass_on(number)
 
     @property
+    def idle(self) -> bool:
+        """Whether a tick would do nothing: no leg is open, and all of every recording is on its way."""
+        return not self._rtcp_rows and not self._tap_line.waiting
+
+    @property
     def wake(self) -> int:
         """A file descriptor that is readable when something may have come to be relayed."""
         return self._transport.wake
@@ -255,6 +260,11 @@ class Desk:
     def settle(self) -> None:
         """Once a second: what need not be done at each tick."""
         self._bridges.relay.settle()
+
+    def align(self, number: int) -> None:
+        """After a rest it goes on with this phase: those before it leave a frame out, to be where all are."""
+        for phase in self.phases[:number]:
+            phase.skip(1)
 
     def skip(self, frames: int) -> None:
         """Whole frames were missed."""

@@ -157,6 +157,11 @@ class TapLine:
         """Frames of rows that were dropped because the gateway did not keep up."""
 
     @property
+    def waiting(self) -> bool:
+        """Whether something is yet to be sent."""
+        return bool(self._waiting)
+
+    @property
     def connected(self) -> bool:
         """Whether there is a line. Blocks are for nobody while there is none."""
         return self._socket is not None

@@ -70,6 +70,8 @@ class Worker:
         self._clock = Clockwork(time.monotonic(), self._settings.epoch)
         try:
             while self._running:
+                if self._clock.phase == 0 and self._desk.idle:
+                    self._rest()
                 self._wait()
                 self._tick()
         except ConnectionError as error:
@@ -77,6 +79,14 @@ class Worker:
         finally:
             self._desk.shut()
             self._connection.close()
+
+    def _rest(self) -> None:
+        """No leg is open: sleep until the control side says something, or it is time to tell how it goes."""
+        if not (self._commands or self._outbox.waiting):
+            left = max(0.0, self._pulse - time.monotonic())
+            select.select([self._connection.fileno()], [], [], left)
+            self._clock.resume(time.monotonic())
+            self._desk.align(self._clock.phase)
 
     def _wait(self) -> None:
         """Until the next tick is due: hear commands and RTCP, and relay. They are heard at least once."""
