@@ -48,8 +48,8 @@ lint: $(VENV)/.developed ## style, types and layering
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.installed ## measure this machine
-	@$(BIN)/ringback bench
+bench: $(VENV)/.installed ## measure this machine: QUICK=1 for a first impression
+	@$(BIN)/ringback bench all $(if $(QUICK),--quick)
 
 clean: ## remove what was made here (calls and recordings in ringback-data stay)
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

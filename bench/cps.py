@@ -19,14 +19,17 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from bench import options as common
 from bench.application import Application
 from bench.callers import Caller, Callers
 from bench.load import Echo, compiled
-from bench.machine import ONE_CORE, busy, cpu, default_cores, on_core, quietness
+from bench.machine import busy, cpu, on_core
 from bench.parts import PARTS_FILE, Parts, parts_of
+from bench.results import Figure, conclude
 from bench.system import NUMBERS, System, system
 
 RATES = "20,50,100,150,200"
+AIM = 300
 P99_MS = 200.0
 """What a rate must keep: the 99th percentile of INVITE to 200."""
 HOPELESS_MS = 2000.0
@@ -261,24 +264,35 @@ def remarks(steps: Sequence[Step]) -> list[str]:
         said.append("THE LOAD WAS BUSY: its own core may have been the limit")
     if not compiled():
         said.append("no C compiler: the far ends of RTP are a slow stand-in in Python")
-    said.append(quietness(max(step.others for step in steps)))
     return said
+
+
+def figure(steps: Sequence[Step], floor: float | None) -> Figure:
+    """The highest rate that was held, in one row."""
+    held = [step for step in steps if step.good]
+    if not held:
+        return Figure("cps", f"not even {steps[0].rate:g} were held", reached=False)
+    best, tried = max(held, key=lambda step: step.rate), max(step.rate for step in steps)
+    cost = sum(best.cpu.values())
+    return Figure(
+        "cps",
+        f"{best.rate:g} held: INVITE to 200 p99 {best.setup[1]:.0f} ms, {best.retransmissions} sent twice, "
+        f"{cost:.1f} ms of processor time a call, {best.core:.0%} of the core",
+        reached=not best.retransmissions if best.rate >= AIM else None if best.rate == tried else False,
+        ratio=cost * 1000 / floor if floor else None,
+        values={"rate": best.rate, "setup_p99_ms": best.setup[1], "cpu_ms": cost, "core": best.core},
+    )
 
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    server_core, load_core = default_cores()
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = common.parser("cps", __doc__, runs=1)
     parser.add_argument("--rates", type=rates_of, default=rates_of(RATES), help="calls a second, with commas")
     parser.add_argument("--seconds", type=float, default=10.0, help="how long calls come at each rate")
     parser.add_argument("--dialect", choices=tuple(DOCUMENTS), default="laml")
     parser.add_argument(
         "--parts", action="store_true", help="also show where the processor time of a call goes"
     )
-    parser.add_argument("--server-core", type=int, default=server_core)
-    parser.add_argument("--load-core", type=int, default=load_core)
     return parser
 
 
@@ -290,15 +304,26 @@ def rates_of(text: str) -> list[float]:
     return rates
 
 
+def middle(ramps: Sequence[Sequence[Step]]) -> list[Step]:
+    """Of each rate that every ramp came to, the run with the median time from INVITE to 200 at the 99th
+    percentile; of others, none."""
+    return [
+        sorted(same, key=lambda step: step.setup[1])[len(same) // 2] for same in zip(*ramps, strict=False)
+    ]
+
+
 def main() -> None:
-    """Read the command line and measure; exit 0 when at least the first rate was held."""
+    """Read the command line and measure; exit 0 when what was tried was held."""
     options = arguments().parse_args()
     console = Console(width=max(160, Console().width), highlight=False)
-    cores = (options.server_core, options.load_core)
-    if cores[0] == cores[1]:
-        console.print(ONE_CORE)
+    cores = common.cores_of(options, console)
     with on_core(cores[1]):
-        steps, _ = asyncio.run(ramp(options.rates, options.seconds, cores, options.dialect))
+        floor = common.floor(cores, console)
+        ramps = []
+        for _ in range(options.runs):
+            work = ramp(options.rates, options.seconds, cores, options.dialect)
+            ramps.append(asyncio.run(work)[0])
+        steps = middle(ramps)
         console.print(table(steps))
         for remark in remarks(steps):
             console.print(remark)
@@ -307,7 +332,9 @@ def main() -> None:
             sampled, parts = asyncio.run(ramp([rate], options.seconds, cores, options.dialect, sampled=True))
             assert parts is not None
             console.print(parts.table(sampled[0].calls))
-    sys.exit(0 if steps[0].good else 1)
+    others = max(step.others for step in steps)
+    found = [figure(steps, floor)]
+    sys.exit(conclude(console, options.json, "cps", found, runs=options.runs, others=others))
 
 
 if __name__ == "__main__":

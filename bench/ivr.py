@@ -19,11 +19,13 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from bench import options as common
 from bench.application import Application
 from bench.callers import Caller, Callers
 from bench.load import LiveEnds, Punctuality, compiled
-from bench.machine import ONE_CORE, busy, default_cores, on_core, quietness
+from bench.machine import busy, on_core
 from bench.media import bare
+from bench.results import Figure, conclude
 from bench.system import NUMBERS, System, system
 
 SETUP_RATE = 50.0
@@ -33,6 +35,7 @@ SETTLE = 2.0
 ENOUGH = 0.99
 """The share of its packets that the worst leg must have on time."""
 STAND_IN_LEGS = 100
+AIM_LEGS, AIM_CORE, AIM_MICROSECONDS = 1000, 0.75, 13.0
 DOCUMENT = (
     '<Response><Gather input="dtmf" timeout="86400" action="{url}/laml/voice">'
     '<Play loop="0">{url}/prompt.wav</Play></Gather></Response>'
@@ -214,7 +217,6 @@ def remarks(runs: list[Run]) -> list[str]:
         said.append("no C compiler: no bare loop to compare with, and the far ends are slow ones in Python")
     load = max(run.punctuality.load_cpu_seconds / run.seconds for run in runs)
     said.append(f"the far ends took up to {load:.0%} of their core")
-    said.append(quietness(max(run.others for run in runs)))
     if not all(run.good for run in runs):
         said.append(
             f"NOT REACHED: every leg up, and {ENOUGH:.0%} of each one's packets within 5 ms of its schedule"
@@ -233,17 +235,35 @@ def bench(legs: list[int], seconds: float, runs: int, cores: tuple[int, int]) ->
     return done
 
 
+def figure(runs: list[Run]) -> Figure:
+    """The largest number of legs that most of its runs held, in one row."""
+    counts = sorted({run.legs for run in runs}, reverse=True)
+    by_count = {count: [run for run in runs if run.legs == count] for count in counts}
+    held = [count for count in counts if 2 * sum(run.good for run in by_count[count]) > len(by_count[count])]
+    same = by_count[held[0] if held else counts[-1]]
+    legs, core, cost = (
+        same[0].legs,
+        middle(run.core for run in same),
+        middle(run.microseconds for run in same),
+    )
+    worst = middle(run.punctuality.worst_leg for run in same)
+    ratios = [run.microseconds / run.floor for run in same if run.floor]
+    within = core <= AIM_CORE and cost <= AIM_MICROSECONDS
+    return Figure(
+        "ivr",
+        f"{legs:,} {'' if held else 'NOT '}held: {core:.0%} of the core, {cost:.1f} µs a leg and tick, "
+        f"worst leg {worst:.2%} on time",
+        bool(held) and (within if legs >= AIM_LEGS else None),
+        middle(ratios) if ratios else None,
+        {"legs": legs, "core": core, "microseconds": cost, "worst_leg": worst},
+    )
+
+
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    server_core, load_core = default_cores()
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = common.parser("ivr", __doc__, runs=1)
     parser.add_argument("--legs", type=int, nargs="+", default=[400])
     parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--runs", type=int, default=1)
-    parser.add_argument("--server-core", type=int, default=server_core)
-    parser.add_argument("--load-core", type=int, default=load_core)
     return parser
 
 
@@ -251,17 +271,16 @@ def main() -> None:
     """Read the command line and measure; exit 0 when every leg was on time."""
     options = arguments().parse_args()
     console = Console(width=max(150, Console().width), highlight=False)
-    cores = (options.server_core, options.load_core)
+    cores = common.cores_of(options, console)
     legs = options.legs if compiled() else [min(count, STAND_IN_LEGS) for count in options.legs]
-    if cores[0] == cores[1]:
-        console.print(ONE_CORE)
     if legs != options.legs:
         console.print(f"no C compiler (cc, gcc, clang): {STAND_IN_LEGS} legs at most")
     runs = bench(legs, options.seconds, options.runs, cores)
     console.print(table(runs))
     for remark in remarks(runs):
         console.print(remark)
-    sys.exit(0 if all(run.good for run in runs) else 1)
+    others = max(run.others for run in runs)
+    sys.exit(conclude(console, options.json, "ivr", [figure(runs)], runs=options.runs, others=others))
 
 
 if __name__ == "__main__":

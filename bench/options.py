@@ -16,17 +16,23 @@ BARE_LEGS, BARE_SECONDS = 400, 2.0
 NO_COMPILER = "no C compiler (cc, gcc, clang): no bare C loop to compare with"
 
 
-def parser(mode: str, about: str | None, *, runs: int) -> argparse.ArgumentParser:
-    """A command line with the number of runs, the cores, and where the result is written."""
+def bare_parser(mode: str, about: str | None) -> argparse.ArgumentParser:
+    """A command line with the cores."""
     given = argparse.ArgumentParser(
         prog=f"ringback bench {mode}",
         description=about,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     server, load = default_cores()
-    given.add_argument("--runs", type=positive, default=runs, help=f"the medians count; default: {runs}")
     given.add_argument("--server-core", type=int, default=server)
     given.add_argument("--load-core", type=int, default=load)
+    return given
+
+
+def parser(mode: str, about: str | None, *, runs: int) -> argparse.ArgumentParser:
+    """A command line with the number of runs, the cores, and where the result is written."""
+    given = bare_parser(mode, about)
+    given.add_argument("--runs", type=positive, default=runs, help=f"the medians count; default: {runs}")
     results.add_option(given)
     return given
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import statistics
 import sys
 import tempfile
 from pathlib import Path
@@ -18,12 +19,15 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from bench import options as common
 from bench.ivr import ENOUGH
 from bench.load import compiled
-from bench.machine import ONE_CORE, busy, default_cores, quietness
+from bench.machine import busy
 from bench.media import SETTLE, Run, measure
+from bench.results import Figure, conclude
 from ringback.media import wav
 
+AIM = 800
 LEAST_HEARD = 0.4
 """The share of a file in which either channel must hold something: the far ends speak half of the time."""
 
@@ -95,16 +99,33 @@ def good(run: Run, files: Files) -> bool:
     return run.punctuality.worst_leg >= ENOUGH and files.whole == run.legs
 
 
+def figure(runs: list[tuple[Run, Files]], floor: float | None) -> Figure:
+    """The largest number of legs of which most runs were good, else the smallest that was tried."""
+    counts = sorted({run.legs for run, _ in runs}, reverse=True)
+    by_count = {legs: [each for each in runs if each[0].legs == legs] for legs in counts}
+    held = [legs for legs in counts if 2 * sum(good(*each) for each in by_count[legs]) > len(by_count[legs])]
+    legs = held[0] if held else counts[-1]
+    same = by_count[legs]
+    parts = [(run.worker_cpu + run.gateway_cpu + run.control_cpu) / run.seconds for run, _ in same]
+    core = statistics.median(parts)
+    cost = core / legs / 50 * 1e6
+    worst = statistics.median(run.punctuality.worst_leg if run.punctuality else 0.0 for run, _ in same)
+    whole = min(files.whole for _, files in same)
+    return Figure(
+        "recorded",
+        f"{legs:,}{'' if held else ' NOT'} held: {core:.0%} of the core, {cost:.1f} µs a leg and tick, "
+        f"worst leg {worst:.2%} on time, {whole:,} of {legs:,} files whole",
+        bool(held) and (True if legs >= AIM else None),
+        cost / floor if floor else None,
+        {"legs": legs, "core": core, "microseconds": cost, "worst_leg": worst},
+    )
+
+
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    server_core, load_core = default_cores()
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = common.parser("recorded", __doc__, runs=1)
     parser.add_argument("--legs", type=int, nargs="+", default=[400])
     parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--server-core", type=int, default=server_core)
-    parser.add_argument("--load-core", type=int, default=load_core)
     parser.add_argument("--folder", help="where the recordings go meanwhile; default: a temporary one")
     return parser
 
@@ -116,12 +137,11 @@ def main() -> None:
     if not compiled():
         console.print("the far ends need a C compiler (cc, gcc or clang)")
         sys.exit(2)
-    cores = (options.server_core, options.load_core)
-    if cores[0] == cores[1]:
-        console.print(ONE_CORE)
+    cores = common.cores_of(options, console)
+    floor = common.floor(cores, console)
     os.sched_setaffinity(0, {cores[0]})
     runs, others = [], 0.0
-    for legs in options.legs:
+    for legs in (legs for legs in options.legs for _ in range(options.runs)):
         with tempfile.TemporaryDirectory(dir=options.folder, prefix="ringback-bench-") as folder:
             before = busy(cores[0])
             run = asyncio.run(measure(legs, options.seconds, cores, "auto", Path(folder)))
@@ -130,8 +150,8 @@ def main() -> None:
             others = max(others, (busy(cores[0]) - before) / whole - used / options.seconds)
             runs.append((run, look(Path(folder), options.seconds)))
     console.print(table(runs))
-    console.print(quietness(max(0.0, others)))
-    sys.exit(0 if all(good(run, files) for run, files in runs) else 1)
+    found = [figure(runs, floor)]
+    sys.exit(conclude(console, options.json, "recorded", found, runs=options.runs, others=max(0.0, others)))
 
 
 if __name__ == "__main__":

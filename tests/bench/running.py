@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench import results
@@ -12,16 +14,23 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def ran(module: str, folder: Path, *arguments: str) -> tuple[results.Report, str]:
-    """Its result and what it printed; what it measures may be missed in so short a time."""
+    """The result of a module of `bench`, and what it printed; its aim may be missed in so short a time."""
     file = folder / "result.json"
+    said = said_by(["-m", f"bench.{module}", *arguments, "--json", str(file)])
+    return results.read(file), said
+
+
+def said_by(command: Sequence[str]) -> str:
+    """What Python prints with these arguments, in the checkout."""
     done = subprocess.run(
-        [sys.executable, "-m", f"bench.{module}", *arguments, "--json", str(file)],
+        [sys.executable, *command],
         capture_output=True,
         text=True,
         cwd=CHECKOUT,
-        timeout=90,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(CHECKOUT), os.environ.get("PYTHONPATH", "")])},
         check=False,
     )
     assert done.returncode in (0, 1), done.stderr
     assert not done.stderr
-    return results.read(file), done.stdout
+    return done.stdout

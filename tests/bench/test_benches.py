@@ -47,7 +47,7 @@ def run(**changes: float) -> ivr.Run:
         load_cpu_seconds=0.5,
     )
     return ivr.Run(
-        legs=10,
+        legs=int(changes.get("legs", 10)),
         answered=int(changes.get("answered", 10)),
         seconds=2.0,
         cpu={"control": 0.1, "media": changes.get("media", 0.9)},
@@ -97,8 +97,6 @@ def test_a_run_is_a_line_and_several_have_medians() -> None:
 @pytest.mark.parametrize(
     ("runs", "said"),
     [
-        ([run()], "quiet: others had 0%"),
-        ([run(others=0.2)], "NOT QUIET: others had 20%"),
         ([run(worst=0.9)], "NOT REACHED"),
         ([run(answered=9)], "NOT REACHED"),
         ([run(floor=0)], "no C compiler"),
@@ -284,3 +282,42 @@ def test_a_short_run(module: str, arguments: list[str], said: list[str]) -> None
     assert not done.stderr
     for words in said:
         assert words in done.stdout
+
+
+# -- one row of all
+
+
+@pytest.mark.parametrize(
+    ("runs", "reached"),
+    [
+        ([run()], None),  # ten legs say nothing of a thousand
+        ([run(worst=0.5)], False),
+        ([run(), run(), run(worst=0.5)], None),
+        ([run(legs=1000, answered=1000)], True),
+        ([run(legs=1000, answered=1000, media=1.6)], False),
+    ],
+)
+def test_what_is_held_stands_against_the_aim(runs: list[ivr.Run], reached: bool | None) -> None:
+    assert ivr.figure(runs).reached is reached
+
+
+@pytest.mark.parametrize(
+    ("steps", "said", "reached"),
+    [
+        ([step(rate=50), step(rate=100)], "100 held", None),
+        ([step(rate=100), step(rate=300)], "300 held", True),
+        ([step(rate=100), step(rate=300, p99=900)], "100 held", False),
+        ([step(rate=100, failed=1)], "not even 100", False),
+    ],
+)
+def test_the_rate_that_is_held_stands_against_the_aim(
+    steps: list[cps.Step], said: str, reached: bool | None
+) -> None:
+    figure = cps.figure(steps, 5.0)
+    assert said in figure.result
+    assert figure.reached is reached
+
+
+def test_of_several_ramps_the_median_of_each_rate_counts() -> None:
+    ramps = [[step(p99=30), step(rate=200)], [step(p99=10)], [step(p99=20), step(rate=200)]]
+    assert [each.setup[1] for each in cps.middle(ramps)] == [20.0]

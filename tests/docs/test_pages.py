@@ -55,6 +55,16 @@ def options(command: Any) -> set[str]:
     return found.union({"--help"}, *(options(each) for each in below))
 
 
+def bench_options(said: str) -> set[str]:
+    """Those of the bench in `bench MODE …`, which reads them itself: as they stand in its source."""
+    mode = re.match(r"bench ([a-z-]+)", said)
+    names = ["options", "results", *([mode[1].replace("-", "_")] if mode else [])]
+    files = (ROOT / "bench" / f"{name}.py" for name in names)
+    return {
+        each for file in files if file.is_file() for each in re.findall(r'"(--[a-z-]+)"', file.read_text())
+    }
+
+
 def test_every_page_is_looked_at() -> None:
     names = {path.name for path in PAGES}
     assert {
@@ -86,7 +96,10 @@ def test_commands_and_their_options_exist(page: Path) -> None:
         for said in _COMMAND.findall(line.partition(" # ")[0]):
             name = re.split(r"[^a-z]", said)[0]
             assert name in group.commands, line
-            unknown = set(_OPTION.findall(said)) - options(group.commands[name])
+            known = options(group.commands[name])
+            if name == "bench":
+                known |= bench_options(said)
+            unknown = set(_OPTION.findall(said)) - known
             assert not unknown, (line, unknown)
 
 

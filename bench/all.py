@@ -1,0 +1,203 @@
+"""Every bench, one after the other, and one table of the results: `ringback bench all --quick`.
+
+Each is a process of its own. What they print goes into a folder, with their results as JSON and the table as
+Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from bench import options as common
+from bench import results
+from bench.aims import AIMS
+from bench.load import compiled
+from bench.options import NO_COMPILER
+from bench.results import VERDICTS, Figure, Machine, Report
+
+FOLDER = Path("bench-results")
+TABLE_FILE = "table.md"
+PATIENCE = 4
+"""A bench that takes so many times as long as it should is ended."""
+HEADINGS = ("what", "aim", "result", "ratio", "quiet", "command")
+
+
+class Job(msgspec.Struct, frozen=True):
+    """How a bench is run here, with all the time and with little of it; about how many seconds each takes."""
+
+    mode: str
+    whole: str
+    whole_seconds: int
+    quick: str
+    quick_seconds: int
+
+
+JOBS = (
+    Job("start", "--runs 3", 45, "--runs 1 --rest 5", 18),
+    Job("memory", "--runs 1", 25, "--runs 1 --legs 200", 18),
+    Job("ivr", "--legs 1000 --seconds 10", 55, "--legs 400 --seconds 5", 28),
+    Job("recorded", "--legs 800 --seconds 8", 25, "--legs 200 --seconds 4", 12),
+    Job("pairs", "--pairs 700 --seconds 8", 18, "--pairs 200 --seconds 4", 12),
+    Job("mixed", "--seconds 8", 65, "--legs 200 --pairs 30 --seconds 4", 25),
+    Job("room", "", 1, "", 1),
+    Job("cps", "--rates 100,200,300 --seconds 5", 40, "--rates 50,150 --seconds 3", 18),
+    Job("outbound", "--rates 50,100,150,200,240 --seconds 4", 50, "--rates 50,100 --seconds 3", 22),
+    Job("rest", "--seconds 0.5", 45, "--seconds 0.1", 25),
+    Job("first-audio", "--calls 30 --fresh 10", 60, "--calls 8 --fresh 2 --dialect laml", 20),
+    Job("barge-in", "--calls 20", 60, "--calls 5", 20),
+    Job("relay-delay", "--way plain --seconds 8", 35, "--way plain --pairs 30 --seconds 4", 18),
+    Job("overload", "--seconds 5", 60, "--seconds 2 --held 20", 30),
+    Job("quality", "", 30, "--seeds 1", 15),
+    Job("leaks", "--calls 1600", 160, "--calls 100 --rate 20", 120),
+)
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """What became of a job: its report, or why there is none."""
+
+    mode: str
+    command: str
+    report: Report | None
+    why: str
+
+
+def run(job: Job, *, quick: bool, folder: Path, cores: tuple[int, int]) -> Ended:
+    """Run one bench; what it says goes into the folder."""
+    arguments = shlex.split(job.quick if quick else job.whole)
+    file, said = folder / f"{job.mode}.json", folder / f"{job.mode}.txt"
+    file.unlink(missing_ok=True)
+    pinned = ["--server-core", str(cores[0]), "--load-core", str(cores[1])] if _pins(job.mode) else []
+    module = f"bench.{job.mode.replace('-', '_')}"
+    command = [sys.executable, "-m", module, *arguments, *pinned, results.OPTION, str(file)]
+    seconds = job.quick_seconds if quick else job.whole_seconds
+    spoken = results.command_of(job.mode, arguments)
+    with said.open("w") as out:
+        try:
+            subprocess.run(
+                command, stdout=out, stderr=subprocess.STDOUT, timeout=60 + PATIENCE * seconds, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return Ended(job.mode, spoken, None, "it took too long")
+    try:
+        return Ended(job.mode, spoken, results.read(file), "")
+    except (OSError, msgspec.DecodeError):
+        lines = said.read_text().strip().splitlines()
+        return Ended(job.mode, spoken, None, lines[-1] if lines else "it said nothing")
+
+
+def _pins(mode: str) -> bool:
+    return mode not in ("room", "quality")  # these have no server
+
+
+def rows(ended: Sequence[Ended]) -> list[tuple[str, ...]]:
+    """The table's rows, in the order of the aims; benches that were not run are left out."""
+    by_mode = {each.mode: each for each in ended}
+    found: list[tuple[str, ...]] = []
+    for name, aim in AIMS.items():
+        one = by_mode.get(aim.mode)
+        if one is None:
+            continue
+        figure = _figure(one.report, name)
+        if one.report is None or figure is None:
+            found.append(
+                (aim.what, aim.reach, f"not measured: {one.why or 'no figure'}", "", "", one.command)
+            )
+            continue
+        result = figure.result if figure.reached is not False else f"**{figure.result}**"
+        ratio = results.spoken(figure.ratio) if figure.ratio else "-"
+        quiet = "yes" if one.report.quiet else f"no: others had {one.report.others:.0%}"
+        found.append((aim.what, aim.reach, result, ratio, quiet, one.command))
+    return found
+
+
+def _figure(report: Report | None, name: str) -> Figure | None:
+    return next((each for each in report.figures if each.aim == name), None) if report else None
+
+
+def markdown(ended: Sequence[Ended]) -> str:
+    """The table with what must be known of it."""
+    machine = Machine.this()
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    lines = [
+        f"{today}; {machine.cores} cores of {machine.model}, Linux {machine.kernel}, {machine.python}. "
+        "In bold: below the aim. Ratio: processor time of a leg's tick, a call or a request against a packet "
+        "each way of the bare C loop in the same run.",
+        "",
+        _line(HEADINGS),
+        _line(["---"] * len(HEADINGS)),
+    ]
+    lines += [_line([*cells[:-1], f"`{cells[-1]}`"]) for cells in rows(ended)]
+    return "\n".join(lines) + "\n"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def chosen(only: str) -> list[Job]:
+    """The jobs of these modes, separated by commas; all for nothing. Raises ValueError for others."""
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    unknown = set(names) - {job.mode for job in JOBS}
+    if unknown:
+        raise ValueError(f"no bench called {', '.join(sorted(unknown))}")
+    return [job for job in JOBS if not names or job.mode in names]
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    whole, quick = (sum(getattr(job, f"{name}_seconds") for job in JOBS) // 60 for name in ("whole", "quick"))
+    about = f"{__doc__}\nIt takes about {whole} minutes, with --quick {quick}."
+    parser = common.bare_parser("all", about)
+    parser.add_argument("--quick", action="store_true", help="smaller and shorter: a first impression")
+    parser.add_argument("--only", type=chosen, default=list(JOBS), metavar="MODES", help="such as ivr,cps")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help=f"where it goes; default: {FOLDER}")
+    return parser
+
+
+def main() -> None:
+    """Run them all; exit 1 when something was below its aim, or could not be measured."""
+    options = arguments().parse_args()
+    console = Console(width=max(120, Console().width), highlight=False)
+    cores = common.cores_of(options, console)
+    if not compiled():
+        console.print(NO_COMPILER)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    seconds = sum(job.quick_seconds if options.quick else job.whole_seconds for job in options.only)
+    console.print(f"{len(options.only)} benches, about {max(1, round(seconds / 60))} minutes")
+    ended, began = [], time.monotonic()
+    for number, job in enumerate(options.only, 1):
+        console.print(f"[{number}/{len(options.only)}] {job.mode} …", markup=False)
+        ended.append(run(job, quick=options.quick, folder=options.folder, cores=cores))
+        console.print(_spoken(ended[-1]), markup=False)
+    table = markdown(ended)
+    (options.folder / TABLE_FILE).write_text(table)
+    console.print()
+    console.print(table, markup=False, soft_wrap=True)
+    console.print(f"{(time.monotonic() - began) / 60:.1f} minutes; all of it is in {options.folder}/")
+    sys.exit(int(any(_missed(each) for each in ended)))
+
+
+def _spoken(ended: Ended) -> str:
+    if ended.report is None:
+        return f"    not measured: {ended.why}"
+    return "\n".join(f"    {VERDICTS[each.reached]}: {each.result}" for each in ended.report.figures)
+
+
+def _missed(ended: Ended) -> bool:
+    if ended.report is None:
+        return ended.mode != "room"  # of which there is none, and it says so
+    return any(figure.reached is False for figure in ended.report.figures)
+
+
+if __name__ == "__main__":
+    main()

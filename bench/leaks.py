@@ -1,0 +1,215 @@
+"""Whether many calls leave the server as it was: `ringback bench leaks --calls 2000`.
+
+After so many calls that as many as ever are remembered, and again after all of them, the server gets the time
+in which SIP forgets a call (32 seconds), and then is looked at: memory of each process, file descriptors
+(sockets and so ports are among them), threads, asyncio tasks, legs in use, objects of its own classes. Every
+call is a whole one, as `ringback bench cps` makes them. `--calls 100000` takes most of an hour.
+
+Descriptors, threads, tasks and legs must be where they were, but for what pools may keep: some connections
+to the application. Objects may be some more, as caches fill, but fewer than one for twenty calls. Memory may
+grow by what allocators and SQLite's caches keep of a busier moment, which does not depend on how many calls
+there were (ALLOWANCE_MB), and by LEAK_OCTETS a call: less than anything that is known by a call's name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from bench import options as common
+from bench.application import Application
+from bench.cps import DOCUMENTS, Load, Step
+from bench.inside import HOLDINGS_FILE, Holdings
+from bench.load import Echo
+from bench.machine import Usage, family, on_core
+from bench.results import Figure, conclude
+from bench.system import System, system
+
+CALLS, RATE = 2000, 40.0
+FORGOTTEN = 35.0
+"""Seconds after the last call: SIP keeps a transaction for 32 (RFC 3261, timers B, F, H, J)."""
+ALLOWANCE_MB = 8.0
+LEAK_OCTETS = 100
+POOLED = 8
+"""Descriptors and tasks that more or fewer kept connections make."""
+OBJECTS = 0.05
+"""How many more objects of any class a call may leave."""
+HOLDINGS_TIMEOUT = 10.0
+FAILED = 0.01
+"""The share of calls that may fail: beyond it calls pile up, and are still there at the end."""
+
+
+class Held(msgspec.Struct, frozen=True):
+    """What the server holds at one moment."""
+
+    memory: dict[str, int]
+    descriptors: int
+    threads: int
+    tasks: int
+    legs: int
+    """Rows of the media workers in use, each with two ports."""
+    objects: dict[str, int]
+
+    @property
+    def megabytes(self) -> float:
+        """All processes together."""
+        return sum(self.memory.values()) / 2**20
+
+
+async def held(server: System, number: int) -> Held:
+    """Look at a server; `number`: for the how-manieth time. Raises TimeoutError."""
+    server.signal(signal.SIGUSR1)
+    file = server.data / HOLDINGS_FILE
+    async with asyncio.timeout(HOLDINGS_TIMEOUT):
+        while (said := _said(file)) is None or said.number < number:  # noqa: ASYNC110 - another process's file
+            await asyncio.sleep(0.05)
+    members = family(server.pid)
+    health = await server.health()
+    return Held(
+        memory=Usage.of(server.pid).memory,
+        descriptors=sum(_entries(pid, "fd") for pid in members),
+        threads=sum(_entries(pid, "task") for pid in members),
+        tasks=said.tasks,
+        legs=sum(worker["legs"] for worker in health["media"]),
+        objects=said.objects,
+    )
+
+
+def _said(file: Path) -> Holdings | None:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Holdings)
+    except FileNotFoundError:
+        return None
+
+
+def _entries(pid: int, folder: str) -> int:
+    try:
+        return len(os.listdir(f"/proc/{pid}/{folder}"))
+    except OSError:
+        return 0
+
+
+async def measure(
+    calls: int, rate: float, cores: tuple[int, int], dialect: str, say: Callable[[str], Any]
+) -> tuple[Held, Held, Step]:
+    """What is held before and after so many calls, and how those went."""
+    application = Application(DOCUMENTS, prompt_seconds=1.0)
+    await application.start()
+    far = Echo(cores[1])
+    await far.start()
+    try:
+        async with system(application.url, cores[0], module=("bench.inside",)) as server:
+            load = Load(server, application, far, dialect)
+            say(f"calls for {FORGOTTEN:.0f} s to warm up, then as long until SIP has forgotten them …")
+            await load.step(rate, FORGOTTEN, cores[0])
+            await asyncio.sleep(FORGOTTEN)
+            before = await held(server, 1)
+            began = time.monotonic()
+            step = await load.step(rate, calls / rate, cores[0])
+            say(f"{step.calls} calls in {time.monotonic() - began:.0f} s; {FORGOTTEN:.0f} s to forget …")
+            await asyncio.sleep(FORGOTTEN)
+            after = await held(server, 2)
+            load.close()
+            return before, after, step
+    finally:
+        await application.stop()
+        await far.stop()
+
+
+def grown(before: Held, after: Held, calls: int) -> dict[str, int]:
+    """The classes of which a call leaves more objects than it may: how many more."""
+    more = {name: count - before.objects.get(name, 0) for name, count in after.objects.items()}
+    return {name: count for name, count in more.items() if count > max(POOLED, calls * OBJECTS)}
+
+
+def leaks(before: Held, after: Held, calls: int) -> list[str]:
+    """What is not where it was, in words."""
+    found = []
+    allowed = ALLOWANCE_MB + calls * LEAK_OCTETS / 2**20
+    if after.megabytes - before.megabytes > allowed:
+        found.append(f"memory grew by {after.megabytes - before.megabytes:.1f} MB, {allowed:.1f} may be")
+    for name, allowance in (("descriptors", POOLED), ("threads", 2), ("tasks", POOLED), ("legs", 0)):
+        more = getattr(after, name) - getattr(before, name)
+        if more > allowance:
+            found.append(f"{more} more {name}")
+    found += [f"{count} more of {name}" for name, count in grown(before, after, calls).items()]
+    return found
+
+
+def table(before: Held, after: Held, calls: int) -> Table:
+    """A line for each thing that is looked at."""
+    shown = Table(title=f"What {calls:,} calls leave")
+    for heading in ("", "before", "after"):
+        shown.add_column(heading, justify="right")
+    for role in sorted(after.memory):
+        sizes = (f"{each.memory.get(role, 0) / 2**20:.1f}" for each in (before, after))
+        shown.add_row(f"{role}, MB", *sizes)
+    shown.add_row("memory, MB", f"{before.megabytes:.1f}", f"{after.megabytes:.1f}")
+    for name in ("descriptors", "threads", "tasks", "legs"):
+        shown.add_row(name, str(getattr(before, name)), str(getattr(after, name)))
+    counts = (str(sum(each.objects.values())) for each in (before, after))
+    shown.add_row("objects of its own", *counts)
+    return shown
+
+
+def figure(before: Held, after: Held, step: Step) -> Figure:
+    """The row."""
+    if step.failed > step.calls * FAILED:
+        said = f"{step.failed:,} of {step.calls:,} calls failed: that was too fast, and says nothing of leaks"
+        return Figure("leaks", said, values={"calls": float(step.calls), "failed": float(step.failed)})
+    found = leaks(before, after, step.calls)
+    more = after.megabytes - before.megabytes
+    said = "; ".join(found) or (
+        f"{more:+.1f} MB, {after.descriptors - before.descriptors:+d} descriptors, "
+        f"{after.tasks - before.tasks:+d} tasks, {after.legs - before.legs:+d} legs"
+    )
+    values = {
+        "calls": float(step.calls),
+        "megabytes": more,
+        "octets_a_call": more * 2**20 / step.calls,
+        "descriptors": float(after.descriptors - before.descriptors),
+        "tasks": float(after.tasks - before.tasks),
+    }
+    failed = f" ({step.failed} failed)" if step.failed else ""
+    return Figure("leaks", f"{step.calls:,} calls{failed}: {said}", not found, values=values)
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = common.parser("leaks", __doc__, runs=1)
+    parser.add_argument("--calls", type=common.positive, default=CALLS)
+    parser.add_argument("--rate", type=float, default=RATE, help="calls a second")
+    parser.add_argument("--dialect", choices=tuple(DOCUMENTS), default="laml")
+    return parser
+
+
+def main() -> None:
+    """Read the command line and measure; exit 0 when nothing is left."""
+    options = arguments().parse_args()
+    console = Console(width=max(120, Console().width), highlight=False)
+    cores = common.cores_of(options, console)
+    found, others = [], 0.0
+    with on_core(cores[1]):
+        for _ in range(options.runs):
+            work = measure(options.calls, options.rate, cores, options.dialect, console.print)
+            before, after, step = asyncio.run(work)
+            console.print(table(before, after, step.calls))
+            found.append(figure(before, after, step))
+            others = max(others, step.others)
+    worst = [each for each in found if not each.reached] or found
+    sys.exit(conclude(console, options.json, "leaks", worst[:1], runs=options.runs, others=others))
+
+
+if __name__ == "__main__":
+    main()

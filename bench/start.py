@@ -1,0 +1,162 @@
+"""How soon after its start the server answers a call, and what it does at rest: `ringback bench start`.
+
+The clock runs from the start of the process to the 200 of a call that is sent as soon as the server says
+where it listens: on an empty data directory, whose database is made first, and on one that is there. At rest
+no call is up, and nobody asks for anything.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from bench import options as common
+from bench.application import Application
+from bench.callers import Caller, Callers
+from bench.cps import DOCUMENTS
+from bench.load import Echo
+from bench.machine import busy, on_core
+from bench.results import Figure, conclude
+from bench.system import NUMBERS, system
+from ringback.store import Store
+
+LIMIT = 2.0
+"""Seconds, until the first call is answered."""
+IDLE = 0.005
+"""The share of the core that may be called none."""
+SETTLE = 3.0
+ANSWER_TIMEOUT = 20.0
+
+
+class Started(msgspec.Struct, frozen=True, kw_only=True):
+    """One start. Seconds since the process was begun; shares of the core."""
+
+    listening: float
+    answered: float
+    cpu: float
+    """Processor seconds until then."""
+    idle: dict[str, float]
+    """The share of the core at rest, by process; empty where nobody waited for it."""
+    others: float
+
+
+async def started(cores: tuple[int, int], *, again: bool, rest: float) -> Started:
+    """Start a server and call it; then watch it at rest for so many seconds. Raises TimeoutError."""
+    application = Application(DOCUMENTS, prompt_seconds=1.0)
+    await application.start()
+    far = Echo(cores[1])
+    await far.start()
+    began = 0.0
+
+    async def prepare(data: Path) -> None:
+        nonlocal began
+        if again:
+            async with await Store.open("sqlite", data):
+                pass
+        began = time.monotonic()
+
+    try:
+        async with system(application.url, cores[0], prepare=prepare) as server:
+            listening = time.monotonic() - began
+            call = await _call(Callers(server.sip, NUMBERS["laml"], far.port))
+            cpu = sum(server.usage().cpu.values())
+            idle, others = {}, 0.0
+            if rest:
+                await server.idle()
+                await asyncio.sleep(SETTLE)
+                usage, before, now = server.usage(), busy(cores[0]), time.monotonic()
+                await asyncio.sleep(rest)
+                used, elapsed = server.usage().since(usage), time.monotonic() - now
+                idle = {role: spent / elapsed for role, spent in used.items()}
+                others = (busy(cores[0]) - before - sum(used.values())) / elapsed
+            return Started(
+                listening=listening, answered=call.answered - began, cpu=cpu, idle=idle, others=others
+            )
+    finally:
+        await application.stop()
+        await far.stop()
+
+
+async def _call(callers: Callers) -> Caller:
+    answered = asyncio.Event()
+    callers.on_answered = lambda _: answered.set()
+    try:
+        call = callers.call(1)
+        await asyncio.wait_for(answered.wait(), ANSWER_TIMEOUT)
+        ended = asyncio.Event()
+        callers.on_ended = lambda _: ended.set()
+        await asyncio.wait_for(ended.wait(), ANSWER_TIMEOUT)
+    finally:
+        callers.close()
+    return call
+
+
+def table(new: Sequence[Started], again: Sequence[Started]) -> Table:
+    """A line for each kind of start: medians."""
+    shown = Table(title=f"From the start of the process to the first call (medians of {len(new)} runs)")
+    for heading in ("data directory", "listening s", "first call answered s", "at the most", "CPU s"):
+        shown.add_column(heading, justify="right")
+    for name, runs in (("new", new), ("there already", again)):
+        shown.add_row(
+            name,
+            f"{statistics.median(run.listening for run in runs):.2f}",
+            f"{statistics.median(run.answered for run in runs):.2f}",
+            f"{max(run.answered for run in runs):.2f}",
+            f"{statistics.median(run.cpu for run in runs):.2f}",
+        )
+    return shown
+
+
+def figures(new: Sequence[Started], again: Sequence[Started]) -> list[Figure]:
+    """Both rows."""
+    first = statistics.median(run.answered for run in new)
+    later = statistics.median(run.answered for run in again)
+    rest = next(run.idle for run in reversed(again) if run.idle)
+    share = sum(rest.values())
+    parts = ", ".join(f"{role} {used:.2%}" for role, used in sorted(rest.items()))
+    return [
+        Figure(
+            "start",
+            f"{later:.2f} s; with a new data directory {first:.2f} s",
+            max(first, later) <= LIMIT,
+            values={"again_s": later, "new_s": first},
+        ),
+        Figure("idle", f"{share:.2%} of the core ({parts})", share <= IDLE, values={"core": share}),
+    ]
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = common.parser("start", __doc__, runs=5)
+    parser.add_argument("--rest", type=float, default=10.0, help="seconds for which it is watched at rest")
+    return parser
+
+
+def main() -> None:
+    """Read the command line and measure; exit 0 when it was soon enough, and quiet afterwards."""
+    options = arguments().parse_args()
+    console = Console(width=max(120, Console().width), highlight=False)
+    cores = common.cores_of(options, console)
+    new, again = [], []
+    with on_core(cores[1]):
+        for run in range(options.runs):
+            last = run == options.runs - 1
+            new.append(asyncio.run(started(cores, again=False, rest=0.0)))
+            again.append(asyncio.run(started(cores, again=True, rest=options.rest if last else 0.0)))
+    console.print(table(new, again))
+    others = max(run.others for run in again)
+    found = figures(new, again)
+    sys.exit(conclude(console, options.json, "start", found, runs=options.runs, others=others))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""The benches of memory, start and leaks, and the table of all: their pieces, and a tiny run of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from bench.aims import AIMS
+from bench.inside import holdings
+from bench.results import Figure, Machine, Report
+from tests.bench.running import CHECKOUT, ran, said_by
+
+from bench import all as every
+from bench import leaks, results, room
+from ringback.cli.bench import MODES
+
+
+def report(*figures: Figure, others: float = 0.0) -> Report:
+    """A report, made up."""
+    return Report(
+        mode="x",
+        command="ringback bench x",
+        date="2026-11-28T00:00:00+00:00",
+        machine=Machine.this(),
+        runs=1,
+        others=others,
+        quiet=others <= 0.03,
+        figures=list(figures),
+    )
+
+
+def held(**changes: int) -> leaks.Held:
+    """What a server holds, made up."""
+    return leaks.Held(
+        memory={"control": 100 * 2**20 + changes.get("octets", 0), "media": 30 * 2**20},
+        descriptors=50 + changes.get("descriptors", 0),
+        threads=10,
+        tasks=20 + changes.get("tasks", 0),
+        legs=changes.get("legs", 0),
+        objects={"ringback.a.B": 10 + changes.get("objects", 0)},
+    )
+
+
+# -- the table
+
+
+def test_every_mode_is_run_and_every_row_has_a_bench() -> None:
+    modes = {job.mode for job in every.JOBS}
+    assert modes == MODES.keys() - {"all"}
+    assert {aim.mode for aim in AIMS.values()} <= modes
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_has_a_module(mode: str) -> None:
+    if mode in ("overload", "quality"):
+        pytest.skip("comes with its own change")
+    assert (CHECKOUT / "bench" / f"{mode.replace('-', '_')}.py").is_file()
+
+
+def test_a_row_says_what_was_found() -> None:
+    good = every.Ended("start", "ringback bench start", report(Figure("start", "1.2 s", True)), "")
+    bad = every.Ended(
+        "cps", "ringback bench cps", report(Figure("cps", "9 | 8", False, 2222.0), others=0.2), ""
+    )
+    none = every.Ended("room", "ringback bench room", None, "there are none")
+    table = every.markdown([good, bad, none])
+    assert "| 1.2 s | - | yes | `ringback bench start` |" in table
+    assert "| **9 \\| 8** | 2,222 | no: others had 20% | `ringback bench cps` |" in table
+    assert "not measured: there are none" in table
+    assert "not measured: no figure" in table  # `start` gave nothing for the row `idle`
+    assert AIMS["memory-leg"].what not in table
+
+
+@pytest.mark.parametrize(("only", "count"), [("", len(every.JOBS)), ("ivr, cps", 2), ("leaks,", 1)])
+def test_some_may_be_chosen(only: str, count: int) -> None:
+    assert len(every.chosen(only)) == count
+
+
+def test_what_is_no_bench_cannot_be_chosen() -> None:
+    with pytest.raises(ValueError, match="no bench called speed"):
+        every.chosen("ivr,speed")
+
+
+def test_a_bench_that_fails_says_so_in_its_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = every.Job("start", "--runs never", 1, "--runs never", 1)
+    ended = every.run(job, quick=False, folder=tmp_path, cores=(0, 0))
+    assert ended.report is None
+    assert "invalid positive value" in ended.why
+
+
+# -- leaks
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({}, []),
+        ({"octets": 5 * 2**20, "descriptors": 3, "tasks": -2, "objects": 8}, []),
+        ({"octets": 20 * 2**20}, ["memory grew by 20.0 MB, 8.2 may be"]),
+        ({"descriptors": 9}, ["9 more descriptors"]),
+        ({"tasks": 9}, ["9 more tasks"]),
+        ({"legs": 1}, ["1 more legs"]),
+        ({"objects": 101}, ["101 more of ringback.a.B"]),
+    ],
+)
+def test_what_is_a_leak(changes: dict[str, int], found: list[str]) -> None:
+    assert leaks.leaks(held(), held(**changes), 2000) == found
+
+
+async def test_what_is_held_is_counted() -> None:
+    kept = [report() for _ in range(3)]
+    said = holdings(7)
+    assert (said.number, said.tasks) == (7, 1)
+    assert kept
+
+
+# -- the whole
+
+
+def test_there_is_no_room(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["room.py"])
+    room.main()
+    assert "no conference rooms" in capsys.readouterr().out
+
+
+def test_a_short_run_of_memory(tmp_path: Path) -> None:
+    found, said = ran("memory", tmp_path, "--runs", "1", "--legs", "5")
+    assert "Memory (sum of PSS)" in said
+    assert [each.aim for each in found.figures] == ["memory-idle", "memory-leg"]
+    assert found.figures[1].reached is not True  # five legs say nothing of five hundred
+
+
+def test_a_short_run_of_start(tmp_path: Path) -> None:
+    found, said = ran("start", tmp_path, "--runs", "1", "--rest", "0.5")
+    assert "there already" in said
+    assert 0 < found.figures[0].values["again_s"] < 60
+
+
+def test_a_short_run_of_leaks(tmp_path: Path) -> None:
+    brief = "from bench import leaks; leaks.FORGOTTEN = 0.5; leaks.main()"
+    file = tmp_path / "result.json"
+    said = said_by(["-c", brief, "--calls", "5", "--rate", "10", "--json", str(file)])
+    assert "What 5 calls leave" in said
+    assert results.read(file).figures[0].values["calls"] == 5
+
+
+def test_a_table_of_some(tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    said = said_by(["-m", "bench.all", "--quick", "--only", "start,room", "--folder", str(folder)])
+    assert "[1/2] start" in said
+    assert "start of the server to its first call answered" in (folder / "table.md").read_text()
+    assert results.read(folder / "start.json").mode == "start"
