@@ -29,7 +29,7 @@ log = logging.getLogger("ringback.media.worker")
 READ = 1 << 18
 SLACK = 0.0003
 """Seconds before a tick is due in which nothing else is begun."""
-RELAY_GAPS = (0.0008, 0.0014)
+RELAY_GAPS = (0.0006, 0.0010)
 """Seconds, at least and at most, from one look at what is to be relayed to the next: what comes meanwhile
 goes in one batch."""
 RELAY_SHARE = 0.2
