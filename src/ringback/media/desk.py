@@ -37,6 +37,8 @@ Int64 = npt.NDArray[np.int64]
 
 TRIES = 32
 """Ports tried at a time, when others hold some of ours."""
+LEND_AT_ONCE = 8
+"""Legs lent at a time, as long as the control side has others: each message wakes it."""
 REPORTS_PER_TICK = 4
 RTCP_SIZE = 1500
 
@@ -331,7 +333,8 @@ class Desk:
         drain(seat.rtcp)
         self._rtcp_rows[seat.rtcp.fileno()] = row
         self.rtcp_poll.register(seat.rtcp.fileno(), select.EPOLLIN)
-        self.lend(now)
+        if self._lent <= self._settings.lend_ahead - LEND_AT_ONCE:
+            self.lend(now)
 
     def _close(self, row: int, seat: Seat, now: float) -> None:
         phase = self.phases[row % PHASES]

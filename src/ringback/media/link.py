@@ -21,6 +21,8 @@ from ringback.media.stock import Stock
 
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 3.0
+GATHER = 0.002
+"""Seconds: a busy worker is spoken to no more often than this, since each word wakes it."""
 
 
 class WorkerLink:
@@ -44,6 +46,8 @@ class WorkerLink:
         self._legs: dict[tuple[int, int], MediaLeg] = {}
         self._process: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
+        self._unsent = bytearray()
+        self._sent_at = 0.0
         self._reading: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[None] | None = None
         self._stopping = False
@@ -87,6 +91,7 @@ class WorkerLink:
         """End the worker: asked first, then killed."""
         self._stopping = True
         self.send(protocol.Shutdown())
+        self._flush()
         if self._process is not None:
             try:
                 await asyncio.wait_for(self._process.wait(), STOP_TIMEOUT)
@@ -104,12 +109,22 @@ class WorkerLink:
         return leg
 
     def send(self, command: protocol.Command) -> None:
+        """Commands that come together go out together, in their order, very soon."""
+        if not self._unsent:
+            loop = asyncio.get_running_loop()
+            loop.call_at(max(loop.time(), self._sent_at + GATHER), self._flush)
+        protocol.put(command, self._unsent)
+
+    def _flush(self) -> None:
+        unsent, self._unsent = self._unsent, bytearray()
+        self._sent_at = asyncio.get_running_loop().time()
         writer = self._writer
-        if writer is not None and not writer.is_closing():
-            writer.write(protocol.frame(command))
+        if unsent and writer is not None and not writer.is_closing():
+            writer.write(unsent)
 
     async def _give_way(self) -> None:
         """Until the connection takes more, and whatever else the loop has to do had its turn."""
+        self._flush()
         if self._writer is not None:
             with contextlib.suppress(ConnectionError):  # the reader learns of it, too
                 await self._writer.drain()

@@ -256,11 +256,18 @@ command_decoder = msgspec.msgpack.Decoder(Command)
 message_decoder = msgspec.msgpack.Decoder(Message)
 
 
+def put(message: Command | Message, buffer: bytearray) -> None:
+    """Append one message, with its length before it."""
+    start = len(buffer) + HEADER
+    buffer += bytes(HEADER)
+    _encoder.encode_into(message, buffer, start)
+    buffer[start - HEADER : start] = (len(buffer) - start).to_bytes(HEADER, "little")
+
+
 def frame(message: Command | Message) -> bytes:
     """One message with its length before it."""
-    buffer = bytearray(HEADER)
-    _encoder.encode_into(message, buffer, HEADER)
-    buffer[:HEADER] = (len(buffer) - HEADER).to_bytes(HEADER, "little")
+    buffer = bytearray()
+    put(message, buffer)
     return bytes(buffer)
 
 
