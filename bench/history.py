@@ -22,7 +22,7 @@ from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.calls.verbs import Hook, RecordingPlan
 from ringback.net.clock import utcnow
 from ringback.store import Store, schema
-from ringback.store.columns import call_columns, recording_columns
+from ringback.store.columns import call_values, recording_columns
 from ringback.store.database import database_url, writing_engine
 
 DAYS = 30
@@ -115,6 +115,7 @@ async def fill(data: Path, count: int) -> None:
         pass
     engine = writing_engine(database_url("sqlite", data))
     calls = past(count, utcnow())
+    names = schema.calls.columns.keys()
     recorded = 0
     try:
         while piece := list(islice(calls, PIECE)):
@@ -124,7 +125,7 @@ async def fill(data: Path, count: int) -> None:
                     recorded += 1
                     rows.append(recording_of(call, transcribed=recorded % TRANSCRIBED == 0))
             tables: list[tuple[Table, list[dict[str, object]]]] = [
-                (schema.calls, [call_columns(to_row(call)) for call in piece]),
+                (schema.calls, [dict(zip(names, call_values(to_row(call)), strict=True)) for call in piece]),
                 (schema.recordings, [recording_columns(to_recording_row(row)) for row in rows]),
             ]
             with engine.begin() as connection:

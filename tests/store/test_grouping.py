@@ -13,6 +13,7 @@ from tests.store.making import delivery, event
 
 from ringback.store import Store
 from ringback.store import writer as writing
+from ringback.store.statements import ROWS_AT_ONCE
 
 
 @pytest.fixture
@@ -81,3 +82,42 @@ async def test_a_settled_delivery_can_wait(data: Path, monkeypatch: pytest.Monke
         await store.append(event(2, deliveries=(delivery(2),)))
         assert settled.done()
         assert [waiting.call_id for waiting in await store.pending()] == [delivery(2).call_id]
+
+
+async def test_a_group_of_any_size_is_stored_whole(data: Path) -> None:
+    """More rows than one statement takes, and a number of them that no single one is made for."""
+    async with await Store.open("sqlite", data) as store:
+        many = [event(number, deliveries=(delivery(number),)) for number in range(ROWS_AT_ONCE * 2 + 7)]
+        await asyncio.gather(*map(store.append, many))
+        for stored in many:
+            assert [one.sequence for one in await store.events(stored.call_id)] == [stored.sequence]
+        assert {due.id for due in await store.pending()} == {each.deliveries[0].id for each in many}
+
+
+async def test_deliveries_that_ended_differently_are_settled_together(
+    data: Path, commits: list[object]
+) -> None:
+    async with await Store.open("sqlite", data) as store:
+        due = [delivery(1, number) for number in range(7)]
+        await store.append(event(deliveries=tuple(due)))
+        commits.clear()
+        await asyncio.gather(
+            *(store.mark_delivered(each.id, attempts=1, http_status=204) for each in due[:3]),
+            store.mark_failed(due[3].id, "no route", attempts=3),
+            store.reschedule(due[4].id, 12.5, attempts=1, error="status 500"),
+            store.reschedule(due[5].id, 12.5, attempts=1),
+            store.mark_delivered(due[5].id, attempts=2, http_status=200),
+        )
+        assert len(commits) == 1
+        settled = {each.id: each for each in await store.deliveries(event().call_id)}
+        assert [settled[each.id].status for each in due] == [
+            *["delivered"] * 3,
+            "failed",
+            "pending",
+            "delivered",
+            "pending",
+        ]
+        assert [settled[each.id].attempts for each in due] == [1, 1, 1, 3, 1, 2, 0]
+        assert settled[due[4].id].not_before == 12.5
+        assert settled[due[5].id].http_status == 200
+        assert settled[due[3].id].error == "no route"

@@ -103,15 +103,15 @@ async def stop_calmly(server: Server, say: Say) -> None:
 
 
 COLLECTIONS = (10_000, 5, 20)
-"""How many objects more than at the last collection are let come before the young ones are looked through; how
+"""How many objects more than at the last collection may come before the young ones are looked through; how
 many such collections go by before those that survived one are; and, of these, before all are."""
 
 
 def _spare_collections() -> None:
     """Garbage collections stop every call while they last: make them short, and rare.
 
-    What exists by now stays, so it need not be looked through. What calls leave behind can wait: nearly all of
-    it is freed without a collection, once its call is over; looked at earlier it is only found to be in use.
+    What exists by now stays, so it need not be looked through. What calls leave behind can wait: nearly all
+    of it is freed without a collection, once its call is over; before that it is only found to be in use.
     """
     gc.collect()
     gc.freeze()

@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError
 
-from ringback.store.columns import call_columns, delivery_columns, recording_columns, storable
+from ringback.store.columns import (
+    call_values,
+    delivery_values,
+    event_values,
+    recording_columns,
+    storable,
+    storable_values,
+)
 from ringback.store.records import Append
-from ringback.store.statements import Statements
+from ringback.store.statements import Statements, Values
 
 Columns = dict[str, Any]
+
+
+@dataclass(slots=True, frozen=True)
+class Settlement:
+    """What came of trying a delivery: the values of `statements.SETTLED`, but for the moment."""
+
+    id: str
+    outcome: Values
+    at: float
 
 
 @dataclass(slots=True, eq=False)
@@ -23,18 +40,18 @@ class Write:
 
     future: asyncio.Future[Any]
     append: Append | None = None
-    settlements: Sequence[Columns] = ()  # updates of deliveries, see Statements.delivery_update
+    settlement: Settlement | None = None
     change: Callable[[Connection], Any] | None = None
     patient: bool = False  # nobody waits for it: it may wait for company
 
 
 @dataclass(slots=True)
 class _Bulk:
-    events: list[Columns] = field(default_factory=list)
-    calls: dict[str, Columns] = field(default_factory=dict)  # the last row of each call wins
-    deliveries: list[Columns] = field(default_factory=list)
+    events: list[Values] = field(default_factory=list)
+    calls: dict[str, Values] = field(default_factory=dict)  # the last row of each call wins
+    deliveries: list[Values] = field(default_factory=list)
     recordings: dict[str, Columns] = field(default_factory=dict)  # the last row of each, too
-    settlements: list[Columns] = field(default_factory=list)
+    settlements: dict[str, Settlement] = field(default_factory=dict)  # and the last of each delivery
 
 
 def commit(engine: Engine, statements: Statements, writes: Sequence[Write], *, retried: bool) -> list[Any]:
@@ -81,41 +98,49 @@ def _collect(writes: Sequence[Write], *, clean: bool = False) -> _Bulk:
     for write in writes:
         if write.append is not None:
             _collect_append(bulk, write.append)
-        bulk.settlements += write.settlements
-    if clean:
-        bulk.events = [storable(columns) for columns in bulk.events]
-        bulk.calls = {key: storable(columns) for key, columns in bulk.calls.items()}
-        bulk.deliveries = [storable(columns) for columns in bulk.deliveries]
-        bulk.recordings = {key: storable(columns) for key, columns in bulk.recordings.items()}
-        bulk.settlements = [storable(columns) for columns in bulk.settlements]
-    return bulk
+        if write.settlement is not None:
+            bulk.settlements[write.settlement.id] = write.settlement
+    return _cleaned(bulk) if clean else bulk
 
 
 def _collect_append(bulk: _Bulk, append: Append) -> None:
-    bulk.events.append(
-        {
-            "call_id": append.call_id,
-            "sequence": append.sequence,
-            "kind": append.kind,
-            "at": append.at,
-            "payload": append.payload,
-        }
-    )
+    bulk.events.append(event_values(append))
     if append.row is not None:
-        bulk.calls[append.row.id] = call_columns(append.row)
-    bulk.deliveries += map(delivery_columns, append.deliveries)
-    bulk.recordings |= {row.id: recording_columns(row) for row in append.recordings}
+        bulk.calls[append.row.id] = call_values(append.row)
+    if append.deliveries:
+        bulk.deliveries += map(delivery_values, append.deliveries)
+    for row in append.recordings:
+        bulk.recordings[row.id] = recording_columns(row)
+
+
+def _cleaned(bulk: _Bulk) -> _Bulk:
+    return _Bulk(
+        events=list(map(storable_values, bulk.events)),
+        calls={key: storable_values(values) for key, values in bulk.calls.items()},
+        deliveries=list(map(storable_values, bulk.deliveries)),
+        recordings={key: storable(columns) for key, columns in bulk.recordings.items()},
+        settlements={
+            key: Settlement(storable_values((one.id,))[0], storable_values(one.outcome), one.at)
+            for key, one in bulk.settlements.items()
+        },
+    )
 
 
 def _execute(connection: Connection, statements: Statements, bulk: _Bulk, retried: bool) -> None:
-    if bulk.events:
-        insert = statements.event_insert_retried if retried else statements.event_insert
-        connection.execute(insert, bulk.events)
-    if bulk.calls:
-        connection.execute(statements.call_upsert, list(bulk.calls.values()))
-    if bulk.deliveries:
-        connection.execute(statements.delivery_insert, bulk.deliveries)
+    insert = statements.event_insert_retried if retried else statements.event_insert
+    insert.run(connection, bulk.events)
+    statements.call_upsert.run(connection, list(bulk.calls.values()))
+    statements.delivery_insert.run(connection, bulk.deliveries)
     if bulk.recordings:
         connection.execute(statements.recording_upsert, list(bulk.recordings.values()))
-    if bulk.settlements:
-        connection.execute(statements.delivery_update, bulk.settlements)
+    _settle(connection, statements, bulk.settlements.values())
+
+
+def _settle(connection: Connection, statements: Statements, settlements: Iterable[Settlement]) -> None:
+    """Most ended alike: they are written together, as of the last one's moment."""
+    alike: defaultdict[Values, list[Settlement]] = defaultdict(list)
+    for settlement in settlements:
+        alike[settlement.outcome].append(settlement)
+    for outcome, group in alike.items():
+        first = (*outcome, max(one.at for one in group))
+        statements.delivery_update.run(connection, [(one.id,) for one in group], first)

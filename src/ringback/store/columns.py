@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 import msgspec
-from sqlalchemy import RowMapping
+from sqlalchemy import RowMapping, Table
 
-from ringback.store.records import CallRow, RecordingRow, StoredDelivery, StoredObject
+from ringback.store import schema
+from ringback.store.records import Append, CallRow, RecordingRow, StoredDelivery, StoredObject
 
 _CALL_JSON = ("custom", "stats", "dialog", "extra")
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
-def call_columns(row: CallRow) -> dict[str, Any]:
-    """A call's row as the database takes it."""
-    columns = msgspec.structs.asdict(row)
-    for name in _CALL_JSON:
-        columns[name] = _to_json(columns[name])
-    return columns
+def _in_order(table: Table) -> Callable[[Any], tuple[Any, ...]]:
+    """Reads a record's fields in the order of the table's columns."""
+    return attrgetter(*(column.name for column in table.columns))
+
+
+_event_fields, _call_fields = _in_order(schema.events), _in_order(schema.calls)
+delivery_values: Callable[[StoredDelivery], tuple[Any, ...]] = _in_order(schema.deliveries)
+"""A delivery as the database takes it, in the order of its table's columns."""
+_CALL_PLAIN = len(schema.calls.columns) - len(_CALL_JSON)
+
+
+def event_values(append: Append) -> tuple[Any, ...]:
+    """The event of an append, in the order of its table's columns."""
+    values: tuple[Any, ...] = _event_fields(append)
+    return values
+
+
+def call_values(row: CallRow) -> tuple[Any, ...]:
+    """A call's row as the database takes it, in the order of its table's columns: what is JSON comes last."""
+    fields = _call_fields(row)
+    return (*fields[:_CALL_PLAIN], *map(_to_json, fields[_CALL_PLAIN:]))
 
 
 def call_row(columns: RowMapping) -> CallRow:
-    """The reverse of `call_columns`."""
+    """The reverse of `call_values`."""
     fields = dict(columns)
     for name in _CALL_JSON:
         fields[name] = _from_json(fields[name])
@@ -44,13 +62,8 @@ def recording_row(columns: RowMapping) -> RecordingRow:
     return RecordingRow(**fields)
 
 
-def delivery_columns(delivery: StoredDelivery) -> dict[str, Any]:
-    """A delivery as the database takes it."""
-    return msgspec.structs.asdict(delivery)
-
-
 def delivery_row(columns: RowMapping) -> StoredDelivery:
-    """The reverse of `delivery_columns`."""
+    """The reverse of `delivery_values`."""
     return StoredDelivery(**dict(columns))
 
 
@@ -70,11 +83,18 @@ def object_row(columns: RowMapping) -> StoredObject:
 
 def storable(columns: dict[str, Any]) -> dict[str, Any]:
     """The columns with what no database holds in text (NUL, lone surrogates) replaced by U+FFFD."""
-    return {name: _clean(value) if isinstance(value, str) else value for name, value in columns.items()}
+    return {name: _clean(value) for name, value in columns.items()}
 
 
-def _clean(text: str) -> str:
-    text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+def storable_values(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The same for a row of values."""
+    return tuple(map(_clean, values))
+
+
+def _clean(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\0", "\N{REPLACEMENT CHARACTER}")
     # Encoded by hand: `errors="replace"` would leave a question mark.
     return "".join("\N{REPLACEMENT CHARACTER}" if "\ud800" <= char <= "\udfff" else char for char in text)
 

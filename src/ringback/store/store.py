@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from ringback.store import queries, recording_queries
-from ringback.store.batch import Columns, Write
+from ringback.store.batch import Columns, Settlement, Write
 from ringback.store.columns import object_columns, recording_columns, storable
 from ringback.store.database import SQLITE_FILE, database_url, reading_engine, writing_engine
 from ringback.store.errors import StoreError, StoreUnavailable
@@ -55,7 +55,7 @@ class Store:
         self._engine = readers
         self._trace = trace
         self._closed = False
-        self._statements = Statements(readers.dialect.name)
+        self._statements = Statements(readers.dialect)
         self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="ringback-store-reader")
 
     @classmethod
@@ -269,16 +269,8 @@ class Store:
         http_status: int | None = None,
         error: str | None = None,
     ) -> asyncio.Future[None]:
-        columns: Columns = {
-            "key": id,
-            "status": status,
-            "attempts": attempts,
-            "not_before": not_before,
-            "http_status": http_status,
-            "error": error,
-            "updated_at": time.time(),
-        }
-        return self._writer.submit(Write(self._future(), settlements=(columns,), patient=True))
+        settlement = Settlement(id, (status, attempts, not_before, http_status, error), time.time())
+        return self._writer.submit(Write(self._future(), settlement=settlement, patient=True))
 
     # -- objects
 

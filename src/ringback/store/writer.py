@@ -34,7 +34,7 @@ class Writer:
 
     def __init__(self, engine: Engine, *, backlog_limit: int = BACKLOG_LIMIT) -> None:
         self.engine = engine
-        self._statements = Statements(engine.dialect.name)
+        self._statements = Statements(engine.dialect)
         self._loop = asyncio.get_running_loop()
         self._backlog_limit = backlog_limit
         self._queue: SimpleQueue[list[Write] | None] = SimpleQueue()
