@@ -186,7 +186,7 @@ class Call:
 
     async def wait_over(self, seconds: float) -> bool:
         """Wait that long; True as soon as the call is over."""
-        await asyncio.wait({self.over_future}, timeout=seconds)
+        await first_of(self.over_future, timeout=seconds)
         return self.over
 
     @contextlib.contextmanager
@@ -407,7 +407,7 @@ class Call:
             await self.recorder.close()
             committed = self.append(ending.event(await self._statistics()), at=at)
             self._ended.set_result(None)
-            await asyncio.wait({committed})
+            await first_of(committed)
             self.ended.set_result(None)
             await self.runner.wind_up(_LAST_WORD_SECONDS)
         except Exception:

@@ -23,6 +23,7 @@ from ringback.calls.events import (
     TranscriptionFailed,
     VerbEnded,
     VerbStarted,
+    encode,
 )
 
 _CREDENTIALS = frozenset({"authorization", "proxy-authorization"})
@@ -32,6 +33,8 @@ _SIP_PASSWORD = re.compile(r"""(?i)\b(sips?:[^\s:@;?<>"'&]+):[^\s@<>"'&]*@""")
 _JSON_PASSWORD = re.compile(r'("password"\s*:\s*")(?:[^"\\]|\\.)*"')
 _XML_PASSWORD = re.compile(r"""(?i)(\bpassword\s*=\s*)(?:"[^"]*"|'[^']*')""")
 _HIDDEN_KEYS = frozenset({"username", "password"})
+_SUSPECT = re.compile(rb'@|"(?:username|password)":[^n]')
+"""What is in the JSON of an event from which something may have to be hidden; `n` begins null."""
 
 _OF_APPLICATIONS = (
     AnswererDetected
@@ -55,6 +58,8 @@ def without_credentials(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, 
 
 def redacted(message: str) -> str:
     """A SIP message as text, with the credentials taken out of their lines."""
+    if "authorization" not in message.lower():
+        return message
     return _LINES.sub(r"\1 (removed)", message)
 
 
@@ -63,11 +68,15 @@ def without_userinfo(text: str) -> str:
 
     Of SIP URIs only the password goes: who is called is no secret.
     """
+    if "@" not in text:
+        return text
     return _SIP_PASSWORD.sub(r"\1@", _USERINFO.sub(r"\1", text))
 
 
 def document_shown(text: str) -> str:
     """A document as people see it: no credentials in its URLs, no passwords in its JSON or XML."""
+    if "password" not in text.lower():
+        return without_userinfo(text)
     text = _JSON_PASSWORD.sub(r'\1(removed)"', without_userinfo(text))
     return _XML_PASSWORD.sub(r'\1"(removed)"', text)
 
@@ -86,6 +95,6 @@ def shown(value: Any) -> Any:
 
 def discreet(event: CallEvent) -> CallEvent:
     """The event as it is logged: nothing ever reads credentials from there."""
-    if not isinstance(event, _OF_APPLICATIONS):
+    if not isinstance(event, _OF_APPLICATIONS) or _SUSPECT.search(encode(event)) is None:
         return event
     return msgspec.convert(shown(msgspec.to_builtins(event)), type(event))

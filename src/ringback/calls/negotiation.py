@@ -43,7 +43,7 @@ class Negotiation:
     @staticmethod
     def check(offer: bytes) -> None:
         """Raise NotAcceptable for an offer that no port of ours could answer."""
-        _, agreed = _answer(offer, LocalMedia("127.0.0.1", 9), None)
+        _, agreed = _answer(offer, LocalMedia("127.0.0.1", 9, session_id=1), None)
         _check_reach(agreed, ipv4_only=False)
 
     @property

@@ -6,11 +6,16 @@ import asyncio
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
+from weakref import WeakSet
 
 import aiohttp
 from aiohttp import ClientTimeout, ClientWebSocketResponse
+from aiohttp.connector import Connection
 from yarl import URL
 
 from ringback.net.clock import elapsed_ms
@@ -72,23 +77,27 @@ class HttpPool:
         self.on_exchange: Callable[[Exchange], None] | None = None
         """Told of every finished `request`, in the context of the task that made it."""
         self._resolver = GuardedResolver(policy, lookup=lookup)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                resolver=self._resolver,
-                limit=0,
-                limit_per_host=per_origin,
-                ttl_dns_cache=10,
-                keepalive_timeout=_KEEPALIVE_SECONDS,
-                ssl=tls if tls is not None else True,
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": user_agent, "Accept": "*/*"},
-            trace_configs=[_trace()],
-            raise_for_status=False,
+        connector = _Connector(
+            resolver=self._resolver,
+            limit=0,
+            limit_per_host=per_origin,
+            ttl_dns_cache=10,
+            keepalive_timeout=_KEEPALIVE_SECONDS,
+            ssl=tls if tls is not None else True,
         )
+        common: dict[str, Any] = {
+            "connector": connector,
+            "cookie_jar": aiohttp.DummyCookieJar(),
+            "headers": {"User-Agent": user_agent, "Accept": "*/*"},
+            "raise_for_status": False,
+        }
+        self._session = aiohttp.ClientSession(**common)
+        # What is traced costs as much again as the exchange: only handshakes are.
+        self._handshakes = aiohttp.ClientSession(**common, connector_owner=False, trace_configs=[_trace()])
 
     async def close(self) -> None:
         """Close every connection."""
+        await self._handshakes.close()
         await self._session.close()
         await self._resolver.close()
 
@@ -174,28 +183,23 @@ class HttpPool:
     ) -> tuple[int, Headers, bytes]:
         self._check_literal(step.target)
         headers = step_headers(step, cookies, sign)
-        trail = SimpleNamespace(reused=False)
+        _reused.set(False)
         try:
-            return await self._exchange(step, headers, limits, cookies, trail)
+            return await self._exchange(step, headers, limits, cookies)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            if not trail.reused or isinstance(error, aiohttp.ClientConnectorError):
+            if not _reused.get() or isinstance(error, aiohttp.ClientConnectorError):
                 raise failure_of(error, step.target.url) from error
         except Exception as error:
             raise failure_of(error, step.target.url) from error
         # A pooled connection that the server was closing: the request was not read. Once more, afresh.
         headers = (*headers, ("Connection", "close"))
         try:
-            return await self._exchange(step, headers, limits, cookies, trail)
+            return await self._exchange(step, headers, limits, cookies)
         except Exception as error:
             raise failure_of(error, step.target.url) from error
 
     async def _exchange(
-        self,
-        step: Step,
-        headers: Headers,
-        limits: HttpLimits,
-        cookies: Cookies | None,
-        trail: SimpleNamespace,
+        self, step: Step, headers: Headers, limits: HttpLimits, cookies: Cookies | None
     ) -> tuple[int, Headers, bytes]:
         async with self._session.request(
             step.method,
@@ -203,10 +207,7 @@ class HttpPool:
             headers=list(headers),
             data=step.body or None,
             allow_redirects=False,
-            timeout=ClientTimeout(
-                total=None, sock_connect=limits.connect_timeout, sock_read=limits.read_timeout
-            ),
-            trace_request_ctx=trail,
+            timeout=_timeout(limits.connect_timeout, limits.read_timeout),
         ) as response:
             if cookies is not None:
                 cookies.store(step.target.url, response.headers.getall("Set-Cookie", []))
@@ -243,7 +244,6 @@ class HttpPool:
                         sock_connect=bounds.connect_timeout,
                         sock_read=bounds.read_timeout,
                     ),
-                    trace_request_ctx=SimpleNamespace(reused=False),
                 ) as response:
                     return response.status
             except Exception as error:
@@ -272,7 +272,7 @@ class HttpPool:
                 for _ in range(max_redirects + 1):
                     self._check_literal(step.target)
                     try:
-                        return await self._session.ws_connect(
+                        return await self._handshakes.ws_connect(
                             URL(step.target.url, encoded=True),
                             protocols=list(subprotocols),
                             headers=list(step_headers(step, None, sign)),
@@ -306,22 +306,40 @@ class _Redirected(Exception):
         self.location = location
 
 
+_reused: ContextVar[bool] = ContextVar("reused", default=False)
+"""Whether the exchange at hand went over a connection that had served one before."""
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Keeps connections, and says in `_reused` whether it has just handed out one again."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._served: WeakSet[object] = WeakSet()
+
+    async def connect(self, *arguments: Any, **options: Any) -> Connection:
+        connection = await super().connect(*arguments, **options)
+        _reused.set(connection.protocol in self._served)
+        self._served.add(connection.protocol)
+        return connection
+
+
+@lru_cache(maxsize=256)
+def _timeout(connect: float, read: float) -> ClientTimeout:
+    return ClientTimeout(total=None, sock_connect=connect, sock_read=read)
+
+
 def _trace() -> aiohttp.TraceConfig:
     config = aiohttp.TraceConfig()
-
-    async def reused(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
-        if context.trace_request_ctx is not None:
-            context.trace_request_ctx.reused = True
 
     async def refuse_redirect(
         _: aiohttp.ClientSession, __: SimpleNamespace, params: aiohttp.TraceRequestRedirectParams
     ) -> None:
-        # Only a WebSocket handshake gets here: it cannot be told to leave redirects alone.
+        # A WebSocket handshake cannot be told to leave redirects alone.
         location = params.response.headers.get("Location", "")
         params.response.close()
         raise _Redirected(location)
 
-    config.on_connection_reuseconn.append(reused)
     config.on_request_redirect.append(refuse_redirect)
     return config
 
