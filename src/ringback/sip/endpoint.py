@@ -296,6 +296,8 @@ class SipEndpoint:
         deadline = self._agent.poll_timeout()
         if deadline == self._armed or not self._running:
             return
+        if deadline is not None and self._armed is not None and self._armed < deadline:
+            return  # most deadlines are put off again and again: the timer goes off once, and looks then
         if self._timer is not None:
             self._timer.cancel()
         self._armed = deadline

@@ -112,13 +112,18 @@ class CSeq(msgspec.Struct, frozen=True):
     @staticmethod
     def parse(text: str) -> CSeq:
         """Raises SipParseError (400)."""
-        match = _CSEQ.fullmatch(text)
-        if match is None or (number := int(match.group(1))) >= 2**31:
-            raise SipParseError("Malformed CSeq")
-        return CSeq(number, match.group(2))
+        return _parse_cseq(text)
 
     def __str__(self) -> str:
         return f"{self.number} {self.method}"
+
+
+@lru_cache(maxsize=1024)
+def _parse_cseq(text: str) -> CSeq:
+    match = _CSEQ.fullmatch(text)
+    if match is None or (number := int(match.group(1))) >= 2**31:
+        raise SipParseError("Malformed CSeq")
+    return CSeq(number, match.group(2))
 
 
 class MediaType(msgspec.Struct, frozen=True):

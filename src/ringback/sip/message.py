@@ -10,6 +10,7 @@ asks all of them at once.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from ringback.sip.errors import SipParseError
@@ -36,6 +37,11 @@ __all__ = [
 _MAX_DELTA_SECONDS: Final = 2**32 - 1
 
 
+@lru_cache(maxsize=1024)
+def _topmost(row: str) -> Via:
+    return Via.parse(split_list(row)[0])
+
+
 class _Message:
     __slots__ = ("body", "headers")
 
@@ -48,7 +54,7 @@ class _Message:
     @property
     def via(self) -> Via:
         """The topmost Via."""
-        return Via.parse(split_list(self._required("Via"))[0])
+        return _topmost(self._required("Via"))
 
     @property
     def vias(self) -> list[Via]:

@@ -165,7 +165,9 @@ class Deliverer:
         attempt = delivery.attempts
         not_before = delivery.not_before
         while True:
-            await asyncio.sleep(max(0.0, not_before - self._clock.now()))
+            wait = not_before - self._clock.now()
+            if wait > 0:
+                await asyncio.sleep(wait)
             attempt += 1
             outcome = await self._sender.send(delivery, attempt)
             delay = next_delay(retries, attempt, outcome.kind, outcome.status)
