@@ -62,10 +62,10 @@ def test_copy_from_and_repetition() -> None:
 
 def test_parsed_rows() -> None:
     headers = Headers()
-    assert headers.append_parsed("s ", "x")
-    assert headers.append_parsed("New-One\t", "y")
-    assert not headers.append_parsed("no good", "z")
-    assert not headers.append_parsed("", "z")
+    assert headers.append_parsed(["s : x", "New-One\t:\ty "])
+    assert not headers.append_parsed(["no good: z"])
+    assert not headers.append_parsed([":z"])
+    assert not headers.append_parsed(["Subject"])
     assert list(headers.items()) == [("Subject", "x"), ("New-One", "y")]
 
 

@@ -50,8 +50,7 @@ def _part(piece: bytes) -> Part:
     head, _, body = (b"\r\n" + content).partition(b"\r\n\r\n")
     headers = Headers()
     for line in head.decode("latin-1").replace("\r\n ", " ").replace("\r\n\t", " ").split("\r\n")[1:]:
-        name, _, value = line.partition(":")
-        headers.append_parsed(name, value.strip(" \t"))
+        headers.append_parsed([line])
     return Part(headers, body)
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar, overload
 
 from ringback.sip.errors import SipParseError
 
+T = TypeVar("T")
 WS = " \t"
 TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 QUOTED = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
@@ -108,6 +110,17 @@ class Params(Mapping[str, str]):
 
     def __getitem__(self, name: str) -> str:
         value = self._raw[name]
+        return unquote(value) if value[:1] == '"' else value
+
+    @overload
+    def get(self, name: str, /) -> str | None: ...
+    @overload
+    def get(self, name: str, /, default: str | T) -> str | T: ...
+    def get(self, name: str, /, default: str | T | None = None) -> str | T | None:
+        """What `Mapping` does by way of an exception, for fields that mostly are not there."""
+        value = self._raw.get(name)
+        if value is None:
+            return default
         return unquote(value) if value[:1] == '"' else value
 
     def __iter__(self) -> Iterator[str]:

@@ -95,7 +95,7 @@ class Headers:
 
     def get_all(self, name: str) -> list[str]:
         """Every row of that name, top first, as written (a row may hold a comma separated list)."""
-        return list(self._rows.get(key_of(name), ()))
+        return list(self._rows.get(_KEYS.get(name) or key_of(name), ()))
 
     def add(self, name: str, value: str) -> None:
         """Append a row. Raises ValueError when name or value cannot stand in a message."""
@@ -127,9 +127,12 @@ class Headers:
     def copy_from(self, other: Headers, *names: str) -> None:
         """Take over every row of these names as it was received."""
         for name in names:
-            rows = other._rows.get(key_of(name))
+            key = _KEYS.get(name) or key_of(name)
+            rows = other._rows.get(key)
             if rows:
-                self._slot(name)[:] = rows
+                self._rows[key] = list(rows)
+                if key not in _DISPLAY:
+                    self._names.setdefault(key, name)
 
     def items(self) -> Iterator[tuple[str, str]]:
         """(name as written, value) of every row."""
@@ -138,27 +141,42 @@ class Headers:
             for value in rows:
                 yield name, value
 
+    def lines(self) -> list[str]:
+        """Every row as it is written, but for Content-Length, which is made of the body."""
+        return [
+            f"{_DISPLAY.get(key) or self._names[key]}: {value}"
+            for key, rows in self._rows.items()
+            if key != "content-length"
+            for value in rows
+        ]
+
     def copy(self) -> Headers:
         twin = Headers()
         twin._rows = {key: list(rows) for key, rows in self._rows.items()}
         twin._names = dict(self._names)
         return twin
 
-    def append_parsed(self, name: str, value: str) -> bool:
-        """Add a row that the parser has already checked; False when the name is not a token."""
-        key = _KEYS.get(name)
-        if key is None:
-            name = name.rstrip(WS)  # white space may stand before the colon
-            key = key_of(name)
-            if not key:
+    def append_parsed(self, lines: Iterable[str]) -> bool:
+        """Add unfolded lines that the parser has already checked; False when one has no name that is a
+        token."""
+        rows = self._rows
+        for line in lines:
+            name, colon, value = line.partition(":")
+            key = _KEYS.get(name)
+            if key is None:
+                name = name.rstrip(WS)  # white space may stand before the colon
+                key = key_of(name)
+                if not key:
+                    return False
+            if not colon:
                 return False
-        rows = self._rows.get(key)
-        if rows is None:
-            self._rows[key] = [value]
-            if key not in _DISPLAY:
-                self._names[key] = name
-        else:
-            rows.append(value)
+            present = rows.get(key)
+            if present is None:
+                rows[key] = [value.strip(WS)]
+                if key not in _DISPLAY:
+                    self._names[key] = name
+            else:
+                present.append(value.strip(WS))
         return True
 
     def first_repeated(self, keys: Iterable[str]) -> str | None:
@@ -176,7 +194,7 @@ class Headers:
                 del self._rows[key][1:]
 
     def _slot(self, name: str) -> list[str]:
-        key = key_of(name)
+        key = _KEYS.get(name) or key_of(name)
         if not key:
             raise ValueError(f"not a header field name: {name!r}")
         if key not in _DISPLAY:

@@ -189,7 +189,7 @@ class _Message:
 
     def _encode(self, start_line: str) -> bytes:
         lines = [start_line]
-        lines += [f"{name}: {value}" for name, value in self.headers.items() if name != "Content-Length"]
+        lines += self.headers.lines()
         lines.append(f"Content-Length: {len(self.body)}\r\n\r\n")
         return "\r\n".join(lines).encode() + self.body
 
@@ -288,5 +288,5 @@ def _add_to_tag(headers: Headers, to_tag: str) -> None:
         pass  # answered as it came: the sender recognises its own text
     # Appended as text: a quoted-pair in the display name stays as it was received.
     rows = Headers()
-    rows.append_parsed("To", f"{to};tag={to_tag}")
+    rows.append_parsed([f"To:{to};tag={to_tag}"])
     headers.copy_from(rows, "To")

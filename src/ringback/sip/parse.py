@@ -83,10 +83,8 @@ def parse_head(head: bytes) -> Message:
     try:
         lines = _lines(head)
         headers = Headers()
-        for line in lines[1:]:
-            name, colon, value = line.partition(":")
-            if not colon or not headers.append_parsed(name, value.strip(WS)):
-                raise SipParseError("Malformed Header Field")
+        if not headers.append_parsed(lines[1:]):
+            raise SipParseError("Malformed Header Field")
         message = _start(lines[0], headers)
         _check(message)
     except SipParseError as error:
@@ -185,9 +183,8 @@ def _partial(head: bytes) -> Message | None:
         return None
     headers = Headers()
     for line in fields:
-        name, _, value = line.partition(":")
         if len(line) <= MAX_LINE and not _has_control(line):
-            headers.append_parsed(name, value.strip(WS))
+            headers.append_parsed([line])
     headers.keep_first(_SINGLE)
     method, _, rest = start.partition(" ")
     return answerable(Request(method, Uri(raw=rest.strip(WS).partition(" ")[0]), headers))
