@@ -10,8 +10,10 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import numpy as np
 import pytest
+from bench.application import VOICE, Application
 from bench.callees import Callees
 from bench.callers import Caller
 from bench.ear import HEADER, PCMU, SAMPLES, SILENT, Ear, Line, key_tone
@@ -163,6 +165,24 @@ async def test_a_callee_answers_an_invitation_each_time_and_tells_of_it_once() -
 def test_a_caller_is_known_by_its_identity() -> None:
     assert Caller.number_of(Caller(7).identity) == 7
     assert Caller.number_of(Caller(1_000_001).identity.removeprefix("+")) == 1_000_001
+
+
+async def test_the_application_chooses_counts_and_thinks() -> None:
+    documents = {"laml": ("text/plain", "voice"), "laml/fresh": ("text/plain", "fresh {count}")}
+    application = Application(documents, 0.1)
+    application.which = lambda caller: "fresh" if caller == "+2" else VOICE
+    thoughts = [0.0, 0.001, 0.002]
+    application.thinking = thoughts.pop
+    await application.start()
+    async with aiohttp.ClientSession() as session:
+
+        async def asked(caller: str) -> str:
+            async with session.post(f"{application.url}/laml/voice", data={"From": caller}) as reply:
+                return await reply.text()
+
+        assert [await asked(caller) for caller in ("+1", "+2", "+2")] == ["voice", "fresh 0", "fresh 1"]
+    await application.stop()
+    assert not thoughts
 
 
 # -- verdicts
