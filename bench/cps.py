@@ -99,6 +99,11 @@ class Load:
         application.on_asked = self._asked
         application.on_told = self._told
 
+    @property
+    def calls(self) -> list[Caller]:
+        """All calls so far, in order."""
+        return self._callers.calls
+
     def close(self) -> None:
         """No more calls."""
         self._callers.close()
@@ -133,7 +138,7 @@ class Load:
     async def _done(self, calls: list[Caller]) -> None:
         until = time.monotonic() + WRAP_UP
         # Thousands of calls: looking now and then is cheaper than an event for each.
-        while time.monotonic() < until and not all(call.ended and call.told for call in calls):  # noqa: ASYNC110
+        while time.monotonic() < until and not all(map(_done, calls)):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
     def _asked(self, identity: str) -> None:
@@ -148,6 +153,11 @@ class Load:
 
     def _spent(self) -> float:
         return time.process_time() + cpu(self._far.pid)
+
+
+def _done(call: Caller) -> bool:
+    """It has ended, and the application was told, unless there was nothing to tell: it was refused."""
+    return bool(call.ended and (call.told or call.status != 200))
 
 
 def _step_of(

@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from ringback.audio.cache import AudioCache
 from ringback.audio.sources import AudioLibrary
 from ringback.calls.application import Dialect
+from ringback.calls.capacity import Capacity
 from ringback.calls.direct import Direct
 from ringback.calls.engine import Engine
 from ringback.calls.meter import Meter
@@ -42,6 +43,7 @@ from ringback.dialects.laml import Laml
 from ringback.housekeeping import repeat
 from ringback.media.plane import MediaPlane
 from ringback.net.http import HttpPool
+from ringback.net.lag import LoopLag
 from ringback.reloading import RELOADED, Changes, Plan, planned
 from ringback.routing.directory import Directory
 from ringback.routing.limits import Limits
@@ -81,6 +83,7 @@ class Server:
         self.limits = Limits(time.monotonic)
         self.meter = Meter()
         self.metrics = Metrics(self)
+        self.capacity = Capacity(self.directory, self.meter, time.monotonic)
         self._policy = settings.address_policy()
         self.telephony = Telephony(settings, self.directory, self._policy, self._stack)
         self.web: WebListeners
@@ -123,7 +126,8 @@ class Server:
         http = self._open_http()
         self._open_delivery(http)
         await self._open_media()
-        await self.telephony.open(self.time_line.sip if settings.store.trace_megabytes else None)
+        traced = self.time_line.sip if settings.store.trace_megabytes else None
+        await self.telephony.open(traced, self.capacity)
         engine = self._engine(http, data)
         await engine.archive.folder.look()
         dialects = self._open_calls(engine, http, data)
@@ -137,8 +141,7 @@ class Server:
         self._stack.push_async_callback(self._shut_down)
         self.telephony.join_carriers()
         self.telephony.endpoint.refuse_new(None)
-        self.metrics.start()
-        self._stack.callback(self.metrics.close)
+        self._watch_lag()
         routes = [route for dialect in dialects for route in dialect.routes()]
         await self.web.serve(Starlette(routes=[*console_routes(self), *routes]))
         self.running = Running(http=self.http_url, sip=tuple(self.sip), source=settings.source)
@@ -182,6 +185,12 @@ class Server:
         self._stack.push_async_callback(self.plane.stop)
         await self.plane.start()
 
+    def _watch_lag(self) -> None:
+        self.capacity.watch(self.telephony.endpoint, self.store, self.plane)
+        lag = LoopLag(self.metrics.lagged, self.capacity.lagged)
+        self._stack.callback(lag.close)
+        lag.start()
+
     def _engine(self, http: HttpPool, data: Path) -> Engine:
         speaker = Speaker(_providers(self.settings.speech, http))
         self._stack.push_async_callback(speaker.close)
@@ -198,6 +207,7 @@ class Server:
             placing=self.telephony.placing(self.limits),
             archive=self._archive(http, data),
             limits=self.limits,
+            admission=self.capacity,
             meter=self.meter,
             advertise=self.settings.server.advertised[0],
             max_call_seconds=self.settings.calls.max_call_seconds,
@@ -255,6 +265,7 @@ class Server:
         self.directory.become(plan.directory)
         self._policy.become(self.settings.address_policy())
         self.telephony.trunks_changed()
+        self.capacity.forget()
         if self.limits.on_free is not None:
             self.limits.on_free(None)  # there may be room now for calls that wait
         changes = "; ".join(plan.changes.lines()) or "nothing has changed"

@@ -31,6 +31,7 @@ from ringback.routing.limits import Limits
 from ringback.routing.outbound import Surroundings
 from ringback.routing.reach import Reach
 from ringback.routing.registrar import Binding, Registrar
+from ringback.sip.admission import Admission
 from ringback.sip.endpoint import SipEndpoint
 from ringback.sip.flow import Trace, join_host_port, parse_listen
 from ringback.sip.inbound import InboundCall
@@ -73,8 +74,11 @@ class Telephony:
 
     # -- opening
 
-    async def open(self, on_trace: Callable[[Trace], None] | None) -> None:
-        """Open the listening points. Raises OSError: one is taken."""
+    async def open(self, on_trace: Callable[[Trace], None] | None, admission: Admission) -> None:
+        """Open the listening points. `admission` says whether there is time for a new call.
+
+        Raises OSError: a listening point is taken.
+        """
         self.endpoint = SipEndpoint(
             advertise=self._settings.server.advertise,
             on_invitation=self._invited,
@@ -83,6 +87,7 @@ class Telephony:
             supported=("replaces",),
             on_trace=on_trace,
             address_allowed=self._reach.allows,
+            admission=admission,
         )
         self._stack.push_async_callback(self.endpoint.stop, 1.0)
         # Whoever calls before everything is there is told to come back, not left unanswered.

@@ -15,6 +15,8 @@ from ringback.routing.directory import Account, Gateway, HookAddress, Limit, Tru
 ACCOUNT = '[[account]]\nname = "demo"\ntoken = "t"\n'
 TRUNK = ACCOUNT + '[[trunk]]\nname = "t"\n'
 
+REFUSES = "expected a SIP status that refuses, such as 503, 480 or 600"
+
 
 def read(data: Path, text: str, env: dict[str, str] | None = None) -> Settings:
     data.mkdir(exist_ok=True)
@@ -75,6 +77,7 @@ def test_gateways_are_addresses_that_may_be_reached(data: Path) -> None:
         ("diversion = true", "diversion", True),
         ('called_from = "p-called-party-id"', "called_from", "p-called-party-id"),
         ("trust_identity = true", "trust_identity", True),
+        ("overload_status = 480", "overload_status", 480),
     ],
 )
 def test_the_keys_of_a_trunk(data: Path, text: str, name: str, value: Any) -> None:
@@ -179,6 +182,14 @@ failures_per_minute = 0.5
         ),
         (TRUNK + "options_seconds = -1", "expected at least 0, got -1, at trunk[0].options_seconds"),
         (TRUNK + "answer_seconds = 0.5", "expected at least 1, got 0.5, at trunk[0].answer_seconds"),
+        (
+            TRUNK + "overload_status = 200",
+            f"{REFUSES}, got 200, at trunk[0].overload_status",
+        ),
+        (
+            TRUNK + "overload_status = 407",
+            f"{REFUSES}, got 407, at trunk[0].overload_status",
+        ),
         (TRUNK + "max_calls = -1", "expected at least 0, got -1, at trunk[0].max_calls"),
         (
             TRUNK + 'number_format = "e123"',

@@ -150,11 +150,12 @@ class Site:
 
     async def create(self, dialect: str, to: str, **fields: Any) -> str:
         """Place a call to a SIP URI or a device; its SID."""
-        status, body = await self.post(dialect, "Calls", **self._call_fields(dialect, to), **fields)
+        status, body = await self.post(dialect, "Calls", **self.call_fields(dialect, to), **fields)
         assert status in (200, 201), (status, body)
         return str(body["sid"])
 
-    def _call_fields(self, dialect: str, to: str) -> dict[str, Any]:
+    def call_fields(self, dialect: str, to: str) -> dict[str, Any]:
+        """What a call to that address is created with."""
         voice, told = f"{self.app.url}/{dialect}/voice", f"{self.app.url}/status/{dialect}"
         if dialect == "jambonz":
             target = {"type": "sip", "sipUri": to} if to.startswith("sip:") else {"type": "user", "name": to}

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import aiohttp
 import pytest
 from tests.server.site import NUMBERS, SPEAKS, Site, loud_seconds, site_settings
+from tests.server.wire import Wire, wire
 
+from ringback.config.tables import TrunkTable
+from ringback.routing.throttle import Throttle
+from ringback.sip.headers import Headers
+from ringback.sip.message import Request
+from ringback.sip.uri import Uri
 from ringback.store.errors import StoreUnavailable
 from ringback.store.records import Append, CallFilter
 from ringback.testing.kit import RunningServer, WebApp
@@ -63,6 +70,72 @@ async def refusal(phone: Softphone, number: str) -> int:
     with pytest.raises(CallFailed) as refused:
         await call.answered()
     return refused.value.status
+
+
+@contextlib.contextmanager
+def no_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What is measured leaves no time for a new call."""
+    with monkeypatch.context() as forced:
+        forced.setattr(Throttle, "measured", lambda throttle, pressure: None)
+        forced.setattr(site.server.capacity.throttle, "rate", 0.0)
+        yield
+
+
+def invite(phone: Wire, to: str, call_id: str) -> Request:
+    """A call from a carrier, as it is on the wire."""
+    body = (
+        b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
+    )
+    fields = {
+        "Max-Forwards": "70",
+        "From": f"<sip:+14155559999@{phone.address}>;tag=a",
+        "To": f"<{to}>",
+        "Call-ID": call_id,
+        "Contact": f"<sip:{phone.address}>",
+        "Content-Type": "application/sdp",
+    }
+    return Request("INVITE", Uri.parse(to), Headers(fields.items()), body)
+
+
+@pytest.mark.parametrize("status", [503, 480])
+async def test_without_time_new_calls_are_refused_and_those_that_are_up_go_on(
+    data: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    carrier = TrunkTable(name="local", account="test", inbound_from=("127.0.0.0/8",), overload_status=status)
+    async with (
+        WebApp() as app,
+        RunningServer(site_settings(app, data, trunk=(carrier,))) as server,
+        aiohttp.ClientSession() as rest,
+    ):
+        site = Site(app, server, rest)
+        async with site.caller() as phone, wire() as other:
+            call = await up(site, phone)
+            with no_time(site, monkeypatch):
+                waits = set()
+                for number in range(30):
+                    to = f"sip:{NUMBERS['laml']}@{server.sip_address}"
+                    refused = await other.ask(server.sip_address, invite(other, to, f"refused-{number}"))
+                    assert refused.status == status
+                    waits.add(refused.headers.get("Retry-After"))
+                assert waits == {"1", "2", "3"}
+                for dialect in ("laml", "jambonz", "callapi"):
+                    told, _ = await site.post(
+                        dialect, "Calls", **site.call_fields(dialect, "sip:bob@127.0.0.1:9")
+                    )
+                    assert told == (480 if dialect == "jambonz" else 503)
+                assert await health(site) == 200, "it is at work, not ill"
+                async with rest.get(f"{server.http_url}/metrics") as reply:
+                    metrics = await reply.text()
+                assert "ringback_overloaded 1.0" in metrics
+                assert "ringback_overload_refusals_total 33.0" in metrics
+                assert f'ringback_invites_refused_total{{code="{status}"}} 30.0' in metrics
+                heard = len(call.heard())
+                await call.hears(heard / 8000 + 0.3)
+                assert loud_seconds(call.heard()[heard:]) > 0.2
+                call.hang_up()
+                assert await call.ended(5)
+            assert await site.statuses("laml") == ["completed"]
+            assert len(server.telephony.endpoint._agent.core.layer) < 10, "of those refused nothing is kept"
 
 
 async def test_without_its_log_no_call_begins_and_those_that_are_up_go_on(

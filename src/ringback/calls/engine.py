@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ringback.calls.meter import Meter
 from ringback.routing.limits import Limits
+from ringback.sip.admission import Admission, Always
 
 if TYPE_CHECKING:
     from ringback.audio.sources import AudioLibrary
@@ -40,6 +41,8 @@ class Engine:
     max_call_seconds: float = 14400.0
     limits: Limits = field(default_factory=lambda: Limits(time.monotonic))
     """How many calls accounts and trunks have."""
+    admission: Admission = field(default_factory=Always)
+    """Whether there is time for another call."""
     meter: Meter = field(default_factory=Meter)
     """Counts what happens."""
     dialects: dict[str, Dialect] = field(default_factory=dict)

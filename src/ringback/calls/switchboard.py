@@ -98,6 +98,11 @@ class Switchboard:
         """Store the call as queued and start placing it. See `Calls.create`."""
         if self._closing:
             raise Overloaded("the server is shutting down")
+        admission = self.engine.admission
+        if admission.full():
+            again = admission.refuse("").retry_after
+            raise Overloaded(f"there is no time for another call now, try again in {again} s")
+        admission.enter()
         return (await self._outgoing.create(request)).record
 
     # -- looking

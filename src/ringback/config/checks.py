@@ -27,6 +27,8 @@ from ringback.sip.flow import parse_listen, split_address
 _HOST_NAME = re.compile(r"[A-Za-z0-9.-]*[A-Za-z][A-Za-z0-9.-]*")
 _HTTP = ("http", "https")
 _WEBSOCKET = ("ws", "wss")
+_NO_REFUSALS = frozenset({401, 407, 422, 423, 494})
+"""What a caller answers by asking again, in another way."""
 _STORAGE = ("s3://", "gs://", "az://")
 
 
@@ -160,6 +162,9 @@ def check_trunks(reader: Reader, trunks: Sequence[TrunkTable]) -> None:
         for key in ("options_seconds", "max_calls", "calls_per_second"):
             _at_least(reader, 0, getattr(table, key), f"{where}.{key}")
         _at_least(reader, 1, table.answer_seconds, f"{where}.answer_seconds")
+        if not 400 <= table.overload_status <= 699 or table.overload_status in _NO_REFUSALS:
+            wanted = "a SIP status that refuses, such as 503, 480 or 600"
+            reader.expected(wanted, table.overload_status, f"{where}.overload_status")
 
 
 def _at_least(reader: Reader, least: float, value: float, where: str) -> None:

@@ -184,6 +184,7 @@ class _Seeding:
                 application_id=self._application_id(owner, table.application, f"{where}.application"),
                 called_from=table.called_from,
                 trust_identity=table.trust_identity,
+                overload_status=table.overload_status,
             ),
             where,
         )

@@ -232,6 +232,7 @@ class TrunkTable(msgspec.Struct, frozen=True, kw_only=True):
     application: str = ""
     called_from: CalledFrom = "request-uri"
     trust_identity: bool = False
+    overload_status: int = 503
 
     @property
     def all_gateways(self) -> tuple[GatewayTable, ...]:

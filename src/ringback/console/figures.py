@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ async def figures(server: Server) -> list[Metric]:
     found += [
         _gauge("queued_calls", "Calls that wait for their turn under a limit.", server.switchboard.queued),
         _gauge("accepting_calls", "1 while new calls are taken, else 0.", server.accepts_calls),
+        *_overload(server),
         *_work(server),
         *_media(server),
         *_trunks(server),
@@ -51,6 +53,19 @@ def _calls(places: list[_Place]) -> Iterator[Metric]:
     yield _labelled("calls", "Calls that are up.", ("direction", "state"), values)
     recording = sum(recordings for _, recordings in places)
     yield _gauge("recordings_in_progress", "Recordings that are being made, or paused.", recording)
+
+
+def _overload(server: Server) -> Iterator[Metric]:
+    """How what is late limits new calls."""
+    capacity = server.capacity
+    yield _gauge("overloaded", "1 while new calls are refused for want of time, else 0.", capacity.limited)
+    text = "How late work is: 1 is as late as it may be before calls are refused."
+    yield _gauge("overload_pressure", text, capacity.throttle.pressure)
+    text = "New calls a second that are let in; +Inf while all are."
+    rate = capacity.throttle.rate
+    yield _gauge("overload_calls_per_second", text, math.inf if rate is None else rate)
+    text = "New calls that were refused for want of time, over SIP and over REST."
+    yield CounterMetricFamily("ringback_overload_refusals", text, value=float(capacity.refused))
 
 
 def _work(server: Server) -> Iterator[Metric]:
@@ -80,6 +95,7 @@ _GAUGES: _OfWorkers = (
 )
 _COUNTS: _OfWorkers = (
     ("media_ticks", "Ticks: four every 20 ms.", lambda w: w.ticks),
+    ("media_ticks_late", "Ticks that began more than 5 ms late.", lambda w: w.late),
     ("media_tick_overruns", "Frames of 20 ms left out because a tick came too late.", lambda w: w.overruns),
     ("media_cpu_seconds", "Processor time of the worker.", lambda w: w.cpu_seconds),
     ("media_packets_received", "Packets that came.", lambda w: w.packets_received),

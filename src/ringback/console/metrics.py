@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,6 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from ringback.console.figures import figures
-from ringback.net.lag import LoopLag
 
 if TYPE_CHECKING:
     from ringback.server import Server
@@ -29,7 +28,7 @@ _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 
 class Metrics:
-    """The metrics of one server. `start` in its loop; `close`."""
+    """The metrics of one server."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -41,15 +40,8 @@ class Metrics:
             registry=self._registry,
         )
         ProcessCollector(registry=self._registry)
-        self._lag = LoopLag(lag.observe)
-
-    def start(self) -> None:
-        """Begin to watch the loop."""
-        self._lag.start()
-
-    def close(self) -> None:
-        """Watch it no more."""
-        self._lag.close()
+        self.lagged: Callable[[float], None] = lag.observe
+        """To be told how many seconds late the loop was, again and again."""
 
     async def exposed(self, accept: str) -> tuple[bytes, str]:
         """The text and its media type, in the format that an Accept header asks for."""

@@ -75,6 +75,7 @@ class Console:
             "status": "ok" if ok else "unavailable",
             "calls": server.switchboard.live,
             "calls_queued": server.switchboard.queued,
+            "overloaded": server.capacity.limited,
             "store": "ok" if server.store.healthy else "failing",
             "callbacks_queued": server.deliverer.queued,
             "recordings_waiting": server.switchboard.engine.archive.waiting,

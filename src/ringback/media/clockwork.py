@@ -12,6 +12,8 @@ FRAME = 0.020
 PHASES = 4
 STEP = FRAME / PHASES
 """Seconds between the ticks of two phases."""
+LATE = 0.005
+"""Seconds after which a tick is late: its packets are no longer on time."""
 REMEMBERED = 2048
 """Ticks over which the 99th percentile is taken."""
 
@@ -34,6 +36,7 @@ class Clockwork:
         self.phase = 0
         self.ticks = 0
         self.overruns = 0
+        self.late = 0
         self._late_max = 0.0
         self._spent = np.zeros(REMEMBERED)
         self._spent_sum = 0.0
@@ -48,6 +51,7 @@ class Clockwork:
         """A tick begins. Returns the whole frames that must be left out because they are past."""
         late = now - self.due
         self._late_max = max(self._late_max, late)
+        self.late += late > LATE
         missed = int(late / FRAME) if late >= FRAME else 0
         self.due += missed * FRAME
         self.overruns += missed
@@ -72,6 +76,7 @@ class Clockwork:
             tick_p99_ms=float(np.percentile(known, 99)) * 1000 if len(known) else 0.0,
             tick_max_ms=self._spent_max * 1000,
             late_max_ms=self._late_max * 1000,
+            late=self.late,
             overruns=self.overruns,
             cpu_seconds=usage.ru_utime + usage.ru_stime,
             page_faults=usage.ru_minflt,

@@ -279,6 +279,8 @@ class TickStatistics(msgspec.Struct, frozen=True, kw_only=True):
     tick_max_ms: float = 0.0
     late_max_ms: float = 0.0
     """The largest distance between a tick's due time and its start."""
+    late: int = 0
+    """Ticks that began more than 5 ms late."""
     overruns: int = 0
     """Frames skipped because a tick came a whole frame late."""
     cpu_seconds: float = 0.0

@@ -13,8 +13,8 @@ EVERY = 0.05
 class LoopLag:
     """Asks the running loop to come back, again and again, and tells how many seconds late it did."""
 
-    def __init__(self, observe: Callable[[float], None], *, every: float = EVERY) -> None:
-        self._observe = observe
+    def __init__(self, *observers: Callable[[float], None], every: float = EVERY) -> None:
+        self._observers = observers
         self._every = every
         self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -32,5 +32,7 @@ class LoopLag:
             self._timer = None
 
     def _sample(self) -> None:
-        self._observe(max(0.0, time.monotonic() - self._due))
+        late = max(0.0, time.monotonic() - self._due)
+        for observe in self._observers:
+            observe(late)
         self.start()

@@ -68,6 +68,7 @@ class Trunk(msgspec.Struct, frozen=True, kw_only=True):
     application_id: UUID | None = None  # answers what no number matches
     called_from: CalledFrom = "request-uri"
     trust_identity: bool = False  # who calls is taken from P-Asserted-Identity
+    overload_status: int = 503  # what calls are refused with that there is no time for
 
     def called(self, number: str) -> str:
         """A number as the carrier wants it: its format, without `strip`, with `prefix`."""

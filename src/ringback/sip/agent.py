@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
+from ringback.sip.admission import Admission, Always, Never, Refusal
 from ringback.sip.authorizer import Authorizer
 from ringback.sip.body import SDP, check_body
 from ringback.sip.core import (
@@ -35,6 +36,8 @@ from ringback.sip.message import Message, Request, Response
 from ringback.sip.outbound import Invitation, OutboundCall
 from ringback.sip.parse import classify, parse_message
 from ringback.sip.pending import Pending
+from ringback.sip.referral import Replaces
+from ringback.sip.refusal import RawInvite, is_ack_of_refusal, refusal_tag
 from ringback.sip.session import Session, note_lost_bye
 from ringback.sip.timers import Clock
 from ringback.sip.transaction import ServerTransaction
@@ -64,9 +67,24 @@ class UserAgent:
         self.on_invitation: Callable[[InboundCall], None] | None = None
         self.on_register: Callable[[IncomingRequest], None] | None = None
         self.on_request: Callable[[IncomingRequest], None] | None = None
-        self._refusal: tuple[int, int] | None = None
+        self.admission: Admission = Always()
+        self._closed: Never | None = None
 
     # In and out
+
+    def turn_away(self, data: bytes, host: str, port: int) -> bytes | None:
+        """What a datagram from this address gets at once, at next to no cost: the refusal of a new call while
+        there is no room; nothing for its ACK. None: `receive` it."""
+        if is_ack_of_refusal(data):
+            return b""
+        admission = self._closed or self.admission
+        if not data.startswith(b"INVITE ") or not admission.full():
+            return None
+        invite = RawInvite.read(data, host, port)
+        if invite is None or self.core.layer.find_server(invite.key) is not None:
+            return None
+        refusal = admission.refuse(host)
+        return invite.refusal(refusal.status, refusal.retry_after)
 
     def receive(self, data: bytes, flow: Flow) -> None:
         """One datagram. Keep-alives, STUN and garbage are dropped; what is nearly SIP gets its 4xx."""
@@ -147,10 +165,12 @@ class UserAgent:
         if request.method == "ACK":
             self._receive_ack(request)
             return
-        if request.to.tag is None and request.method == "INVITE" and self._refusal is not None:
-            status, seconds = self._refusal
-            self._refuse(request, flow, status, None, [("Retry-After", str(seconds))])
-            return
+        if request.to.tag is None and request.method == "INVITE":
+            refusal = self._admit(request, flow)
+            if refusal is not None:
+                again = [("Retry-After", str(refusal.retry_after))]
+                self._refuse(request, flow, refusal.status, None, again)
+                return
         if request.to.tag is None and layer.merged(request, key):
             self._refuse(request, flow, 482, None)
             return
@@ -160,6 +180,23 @@ class UserAgent:
         except SipParseError as error:
             headers = [("Accept", ACCEPT)] if error.status == 415 else []
             self.core.answer(transaction, error.status, error.reason, headers)
+
+    def _admit(self, request: Request, flow: Flow) -> Refusal | None:
+        """Let a new call in, or say with what it is refused. One that takes a running call's place adds
+        none."""
+        if self._closed is not None:
+            return self._closed.refusal
+        if self.admission.full() and not self._replaces_a_call(request):
+            return self.admission.refuse(flow.host)
+        self.admission.enter()
+        return None
+
+    def _replaces_a_call(self, request: Request) -> bool:
+        rows = request.headers.get_all("Replaces")
+        if len(rows) != 1:
+            return False
+        replaces = Replaces.parse(rows[0])
+        return self.find_call(replaces.call_id, replaces.to_tag, replaces.from_tag) is not None
 
     def _dispatch(self, transaction: ServerTransaction, request: Request, flow: Flow) -> None:
         if request.method == "CANCEL":
@@ -223,7 +260,8 @@ class UserAgent:
     def _answer_options(self, transaction: ServerTransaction) -> None:
         tags = self.core.settings.option_tags
         headers = [("Allow", self.core.settings.allow), ("Accept", ACCEPT), ("Supported", tags)]
-        self.core.answer(transaction, self._refusal[0] if self._refusal else 200, headers=headers)
+        status = 200 if self._closed is None else self._closed.refusal.status
+        self.core.answer(transaction, status, headers=headers)
 
     def _receive_invite(self, transaction: ServerTransaction, request: Request, flow: Flow) -> None:
         transaction.respond(self.core.response(request, 100))
@@ -265,7 +303,7 @@ class UserAgent:
             return
         try:
             target, fallback = response_route(request, flow)
-            tag = f"{hash((request.call_id, request.headers.get('Via'))) & 0xFFFFFFFFFFFF:012x}"
+            tag = refusal_tag(request.call_id, (request.via.branch or "").lower())
         except SipParseError:
             return
         response = self.core.response(request, status, reason, tag)
@@ -277,7 +315,7 @@ class UserAgent:
 
     def refuse_new(self, status: int | None, retry_after: int) -> None:
         """New calls get ``status`` and Retry-After, statelessly; None accepts them again."""
-        self._refusal = None if status is None else (status, retry_after)
+        self._closed = None if status is None else Never(Refusal(status, retry_after))
 
     def invite(self, invitation: Invitation, credentials: Credentials | None) -> OutboundCall:
         """Prepares a call; ``start`` sends it. Raises ValueError for header fields that cannot be sent."""

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
+from ringback.sip.admission import Admission
 from ringback.sip.agent import Credentials, UserAgent
 from ringback.sip.authorizer import Authorizer
 from ringback.sip.core import AddressAllowed, HeaderList, Lookup, Settings, literal_flow
@@ -47,6 +48,7 @@ class SipEndpoint:
         methods: Sequence[str] = (),
         session_expires: int = 1800,
         address_allowed: AddressAllowed | None = None,
+        admission: Admission | None = None,
         locator: Locator | None = None,
     ) -> None:
         """``on_invitation`` sets ``call.on_event`` and rings, answers or rejects, then or later; without it
@@ -56,6 +58,7 @@ class SipEndpoint:
         ``session_expires``: seconds, 0 turns our own session timers off.
         ``address_allowed`` is asked for every address before a request goes there, but for the peer's own
         inside a dialog.
+        ``admission`` is asked whether there is room for a new call; without it there always is.
         """
         registrar = ("REGISTER",) if on_register is not None else ()
         settings = Settings(
@@ -67,6 +70,8 @@ class SipEndpoint:
         self._agent.on_invitation = on_invitation
         self._agent.on_register = on_register
         self._agent.on_request = on_request
+        if admission is not None:
+            self._agent.admission = admission
         self._agent.core.wake = self._wake
         self._locator = locator or Locator()
         self._registrations: set[Registration] = set()
@@ -86,6 +91,10 @@ class SipEndpoint:
             f"{point.transport}:{join_host_port(point.local_host, point.local_port)}"
             for point in self._transports.listening
         ]
+
+    def waited(self) -> float:
+        """Seconds that the latest datagram waited to be read; 0 when none came since this was asked."""
+        return self._transports.waited()
 
     async def start(self, listen: Sequence[str]) -> None:
         """Opens the sockets; port 0 takes a free one. Raises OSError (nothing stays open) and ValueError."""
@@ -227,6 +236,10 @@ class SipEndpoint:
         return self._transports.local_for(flow)[1]
 
     # What the transports report
+
+    def turn_away(self, data: bytes, host: str, port: int) -> bytes | None:
+        """A datagram came in: what it gets where it is not worth more (``UserAgent.turn_away``)."""
+        return self._agent.turn_away(data, host, port)
 
     def datagram(self, data: bytes, flow: Flow) -> None:
         """A datagram came in."""

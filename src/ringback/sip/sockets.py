@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import struct
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -14,18 +17,29 @@ from ringback.sip.flow import Flow, Trace, join_host_port
 from ringback.sip.message import Message
 from ringback.sip.stream import KeepAlive, StreamParser
 
-BATCH = 32
-"""Datagrams read before the loop gets its turn."""
+BATCH = 4
+"""Datagrams taken in before what they cause is done."""
+SLICE = 0.004
+"""Seconds of reading after which the loop gets its turn: hundreds of refusals, some dozen messages."""
 RECEIVE_BUFFER = 4 * 1024 * 1024
+MAX_DATAGRAM = 65536
 MAX_UNSENT = 1024 * 1024
 MESSAGE_TIME = 30.0
 """Seconds in which a message, once begun, and the first one of a connection, have to be complete."""
 IDLE_TIME = 3900.0
 """Seconds after which a silent connection is closed; longer than the usual registration."""
 
+_SO_TIMESTAMPNS = 35
+"""Linux: each datagram comes with the time of its arrival, which Python has no name for (socket(7))."""
+_STAMP = struct.Struct("@qq")
+_NOTES = socket.CMSG_SPACE(_STAMP.size)
+
 
 class Receiver(Protocol):
     """Who hears of what arrives; ``settled`` follows a batch."""
+
+    def turn_away(self, data: bytes, host: str, port: int) -> bytes | None:
+        """What is sent back at once, if anything, for a datagram that is not taken in; None: it is."""
 
     def datagram(self, data: bytes, flow: Flow) -> None: ...
 
@@ -60,6 +74,8 @@ class UdpPoint:
         try:
             self._socket.setblocking(False)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            if sys.platform == "linux":
+                self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
             if self.family == socket.AF_INET6:
                 self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             self._socket.bind((host, port))
@@ -68,24 +84,52 @@ class UdpPoint:
             raise
         self.host, self.port = self._socket.getsockname()[:2]
         self.name = join_host_port(self.host, self.port)
+        self.waited = 0.0
+        """Seconds that the latest datagram waited for us to read it; whoever looks sets it back."""
         self._receiver = receiver
         self._trace = trace
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket.fileno(), self._read)
 
     def _read(self) -> None:
-        receiver = self._receiver
-        for _ in range(BATCH):
+        until = time.monotonic() + SLICE
+        more = True
+        while more and time.monotonic() < until:
+            more = self._take(until)
+            self._receiver.settled()
+
+    def _take(self, until: float) -> bool:
+        """Take in a batch, and turn away what is not to be taken in. False when no more is there."""
+        receiver, taken = self._receiver, 0
+        while taken < BATCH and time.monotonic() < until:
             try:
-                data, address = self._socket.recvfrom(65536)
+                data, notes, _, address = self._socket.recvmsg(MAX_DATAGRAM, _NOTES)
             except (BlockingIOError, InterruptedError):
-                break
+                return False
             except OSError:
                 continue  # an ICMP error of an earlier datagram
+            if not taken and notes:
+                self._note_wait(notes[0][2])
+            answer = receiver.turn_away(data, address[0], address[1])
+            if answer is not None:
+                self._answer(answer, address)
+                continue
             flow = Flow("udp", address[0], address[1], self.host, self.port)
             self._trace("in", flow, self.name, data)
             receiver.datagram(data, flow)
-        receiver.settled()
+            taken += 1
+        return True
+
+    def _note_wait(self, stamp: bytes) -> None:
+        """When the datagram came, says the kernel: what it has waited for us to read it."""
+        seconds, nanoseconds = _STAMP.unpack(stamp)
+        self.waited = time.time() - seconds - nanoseconds * 1e-9
+
+    def _answer(self, answer: bytes, address: tuple[str, int]) -> None:
+        """To whoever was turned away; a loss costs him a repetition."""
+        if answer:
+            with contextlib.suppress(OSError):
+                self._socket.sendto(answer, address)
 
     def send(self, data: bytes, flow: Flow) -> bool:
         """False when the network is known not to lead there. A full buffer counts as loss on the way."""

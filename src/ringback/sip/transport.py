@@ -78,6 +78,13 @@ class Transports:
         udp = [Flow("udp", "", 0, point.host, point.port) for point in self._udp]
         return udp + [Flow("tcp", "", 0, host, port) for host, port in self._tcp]
 
+    def waited(self) -> float:
+        """Seconds that the latest datagram waited to be read; 0 when none came since this was asked."""
+        waited = max((point.waited for point in self._udp), default=0.0)
+        for point in self._udp:
+            point.waited = 0.0
+        return waited
+
     def close(self) -> None:
         """Closes everything at once."""
         if self._sweeper is not None:

@@ -116,6 +116,11 @@ class Store:
         """How many writes wait for their commit."""
         return self._writer.waiting
 
+    @property
+    def delay(self) -> float:
+        """For how many seconds the oldest of them has waited."""
+        return self._writer.delay
+
     # -- calls
 
     def append(self, append: Append, *, new_call: bool = False) -> asyncio.Future[None]:

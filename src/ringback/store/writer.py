@@ -41,6 +41,8 @@ class Writer:
         self._pending: list[Write] = []  # this, and what follows down to `_due`, belongs to the loop
         self._waiting = 0
         self._writing = False
+        self._pending_since = 0.0  # when the oldest of `_pending` came
+        self._writing_since = 0.0  # and the oldest of those handed over
         self._last_commit = 0.0
         self._timer: asyncio.Handle | None = None
         self._due = 0.0
@@ -64,6 +66,13 @@ class Writer:
         """How many writes have not been committed yet."""
         return self._waiting
 
+    @property
+    def delay(self) -> float:
+        """For how many seconds the oldest write has waited that is not committed yet."""
+        if self._writing:
+            return self._loop.time() - self._writing_since
+        return self._loop.time() - self._pending_since if self._pending else 0.0
+
     def submit(self, write: Write) -> asyncio.Future[Any]:
         """Queue a write. Raises StoreUnavailable when closed, StoreOverloaded when the backlog is full."""
         if self._closed:
@@ -71,6 +80,8 @@ class Writer:
         if self._waiting >= self._backlog_limit:
             raise StoreOverloaded(f"{self._waiting} writes are waiting for the database")
         self._waiting += 1
+        if not self._pending:
+            self._pending_since = self._loop.time()
         self._pending.append(write)
         if not self._writing:
             self._plan(LINGER_SECONDS if write.patient else 0.0)
@@ -109,6 +120,7 @@ class Writer:
 
     def _hand_over(self) -> None:
         group, self._pending = self._pending[:BATCH_LIMIT], self._pending[BATCH_LIMIT:]
+        self._writing_since = self._pending_since
         self._queue.put(group)
 
     # -- the thread

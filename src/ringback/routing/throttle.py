@@ -1,0 +1,136 @@
+"""How many new calls a second there is time for, found out from how late everything else is.
+
+No IO and no clock of its own. While nothing is late nothing is limited. When work has been late for a moment,
+the rate at which calls came in becomes the limit, and from then on follows what is measured. The slow part
+finds out what the machine can do: the limit shrinks while work is late and grows while it is not. The fast
+part lets what has piled up go away, and keeps the slow one from swinging: of the limit only a share comes in,
+the smaller the later work is at this moment. It ends when for a while nobody had to be refused.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+FLOOR = 2.0
+"""Calls a second that are let in, however late work is: what makes it late may be another program."""
+PATIENCE = 2
+"""Measurements in a row that have to be bad before anybody is refused: one pause, however long, is none."""
+SMOOTHING = 0.1
+"""Seconds over which the pressure is averaged."""
+FLOW = 0.25
+"""Seconds over which the rates of those who came, and of those who came in, are averaged."""
+WORST = 5.0
+"""No pressure counts more than this."""
+LONGEST = 0.1
+"""Seconds that a measurement stands for at the most: a pause, however long, is one bad moment."""
+STOP = 3.0
+"""The pressure at which no more than the floor comes in."""
+START = 1.0
+"""The part of what is asked for that the limit begins at: too high is put right sooner than too low."""
+CUT = 0.6
+"""By what part the limit shrinks in a second for each unit of pressure above 1; at the most one counts."""
+GROWTH, FASTEST = 0.05, 0.3
+"""By what part it grows in a second at half the pressure that may be, and at the most: the less is late, the
+faster."""
+BURST = 0.1
+"""Seconds whose calls may come in at once."""
+RELEASE = 10.0
+"""Seconds without a refusal after which the limit ends."""
+
+
+class Throttle:
+    """`clock` gives seconds that never run backwards. `measured` is to be called many times a second; `full`
+    before each new call, then `enter` or `refuse`."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._measured_at = clock()
+        self._late = 0
+        self.pressure = 0.0
+        """How late work is, averaged: 1 is as late as it may be."""
+        self.rate: float | None = None
+        """New calls a second that the machine seems able to take; None while it is not limited."""
+        self._allowance = 0.0
+        self._tokens = 0.0
+        self._filled_at = 0.0
+        self._entered = 0
+        self._refused = 0
+        self._flow_in = 0.0
+        self._flow = 0.0
+        self._refused_at = 0.0
+
+    # -- the calls
+
+    def full(self) -> bool:
+        """There is no room for a new call now."""
+        return self.rate is not None and self._refill() < 1.0
+
+    def enter(self) -> None:
+        """A new call comes in."""
+        self._entered += 1
+        if self.rate is not None:
+            self._tokens -= 1.0
+
+    def refuse(self) -> None:
+        """A new call was refused."""
+        self._refused += 1
+        self._refused_at = self._clock()
+
+    def _refill(self) -> float:
+        now = self._clock()
+        fresh = (now - self._filled_at) * self._allowance
+        self._filled_at = now
+        self._tokens = min(self._tokens + fresh, max(1.0, self._allowance * BURST))
+        return self._tokens
+
+    # -- what is measured
+
+    def measured(self, pressure: float) -> None:
+        """How late work was just now, as a share of how late it may be."""
+        now = self._clock()
+        passed, self._measured_at = now - self._measured_at, now
+        if passed <= 0.0:
+            return
+        self._count(passed)
+        passed = min(passed, LONGEST)
+        self.pressure += _share(passed, SMOOTHING) * (min(pressure, WORST) - self.pressure)
+        if self.rate is None:
+            late = pressure > 1.0 and self.pressure > 1.0
+            self._late = self._late + 1 if late else 0
+            if self._late >= PATIENCE:
+                self._begin(now)
+        elif now - self._refused_at > RELEASE:
+            self.rate, self._late = None, 0
+        else:
+            self._adapt(passed)
+
+    def _count(self, passed: float) -> None:
+        share = _share(passed, FLOW)
+        self._flow_in += share * (self._entered / passed - self._flow_in)
+        self._flow += share * ((self._entered + self._refused) / passed - self._flow)
+        self._entered = self._refused = 0
+
+    def _begin(self, now: float) -> None:
+        # Too high is put right by the fast part at once, too low by the slow one alone.
+        self.rate = max(FLOOR, START * self._flow)
+        self._tokens, self._filled_at, self._refused_at = 0.0, now, now
+        self._adapt(0.0)
+
+    def _adapt(self, passed: float) -> None:
+        assert self.rate is not None
+        if self.pressure > 1.0:
+            change = -CUT * min(1.0, self.pressure - 1.0)
+        elif self.rate < 2.0 * self._flow:
+            change = min(FASTEST, GROWTH * (1.0 - self.pressure) / max(self.pressure, 0.01))
+        else:
+            change = 0.0  # that there is room says nothing about twice what there is room for
+        self.rate = max(FLOOR, self.rate * math.exp(change * passed))
+        self._refill()
+        part = min(1.0, max(0.0, (STOP - self.pressure) / (STOP - 1.0)))
+        self._allowance = max(FLOOR, self.rate * part)
+
+
+def _share(passed: float, over: float) -> float:
+    """The weight of what happened in `passed` seconds in an average over about `over`."""
+    return 1.0 - math.exp(-passed / over)
