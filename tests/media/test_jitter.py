@@ -170,16 +170,22 @@ def say(buffers: JitterBuffers, late: dict[int, int], until: int, quiet: range =
 
 def test_a_single_stray_is_given_up() -> None:
     buffers = JitterBuffers(1)
-    delays = say(buffers, {50: 6, 180: 6}, 300)
-    assert delays[49] == delays[60] == delays[299]
+    delays = say(buffers, {150: 6, 280: 6}, 400)
+    assert delays[149] == delays[160] == delays[399]
     assert (buffers.late[0], buffers.inserted[0]) == (2, 0)
+
+
+def test_before_it_is_known_how_packets_come_each_is_waited_for() -> None:
+    buffers = JitterBuffers(1)
+    say(buffers, {20: 6, 50: 6}, 100)
+    assert (buffers.late[0], buffers.inserted[0]) == (1, 5)
 
 
 def test_strays_that_are_many_are_waited_for() -> None:
     buffers = JitterBuffers(1)
-    delays = say(buffers, dict.fromkeys(range(50, 400, 10), 6), 400)
+    delays = say(buffers, dict.fromkeys(range(150, 400, 10), 6), 400)
     assert buffers.late[0] == 2
-    assert delays[399] == delays[49] + 100
+    assert delays[399] == delays[149] + 100
 
 
 def test_a_stall_is_waited_for_at_once_and_made_up_for_in_the_next_pause() -> None:

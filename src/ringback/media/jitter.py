@@ -189,7 +189,8 @@ class JitterBuffers(Rows):
         self.top[rows] = block
         self._window[rows] = 0
         self._slacks[rows] = NEVER
-        self._strays[rows] = 0
+        # How the packets come is not known yet: the first that is late counts already.
+        self._strays[rows] = 1
         self._spare[rows] = 0
         # There is nothing yet that could go on.
         self._gone[rows] = FADED
