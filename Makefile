@@ -68,7 +68,7 @@ $(VENV)/.installed: pyproject.toml
 $(VENV)/.developed: $(VENV)/.installed pyproject.toml
 	@echo "Installing the development tools into $(VENV) …"
 	@$(BIN)/python -c '$(DEV)' > $(VENV)/dev-requirements.txt
-	@$(PIP) install --requirement $(VENV)/dev-requirements.txt
+	@$(PIP) install --no-compile --requirement $(VENV)/dev-requirements.txt  # most of a client library is never imported
 	@touch $@
 
 # SIPp and baresip are the real peers of the interoperability tests; without them those tests are skipped.

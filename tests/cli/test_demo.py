@@ -6,6 +6,7 @@ import asyncio
 import re
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,18 +19,24 @@ from ringback.config import DEMONSTRATION, SAMPLE_APPLICATION
 from ringback.running import exclusive
 from ringback.testing.kit import WebApp
 
+DEMO_SECONDS = 60.0
+
 
 @pytest.fixture
 def sample_port_taken() -> Iterator[None]:
-    """Something listens where the sample application is usually served, if nothing did before."""
+    """We listen where the sample application is usually served, or somebody who stays there."""
     host, _, port = SAMPLE_APPLICATION.removeprefix("http://").partition(":")
     with socket.socket() as held:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            held.bind((host, int(port)))
-            held.listen()
-        except OSError:
-            pass  # taken already
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # with others who run this test
+        until = time.monotonic() + DEMO_SECONDS
+        while time.monotonic() < until:
+            try:
+                held.bind((host, int(port)))
+                held.listen()
+                break
+            except OSError:  # another test's demo, which ends
+                time.sleep(0.2)
         yield
 
 

@@ -52,6 +52,16 @@ def find(heard: Samples, wanted: Samples) -> Match:
     return Match(best / RATE, float(likeness[best]))
 
 
+def likeness(heard: Samples, wanted: Samples, window: float = 0.1) -> float:
+    """How much most of `wanted` is like what was heard: the median over its windows, each where it fits best.
+
+    A machine that is busy lets some come late, or not at all; `find` takes that for another sound.
+    """
+    size = int(window * RATE)
+    parts = (wanted[begin : begin + size] for begin in range(0, len(wanted) - size + 1, size))
+    return float(np.median([find(heard, part).likeness for part in parts]))
+
+
 def worst(heard: Samples, wanted: Samples, seconds: float, window: float = 0.1) -> float:
     """The likeness of the least like window of `wanted`, which begins at `seconds` in `heard`."""
     begin, size = round(seconds * RATE), int(window * RATE)

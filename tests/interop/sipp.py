@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 import pytest
+from tests.ports import free_port
 from tests.processes import bound
 
 SIPP = shutil.which("sipp")
@@ -76,7 +77,7 @@ class Sipp:
     ) -> None:
         """`replace`: a text of the scenario, and what stands there this time. `scene`: the scenario itself,
         where it is no file."""
-        self.port = port or free_port(host)
+        self.port = port or free_port("udp", host)
         self._transport = transport
         self._scenario = scene or (SCENARIOS / f"{scenario}.xml").read_text().replace(*replace)
         self._host = host
@@ -107,7 +108,16 @@ class Sipp:
         self._process = await asyncio.create_subprocess_exec(
             *bound(SIPP),
             *("-sf", "scenario.xml", "-nostdin", "-m", "1"),
-            *("-i", self._host, "-mi", self._host, "-p", str(self.port), "-mp", str(free_port(self._host))),
+            *(
+                "-i",
+                self._host,
+                "-mi",
+                self._host,
+                "-p",
+                str(self.port),
+                "-mp",
+                str(free_port("udp", self._host)),
+            ),
             *("-trace_msg", "-message_file", "messages", "-trace_err", "-error_file", "errors"),
             *("-timeout", f"{_TIMEOUT}s", "-timeout_error"),
             *("-t", "t1" if self._transport == "tcp" else "u1", *arguments),
@@ -178,16 +188,6 @@ async def answering_sipp(
         yield sipp
     finally:
         await sipp.stop()
-
-
-def free_port(host: str) -> int:
-    """An even UDP port that nobody holds."""
-    while True:
-        with _socket("udp", host) as probe:
-            probe.bind((host, 0))
-            port: int = probe.getsockname()[1]
-            if port % 2 == 0:
-                return port
 
 
 def taken(transport: str, host: str, port: int) -> bool:

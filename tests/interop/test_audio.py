@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.interop.listening import find, voice, wav, worst
+from tests.interop.listening import find, likeness, voice, wav, worst
 from tests.interop.lossy import LossyAudio
 
 from ringback.speech.espeak import Espeak
@@ -129,4 +129,4 @@ async def test_speech_is_the_voice_that_was_asked_for(app: WebApp, server: Runni
     finally:
         await speaker.close()
     wanted = np.frombuffer(spoken.pcm.samples, np.int16)
-    assert find(call.heard(), wanted).likeness > 0.98
+    assert likeness(call.heard(), wanted) > 0.98

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.interop.baresip import Baresip, needs_baresip, running_baresip
 from tests.interop.house import place
-from tests.interop.listening import find, voice, wav
+from tests.interop.listening import likeness, voice, wav
 
 from ringback.testing.kit import DEVICE, DEVICE_PASSWORD, NUMBER, RunningServer, WebApp
 
@@ -52,7 +52,7 @@ async def test_it_calls_hears_the_prompt_and_presses_keys(
         await phone.do("sndcode", key)
     assert (await app.request("/pressed")).fields["Digits"] == "4*2"
     await phone.until("CALL_CLOSED")
-    assert find(phone.heard(), PROMPT).likeness > 0.95
+    assert likeness(phone.heard(), PROMPT) > 0.95
 
 
 async def test_it_is_called_by_rest_and_answers(app: WebApp, server: RunningServer, phone: Baresip) -> None:
@@ -62,4 +62,4 @@ async def test_it_is_called_by_rest_and_answers(app: WebApp, server: RunningServ
     await phone.until("CALL_CLOSED")
     done = await app.request("/status")
     assert (done.fields["CallSid"], done.fields["CallStatus"]) == (made["sid"], "completed")
-    assert find(phone.heard(), PROMPT).likeness > 0.95
+    assert likeness(phone.heard(), PROMPT) > 0.95

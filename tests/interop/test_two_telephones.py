@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.interop.baresip import Baresip, needs_baresip, running_baresip
-from tests.interop.listening import find, voice
+from tests.interop.listening import likeness, voice
 
 from ringback.calls.control import CallFilter
 from ringback.config.tables import ClientTable
@@ -75,14 +75,14 @@ async def exchange(
 
 def hears(phone: Baresip, name: str) -> float:
     """How much of what was heard at its end is somebody's voice."""
-    return find(phone.heard()[-3 * 8000 :], VOICES[name]).likeness
+    return likeness(phone.heard()[-3 * 8000 :], VOICES[name])
 
 
 @pytest.mark.parametrize(
     ("callers", "callees"), [("PCMU", "PCMU"), ("PCMU", "PCMA"), ("G722", "PCMU"), ("G722", "G722")]
 )
 async def test_a_number_connects_two(app: WebApp, exchange: Exchange, callers: str, callees: str) -> None:
-    app.reply("/voice", '<Response><Dial timeLimit="4"><Client>bob</Client></Dial></Response>')
+    app.reply("/voice", '<Response><Dial timeLimit="3"><Client>bob</Client></Dial></Response>')
     alice, bob = await exchange.telephone("alice", callers), await exchange.telephone("bob", callees)
     await alice.do("dial", exchange.at(NUMBER))
     await bob.until("CALL_ESTABLISHED")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -84,11 +85,18 @@ async def start() -> AsyncIterator[Start]:
     planes: list[MediaPlane] = []
 
     async def launch(ports: int = 20, **options: object) -> MediaPlane:
-        first = free_ports(ports)
-        plane = MediaPlane(port_range=(first, first + ports - 1), **options)  # type: ignore[arg-type]
-        planes.append(plane)
-        await plane.start()
-        return plane
+        for tries in range(5, 0, -1):
+            first = free_ports(ports)
+            plane = MediaPlane(port_range=(first, first + ports - 1), **options)  # type: ignore[arg-type]
+            planes.append(plane)
+            try:
+                await plane.start()
+            except MediaUnavailable:  # another test was quicker
+                if tries == 1:
+                    raise
+            else:
+                return plane
+        raise AssertionError("unreachable")
 
     yield launch
     for plane in planes:
@@ -105,16 +113,15 @@ def phone() -> Iterator[Phone]:
 def free_ports(count: int) -> int:
     """The first of a run of ports that are free now: below those of the servers that run in other tests
     (`ringback.testing.kit`), and those that the system hands out itself."""
-    begin = 10_000 + os.getpid() * 128 % 8_000
-    for first in range(begin, 20_000 - count, count):
+    while True:
+        first = 10_000 + 2 * secrets.randbelow((10_000 - count) // 2)
         try:
             for port in range(first, first + count):
                 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
                     probe.bind(("127.0.0.1", port))
         except OSError:
             continue
-        return first + first % 2
-    raise AssertionError("no free ports")
+        return first
 
 
 async def test_a_worker_without_legs_rests(start: Start, phone: Phone) -> None:

@@ -144,7 +144,9 @@ async def test_a_file_is_sent_as_it_is(pool: HttpPool, tmp_path: Path) -> None:
 
     app = web.Application(client_max_size=2**20)
     app.router.add_put("/copies", take)
-    async with TestServer(app) as server:
+    server = TestServer(app)
+    await server.start_server(lingering_time=1.0)  # a file that it refuses may come no further
+    async with server:
         url = str(server.make_url("/copies"))
         assert await pool.upload("put", url, file, content_type="audio/x-wav") == 201
         assert await pool.upload("POST", url, file, content_type="audio/x-wav") == 405

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
+from tests.ports import free_port
 from tests.processes import bound
 from tests.server.site import NUMBERS, basic
 
@@ -135,7 +135,7 @@ class Process:
 
 @asynccontextmanager
 async def running(app: WebApp, data: Path) -> AsyncIterator[Process]:
-    sip, http = _free_port(socket.SOCK_DGRAM), _free_port(socket.SOCK_STREAM)
+    sip, http = free_port("udp"), free_port()
     config = data.parent / "ringback.toml"
     config.write_text(
         SETTINGS.format(
@@ -161,10 +161,3 @@ def _runs(pid: str) -> bool:
     except OSError:
         return False
     return state not in "ZX"
-
-
-def _free_port(kind: int) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -44,7 +44,7 @@ async def test_a_key_stops_the_prompt_at_once(site: Site, info: bool) -> None:
     site.app.reply("/laml/digits", "<Response><Hangup/></Response>")
     call = await pressed(site, "7", info=info)
     assert (await site.app.request("/laml/digits")).fields["Digits"] == "7"
-    assert 0.3 < loud_seconds(call.heard()) < 1.0
+    assert 0.2 < loud_seconds(call.heard()) < 1.0
     assert quiet_end(call, 0.7), "the second key was waited for in silence"
 
 
