@@ -21,3 +21,17 @@ def free_port(transport: str = "tcp", host: str = "127.0.0.1") -> int:
             except OSError:
                 continue
             return port
+
+
+def free_ports(count: int) -> int:
+    """The first of a run of ports that are free now, all for UDP: between those above, and those of the
+    servers that run in other tests (`ringback.testing.kit`)."""
+    while True:
+        first = 10_000 + 2 * secrets.randbelow((10_000 - count) // 2)
+        try:
+            for port in range(first, first + count):
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return first

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.media.rig import FRAME, Rig, batch, packet
-from tests.media.test_plane import Phone, free_ports
+from tests.media.test_plane import Phone
 from tests.media.test_recorder import Memory
 from tests.media.test_recording import RATE, closed, noise
+from tests.ports import free_ports
 
 from ringback.media import codecs, wav
 from ringback.media.plane import MediaLeg, MediaPlane, Source

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from tests.media.pair import Audio, heard, packets, resemblance, speaks, voice
 from tests.media.rig import Sent, event, packet
-from tests.media.test_plane import DEADLINE, Phone, free_ports
+from tests.media.test_plane import DEADLINE, Phone
+from tests.ports import free_ports
 
 from ringback.media.model import Codec, MediaUnavailable, Tone
 from ringback.media.plane import Digit, MediaLeg, MediaPlane

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import signal
 import socket
 import sys
@@ -14,6 +13,7 @@ import msgspec
 import numpy as np
 import pytest
 from tests.media.rig import Sent, event, packet
+from tests.ports import free_ports
 
 from ringback.media import protocol
 from ringback.media.plane import (
@@ -108,20 +108,6 @@ def phone() -> Iterator[Phone]:
     made = Phone()
     yield made
     made.socket.close()
-
-
-def free_ports(count: int) -> int:
-    """The first of a run of ports that are free now: below those of the servers that run in other tests
-    (`ringback.testing.kit`), and those that the system hands out itself."""
-    while True:
-        first = 10_000 + 2 * secrets.randbelow((10_000 - count) // 2)
-        try:
-            for port in range(first, first + count):
-                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return first
 
 
 async def test_a_worker_without_legs_rests(start: Start, phone: Phone) -> None:

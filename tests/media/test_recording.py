@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.media.rig import packet
-from tests.media.test_plane import DEADLINE, Phone, free_ports, until, worker_pid
+from tests.media.test_plane import DEADLINE, Phone, until, worker_pid
+from tests.ports import free_ports
 
 from ringback.media import codecs, wav
 from ringback.media.model import RecordingClosed, Tone
