@@ -23,10 +23,10 @@ from ringback.media.cold import ColdLeg
 from ringback.media.crossing import Crossings, Crossroad, Far
 from ringback.media.exchange import Corner, Exchange
 from ringback.media.model import RecordingClosed, Report
+from ringback.media.moments import ahead, on_our_clock
 from ringback.media.playout import Arena
 from ringback.media.ports import Ports, bind_pair, drain
 from ringback.media.rtcp import next_interval
-from ringback.media.rtp import Batch
 from ringback.media.straight import Departures
 from ringback.media.streams import HEAD
 from ringback.media.tapline import Block, Pause, Start, Stop, TapLine
@@ -180,7 +180,7 @@ class Desk:
         batch = self._transport.receive(number)
         if batch is not None:
             self._received += len(batch.rows)
-            phase.receive(_on_our_clock(batch), now)
+            phase.receive(on_our_clock(batch), now)
         self._take_relayed(number, now)
         self._bridges.pass_keys(number)
         self._hear_crossings()
@@ -359,11 +359,11 @@ class Desk:
         """What the relay has seen comes to its rows."""
         if self._bridges:
             self.relay()
-        self._bridges.relay.account(_ahead())
+        self._bridges.relay.account(ahead())
         kept = self._waiting.take(number)
         if kept is not None:
             batch = self._transport.recall(kept.slots, kept.rows // PHASES)
-            self.phases[number].take(_on_our_clock(batch), kept.words, now)
+            self.phases[number].take(on_our_clock(batch), kept.words, now)
             self._transport.release(kept.slots)
             self.relay()  # the tick that follows takes as long again
 
@@ -386,7 +386,7 @@ class Desk:
     def _part(self, row: int) -> None:
         if row in self._bridges:
             self.relay()  # what has come before
-            self._bridges.relay.account(_ahead())
+            self._bridges.relay.account(ahead())
         self._slow(self._bridges.part(row))
 
     def _cross(self, worker: int, datagram: bytes) -> None:
@@ -494,12 +494,3 @@ class Desk:
         for row, generation, event in phase.events:
             self._tell(protocol.Happened(row * PHASES + number, generation, event))
         phase.events.clear()
-
-
-def _ahead() -> float:
-    """The kernel stamps packets by the time of day; everything here goes by a clock that is never set."""
-    return time.time() - time.monotonic()
-
-
-def _on_our_clock(batch: Batch) -> Batch:
-    return batch._replace(arrivals=batch.arrivals - _ahead())

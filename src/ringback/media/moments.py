@@ -8,12 +8,15 @@ once and downwards (a clock that is slower than ours, a longer way) once none of
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import numpy.typing as npt
 
 from ringback.media.conceal import BLOCK, FRAME
 from ringback.media.jitter import JUMP, NEVER, WINDOW
 from ringback.media.rows import Rows
+from ringback.media.rtp import Batch
 from ringback.media.tapline import LOOKBACK
 
 Int64 = npt.NDArray[np.int64]
@@ -21,6 +24,19 @@ Bool = npt.NDArray[np.bool_]
 
 TOLERANCE = BLOCK
 """Samples by which the offset may be wrong: each change of it is a small crack in the recording."""
+
+
+def ahead() -> float:
+    """Seconds by which the clock of packets' arrivals is ahead of ours.
+
+    The kernel stamps packets by the time of day; everything here goes by a clock that is never set.
+    """
+    return time.time() - time.monotonic()
+
+
+def on_our_clock(batch: Batch) -> Batch:
+    """Packets whose arrivals are by our clock."""
+    return batch._replace(arrivals=batch.arrivals - ahead())
 
 
 class Moments(Rows):
