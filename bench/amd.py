@@ -67,6 +67,7 @@ def detect(lines: Sequence[Heard], wanted: MachineDetection) -> list[Finding]:
     payloads = codecs.encode(np.ascontiguousarray([line.audio for line in lines]), codecs.PCMU)
     for tick in range(payloads.shape[1] // FRAME):
         now = tick * 20
+        phase.begin(now / 1000)
         phase.receive(_packets(payloads[:, tick * FRAME : (tick + 1) * FRAME], tick), now / 1000)
         phase.tick(now / 1000)
         for row, _, event in phase.events:
