@@ -1,7 +1,11 @@
 """Where the control process's time goes: `python -m bench.parts --config FILE` serves, and samples itself.
 
-Each millisecond of processor time the stack of the main thread is looked at: the sample belongs to the part
-that the innermost frame of the product is in, and what libraries do belongs to whoever called them. Other
+Some 300 times a second the main thread is asked where it is: the sample belongs to the part that the
+innermost frame of the product is in, and what libraries do belongs to whoever called them. The clock is the
+wall's: timers of processor time come with the kernel's tick only, which is too seldom. So a sample counts
+only if the answer comes at once. Who is late was not running when asked, but waiting, for something to do or
+for its turn. Samples that count are worth an interval each; what is left of the thread's processor time was
+spent where there is no frame: in the event loop, its system calls, and in being woken to be asked. Other
 threads are known by the processor time that the system counts for them. SIGUSR1 begins anew; at the end, the
 figures are in the data directory.
 """
@@ -26,19 +30,30 @@ from ringback.cli.serve import serve
 from ringback.config import load
 
 PARTS_FILE = "parts.json"
-INTERVAL = 0.001
+INTERVAL = 0.00313
+"""Seconds; no divisor of the media worker's ticks, or always the same moments of them would be looked at."""
+AT_ONCE = 0.0001
+"""Seconds within which a thread that runs has answered."""
 ROOT = f"{Path(ringback.__file__).parent}{os.sep}"
 PARTS = {
     "sip": "SIP",
-    "dialects": "dialect: fields and markup",
-    "webhooks": "webhooks: questions and callbacks",
-    "net": "HTTP client",
+    "dialects": "dialect: fields of requests",
+    "dialects/xml": "dialect: markup",
+    "dialects/laml/replies": "dialect: markup",
+    "dialects/laml/markup": "dialect: markup",
+    "webhooks": "question to the application",
+    "webhooks/deliver": "status callback",
     "calls": "engine: verbs, events, rows",
     "store": "store",
     "media": "media plane, control side",
     "audio": "sources",
     "routing": "routing",
+    "telephony": "SIP",
 }
+"""Modules, or packages of them, and what they are for a call."""
+SHARED = ("net", "webhooks/send", "webhooks/policy", "webhooks/delivery")
+"""These work for whoever called them."""
+LOOP = "event loop, its system calls, libraries"
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -69,13 +84,15 @@ class Sampler:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
+        self._started = 0.0
         self._began = 0.0
         self._threads: dict[str, float] = {}
 
     def start(self) -> None:
         """Sample from now on."""
-        signal.signal(signal.SIGPROF, self._sample)
-        signal.setitimer(signal.ITIMER_PROF, INTERVAL, INTERVAL)
+        signal.signal(signal.SIGALRM, self._sample)
+        self._started = time.monotonic()
+        signal.setitimer(signal.ITIMER_REAL, INTERVAL, INTERVAL)
         self.begin()
 
     def begin(self) -> None:
@@ -85,25 +102,30 @@ class Sampler:
         self._threads = threads()
 
     def now(self) -> Parts:
-        """Of the main thread, the samples' shares of what it really used; all of the other threads."""
+        """What the samples say of the main thread, and what is left of what it used; all of the others."""
         spent = time.thread_time() - self._began
-        total = sum(self.counts.values()) or 1
-        main = {part: spent * count / total for part, count in self.counts.items()}
+        main = {part: count * INTERVAL for part, count in self.counts.items() if part != LOOP}
+        main[LOOP] = max(0.0, spent - sum(main.values()))
         others = {name: used - self._threads.get(name, 0.0) for name, used in threads().items()}
         return Parts(main, {name: used for name, used in others.items() if used > 0})
 
     def _sample(self, _: int, frame: FrameType | None) -> None:
-        self.counts[part_at(frame)] += 1
+        if (time.monotonic() - self._started) % INTERVAL <= AT_ONCE:
+            self.counts[part_at(frame)] += 1
 
 
 def part_at(frame: FrameType | None) -> str:
-    """The part of the product that is at work, by the innermost of its frames."""
+    """The part of the product that is at work, by the innermost of its frames that is nobody's servant."""
+    found = LOOP
     while frame is not None:
-        _, found, inside = frame.f_code.co_filename.rpartition(ROOT)
-        if found:
-            return PARTS.get(inside.partition(os.sep)[0], "other")
+        _, inside, module = frame.f_code.co_filename.rpartition(ROOT)
+        if inside:
+            module = module.removesuffix(".py").replace(os.sep, "/")
+            if not module.startswith(SHARED):
+                return PARTS.get(module) or PARTS.get(module.partition("/")[0], "other")
+            found = "other"
         frame = frame.f_back
-    return "event loop and libraries"
+    return found
 
 
 def threads() -> dict[str, float]:
@@ -129,7 +151,7 @@ async def work(config: Path) -> int:
     while not ended.done():
         parts = sampler.now()  # not after the end: the threads are gone by then
         await asyncio.wait({ended}, timeout=0.5)
-    signal.setitimer(signal.ITIMER_PROF, 0.0)
+    signal.setitimer(signal.ITIMER_REAL, 0.0)
     (load(config).server.data_path / PARTS_FILE).write_bytes(msgspec.json.encode(parts))
     return ended.result()
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import StringIO
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import pytest
 from bench.application import Application, wav
 from bench.callers import Caller
 from bench.load import Echo, LiveEnds, Punctuality
-from bench.parts import Parts, part_at
+from bench.parts import LOOP, ROOT, Parts, part_at
 from rich.console import Console
 from rich.table import Table
 from typer.testing import CliRunner
@@ -134,8 +134,36 @@ def test_the_parts_of_a_call() -> None:
     assert "1.00" in lines[1]
 
 
-def test_a_sample_belongs_to_the_innermost_frame_of_the_product() -> None:
-    assert part_at(sys._getframe()) == "event loop and libraries"
+def part_of(*modules: str) -> str:
+    """What a sample belongs to that is taken in the last of these, each having called the next."""
+
+    def asked() -> str:
+        return part_at(sys._getframe())
+
+    found = asked
+    for module in reversed(modules):
+        names: dict[str, Callable[[], str]] = {"inner": found}
+        exec(compile("def outer(): return inner()", ROOT + module, "exec"), names)
+        found = names["outer"]
+    return found()
+
+
+@pytest.mark.parametrize(
+    ("modules", "part"),
+    [
+        ((), LOOP),
+        (("sip/agent.py",), "SIP"),
+        (("calls/call.py", "sip/agent.py"), "SIP"),
+        (("dialects/laml/webhook.py",), "dialect: fields of requests"),
+        (("dialects/laml/replies.py", "dialects/xml.py"), "dialect: markup"),
+        (("webhooks/ask.py", "webhooks/send.py", "net/http.py"), "question to the application"),
+        (("webhooks/deliver.py", "webhooks/send.py", "net/http.py"), "status callback"),
+        (("server.py",), "other"),
+        (("net/lag.py",), "other"),
+    ],
+)
+def test_a_sample_belongs_to_the_innermost_frame_of_the_product(modules: tuple[str, ...], part: str) -> None:
+    assert part_of(*modules) == part
 
 
 # -- command lines
