@@ -52,3 +52,23 @@ def test_g722_reaches_the_media_plane() -> None:
 def test_what_is_not_allowed_is_not_answered() -> None:
     with pytest.raises(NotAcceptable):
         negotiation(("PCMU",)).answer(offer("9 8"))
+
+
+def test_an_offer_that_was_checked_is_answered_like_its_text() -> None:
+    text = offer("8 0")
+    assert (
+        formats(negotiation().answer(Negotiation.check(text))) == formats(negotiation().answer(text)) == "8 0"
+    )
+
+
+@pytest.mark.parametrize("address", ["phone.example.com", "192.0.2.7.9"])
+def test_an_offer_without_an_address_to_send_to_is_not_acceptable(address: str) -> None:
+    text = offer("0").replace(b"c=IN IP4 192.0.2.7", f"c=IN IP4 {address}".encode())
+    with pytest.raises(NotAcceptable, match="is no address"):
+        Negotiation.check(text)
+
+
+def test_an_offer_whose_reports_go_nowhere_is_not_acceptable() -> None:
+    with pytest.raises(NotAcceptable, match=r"rtcp\.example\.com is no address"):
+        Negotiation.check(offer("0") + b"a=rtcp:4001 IN IP4 rtcp.example.com\r\n")
+    Negotiation.check(offer("0") + b"a=rtcp-mux\r\na=rtcp:4001 IN IP4 rtcp.example.com\r\n")

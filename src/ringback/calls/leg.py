@@ -22,6 +22,7 @@ from ringback.media.plane import MediaPlane
 from ringback.sip import events as sip
 from ringback.sip.inbound import InboundCall
 from ringback.sip.incoming import IncomingRequest
+from ringback.sip.sdp import SessionDescription
 from ringback.sip.session import Session
 
 _FAR_BUFFER = 0.1
@@ -109,6 +110,7 @@ class Leg:
         self._outbound: Branches | None = None
         self._media: MediaLeg | None = None
         self._negotiation: Negotiation | None = None
+        self._invited: SessionDescription | None = None
         self._digits_sent: dict[int, asyncio.Future[None]] = {}
         self._attentions: list[Attention] = []
         self._muted = False
@@ -148,7 +150,7 @@ class Leg:
         """Take over an inbound session. Raises NotAcceptable when its offer holds nothing that we speak."""
         self._inbound = session
         if session.offer is not None:
-            Negotiation.check(session.offer)
+            self._invited = Negotiation.check(session.offer)
         session.on_event = self._signal
 
     def place(
@@ -325,10 +327,10 @@ class Leg:
 
     def _local_description(self, session: InboundCall) -> bytes:
         negotiation = self._open_media(session.local_address)
-        if session.offer is None:
+        if self._invited is None:
             return negotiation.offer()
         if negotiation.description is None:
-            description = negotiation.answer(session.offer)
+            description = negotiation.answer(self._invited)
             self._apply()
             return description
         return negotiation.description

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import lru_cache
 
 from ringback.media.model import Codec, RemoteMedia
 from ringback.sip import sdp
 from ringback.sip.errors import SdpError
-from ringback.sip.negotiate import Capabilities, LocalMedia, Negotiated, accept_answer, answer, make_offer
+from ringback.sip.negotiate import (
+    Capabilities,
+    LocalMedia,
+    Negotiated,
+    accept_answer,
+    answer,
+    make_offer,
+    remote_hosts,
+)
 from ringback.sip.sdp import SessionDescription
+
+_ALL = Capabilities()
 
 
 class NotAcceptable(Exception):
@@ -41,10 +52,15 @@ class Negotiation:
         self._agreed: Negotiated | None = None
 
     @staticmethod
-    def check(offer: bytes) -> None:
-        """Raise NotAcceptable for an offer that no port of ours could answer."""
-        _, agreed = _answer(offer, LocalMedia("127.0.0.1", 9, session_id=1), None)
-        _check_reach(agreed, ipv4_only=False)
+    def check(offer: bytes) -> SessionDescription:
+        """The offer, read, for `answer`. Raises NotAcceptable for one that no port of ours could answer."""
+        try:
+            description = SessionDescription.parse(offer)
+            hosts = remote_hosts(description, _ALL)
+        except SdpError as error:
+            raise NotAcceptable(str(error)) from error
+        _check_reach(hosts, ipv4_only=False)
+        return description
 
     @property
     def codec(self) -> str | None:
@@ -66,10 +82,15 @@ class Negotiation:
         self._offered = make_offer(self._local, self._agreed)
         return self._offered.encode()
 
-    def answer(self, offer: bytes) -> bytes:
+    def answer(self, offer: bytes | SessionDescription) -> bytes:
         """Our answer to the peer's offer. Raises NotAcceptable; what was agreed before then still holds."""
-        description, agreed = _answer(offer, self._local, self._agreed)
-        _check_reach(agreed, self._ipv4_only)
+        try:
+            if isinstance(offer, bytes):
+                offer = SessionDescription.parse(offer)
+            description, agreed = answer(offer, self._local, self._agreed)
+        except SdpError as error:
+            raise NotAcceptable(str(error)) from error
+        _check_reach(_hosts(agreed), self._ipv4_only)
         self._agreed = agreed
         return description.encode()
 
@@ -82,7 +103,7 @@ class Negotiation:
             agreed = accept_answer(self._offered, description, self._local)
         except SdpError as error:
             raise NotAcceptable(str(error)) from error
-        _check_reach(agreed, self._ipv4_only)
+        _check_reach(_hosts(agreed), self._ipv4_only)
         self._agreed = agreed
 
     def remote(self, signalling_host: str) -> RemoteMedia | None:
@@ -109,15 +130,27 @@ class Negotiation:
         )
 
 
-def _check_reach(agreed: Negotiated, ipv4_only: bool) -> None:
+def _hosts(agreed: Negotiated) -> set[str]:
+    return {agreed.remote_host, agreed.remote_rtcp_host or agreed.remote_host}
+
+
+def _check_reach(hosts: Collection[str], ipv4_only: bool) -> None:
     """Raise NotAcceptable for a media address to which nothing can be sent."""
-    for host in {agreed.remote_host, agreed.remote_rtcp_host or agreed.remote_host}:
-        try:
-            version = ipaddress.ip_address(host).version
-        except ValueError:
-            raise NotAcceptable(f"the media address {host} is no address") from None
+    for host in hosts:
+        version = _version(host)
+        if version is None:
+            raise NotAcceptable(f"the media address {host} is no address")
         if version == 6 and ipv4_only:
             raise NotAcceptable(f"the media address {host} cannot be reached by IPv4")
+
+
+@lru_cache(maxsize=1024)
+def _version(host: str) -> int | None:
+    """4 or 6; None for what is no address."""
+    try:
+        return ipaddress.ip_address(host).version
+    except ValueError:
+        return None
 
 
 def _codec(name: str) -> Codec:
@@ -127,15 +160,6 @@ def _codec(name: str) -> Codec:
 
 
 def _capable(names: Sequence[str], favourite: str | None) -> tuple[sdp.Codec, ...]:
-    known = {codec.name: codec for codec in Capabilities().codecs}
+    known = {codec.name: codec for codec in _ALL.codecs}
     wanted = [known[name] for name in dict.fromkeys(names) if name in known] or list(known.values())
     return tuple(sorted(wanted, key=lambda codec: codec.name != favourite))
-
-
-def _answer(
-    offer: bytes, local: LocalMedia, previous: Negotiated | None
-) -> tuple[SessionDescription, Negotiated]:
-    try:
-        return answer(SessionDescription.parse(offer), local, previous)
-    except SdpError as error:
-        raise NotAcceptable(str(error)) from error

@@ -8,7 +8,8 @@ our own.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -114,6 +115,16 @@ def make_offer(local: LocalMedia, previous: Negotiated | None = None) -> Session
     return _describe(local, media, previous.local.times, previous)
 
 
+def remote_hosts(offer: SessionDescription, capabilities: Capabilities) -> set[str]:
+    """Where whoever makes this offer wants RTP and RTCP, should it be answered.
+
+    Raises SdpError: 488 when no audio stream fits, 400 when an address is missing.
+    """
+    theirs = offer.media[_chosen(offer, capabilities)[0]]
+    host = offer.connection_of(theirs)
+    return {host, (None if theirs.rtcp_mux else theirs.rtcp[1]) or host}
+
+
 def answer(
     offer: SessionDescription, local: LocalMedia, previous: Negotiated | None = None
 ) -> tuple[SessionDescription, Negotiated]:
@@ -122,10 +133,7 @@ def answer(
     An offer that changes nothing gets the description of ``previous``, with the same version. Raises
     SdpError: 488 when no audio stream fits, 400 when an address is missing.
     """
-    fitting = ((i, _common(media, local.capabilities)) for i, media in enumerate(offer.media))
-    chosen, codecs = next((pair for pair in fitting if pair[1]), (-1, {}))
-    if not codecs:
-        raise SdpError("No Common Audio Codec")
+    chosen, codecs = _chosen(offer, local.capabilities)
     theirs = offer.media[chosen]
     direction = _our_direction(local.direction, _effective_direction(offer, theirs))
     ours = _audio(local, theirs.protocol, codecs, direction, theirs.rtcp_mux)
@@ -202,7 +210,8 @@ def _is_speech(codec: Codec) -> bool:
     return codec.name not in (TELEPHONE_EVENT, "CN")
 
 
-def _wanted(capabilities: Capabilities) -> list[Codec]:
+@lru_cache(maxsize=64)
+def _wanted(capabilities: Capabilities) -> tuple[Codec, ...]:
     """Everything that we list in an offer, in order."""
     wanted = list(capabilities.codecs)
     rates = dict.fromkeys(codec.rate for codec in capabilities.codecs)
@@ -210,7 +219,7 @@ def _wanted(capabilities: Capabilities) -> list[Codec]:
         wanted.append(COMFORT_NOISE)
     if capabilities.telephone_event:
         wanted += [Codec(TELEPHONE_EVENT, rate) for rate in rates]
-    return wanted
+    return tuple(wanted)
 
 
 def _assign(capabilities: Capabilities, known: dict[int, Codec], first: str = "") -> dict[int, Codec]:
@@ -234,7 +243,7 @@ def _free_type(codec: Codec, taken: dict[int, Codec]) -> int:
     return next(free, preferred)
 
 
-def _type_of(codec: Codec, types: dict[int, Codec]) -> int | None:
+def _type_of(codec: Codec, types: Mapping[int, Codec]) -> int | None:
     return next((number for number, known in types.items() if known == codec), None)
 
 
@@ -246,6 +255,15 @@ def _known_types(previous: Negotiated) -> dict[int, Codec]:
             if media.kind == "audio":
                 known = {**media.codecs, **known}
     return known
+
+
+def _chosen(offer: SessionDescription, capabilities: Capabilities) -> tuple[int, dict[int, Codec]]:
+    """Which media line we answer, the first that fits, and with what. Raises SdpError (488)."""
+    fitting = ((index, _common(media, capabilities)) for index, media in enumerate(offer.media))
+    chosen = next((pair for pair in fitting if pair[1]), None)
+    if chosen is None:
+        raise SdpError("No Common Audio Codec")
+    return chosen
 
 
 def _common(media: MediaDescription, capabilities: Capabilities) -> dict[int, Codec]:

@@ -7,7 +7,8 @@ the lines mean for a call is in ``ringback.sip.negotiate``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final, Literal
 
@@ -81,8 +82,11 @@ class Origin(msgspec.Struct, frozen=True):
         return f"{self.username} {self.session_id} {self.version} {address(self.host)}"
 
 
-class _Section(msgspec.Struct, frozen=True):
-    """What session and media sections share: lines in their order, as (type, value)."""
+class _Section(msgspec.Struct, frozen=True, dict=True):
+    """What session and media sections share: lines in their order, as (type, value).
+
+    What an offer and its answer ask for several times is read from the lines once.
+    """
 
     lines: tuple[Line, ...] = ()
 
@@ -98,7 +102,7 @@ class _Section(msgspec.Struct, frozen=True):
         """The first value of that attribute; ``""`` for a flag, None when it is absent."""
         return next(self.attributes(name), None)
 
-    @property
+    @cached_property
     def connection(self) -> str | None:
         """The address of the c= line of this section, without TTL. May be a host name."""
         for kind, value in self.lines:
@@ -107,7 +111,7 @@ class _Section(msgspec.Struct, frozen=True):
                 return match.group(2) if match else None
         return None
 
-    @property
+    @cached_property
     def direction(self) -> Direction | None:
         """The direction attribute of this section."""
         for kind, value in self.lines:
@@ -130,8 +134,8 @@ class MediaDescription(_Section, frozen=True):
         """The formats that are RTP payload types, in order of preference."""
         return [int(item) for item in self.formats if _NUMBER.fullmatch(item) and int(item) < 128]
 
-    @property
-    def codecs(self) -> dict[int, Codec]:
+    @cached_property
+    def codecs(self) -> Mapping[int, Codec]:
         """Payload type to codec in order of preference: by rtpmap, else by the static table; unknown ones
         are left out.
         """
@@ -140,8 +144,11 @@ class MediaDescription(_Section, frozen=True):
             if (match := _RTPMAP.fullmatch(value)) is not None:
                 number, name, rate, channels = match.groups()
                 mapped.setdefault(int(number), Codec(name.upper(), int(rate), int(channels or 1)))
-        known = {**STATIC_PAYLOAD_TYPES, **mapped}
-        return {number: known[number] for number in self.payload_types if number in known}
+        return {
+            number: codec
+            for number in self.payload_types
+            if (codec := mapped.get(number) or STATIC_PAYLOAD_TYPES.get(number)) is not None
+        }
 
     @property
     def fmtp(self) -> dict[int, str]:
