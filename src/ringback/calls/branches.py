@@ -94,9 +94,10 @@ class Branches:
     def close(self) -> None:
         """Nobody listens any more."""
         self._over = True
-        self._on_event = None
+        self._on_event = self._on_next = None
         for branch in self._branches:
             self._calm(branch)
+            del branch.way  # none will be taken any more, and each holds the call, as the call holds this
             if branch.session is not None:
                 branch.session.on_event = None
 

@@ -8,19 +8,16 @@ from ringback.calls import events
 from ringback.calls.ending import Ending, ending_of
 from ringback.calls.indialog import message, told
 from ringback.calls.leg import HeaderList, Sound
+from ringback.calls.part import Part
 from ringback.calls.status import CallStatus, EndedBy
 from ringback.calls.transfer import transfer
 
 if TYPE_CHECKING:
-    from ringback.calls.call import Call
     from ringback.sip.incoming import IncomingRequest
 
 
-class LegReports:
+class LegReports(Part):
     """`ringback.calls.leg.LegOwner` of one call."""
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
 
     def leg_ringing(self, status: int, reason: str, early_media: bool) -> None:
         """Outbound: a provisional response."""

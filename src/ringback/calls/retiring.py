@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from ringback.calls.part import Part
 from ringback.calls.waiting import first_of
 
 if TYPE_CHECKING:
@@ -15,12 +16,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Retiring:
+class Retiring(Part):
     """What concerns a dialled leg may go over a socket of its caller's application: that one is closed when
     the legs that were dialled under it are over, and at the end of the call at the latest."""
 
     def __init__(self, call: Call) -> None:
-        self._call = call
+        super().__init__(call)
         self._closing: set[asyncio.Task[None]] = set()
 
     def retire(self, application: Application) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ringback.calls.application import Ask, Document
+from ringback.calls.part import Part
 from ringback.calls.script import Script
 from ringback.calls.status import CallStatus
 from ringback.calls.timeline import current_call
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Runner:
+class Runner(Part):
     """Runs the documents of one call. Only what is done from outside (`replace`) cancels what runs."""
 
     def __init__(self, call: Call) -> None:
-        self._call = call
+        super().__init__(call)
         self._script = Script(call)
         self._task: asyncio.Task[None] | None = None
         self._steered = False

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ringback.calls.application import Action, Ask, Document, Failed, Redirected
 from ringback.calls.events import Noted, VerbEnded, VerbStarted
 from ringback.calls.outcome import EndOfVerb, Outcome
+from ringback.calls.part import Part
 from ringback.calls.perform import perform
 from ringback.calls.runaway import DOCUMENTS, SECONDS, Runaway
 from ringback.calls.status import CallStatus
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from ringback.calls.call import Call
 
 
-class Script:
+class Script(Part):
     """The documents of one call, run one verb after the other.
 
     Hanging up is a value, not a cancellation: a verb on a call that ends returns `HUNG_UP`, and no further
@@ -43,7 +44,7 @@ class Script:
     """
 
     def __init__(self, call: Call) -> None:
-        self._call = call
+        super().__init__(call)
         self._verbs: deque[Verb] = deque()
         self._at_end: Verb | None = None
         self._more = asyncio.Event()

@@ -11,7 +11,7 @@ class TimeLimit:
 
     def __init__(self, most: float, run_out: Callable[[], None]) -> None:
         self._most = self._seconds = most
-        self._run_out = run_out
+        self._run_out: Callable[[], None] | None = run_out
         self._started: float | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -26,12 +26,16 @@ class TimeLimit:
         self._arm()
 
     def cancel(self) -> None:
-        """The call is over."""
+        """The call is over, and is not held any longer."""
+        self._disarm()
+        self._run_out = None
+
+    def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
 
     def _arm(self) -> None:
-        self.cancel()
-        if self._started is not None:
+        self._disarm()
+        if self._started is not None and self._run_out is not None:
             at = self._started + self._seconds
             self._timer = asyncio.get_running_loop().call_at(at, self._run_out)

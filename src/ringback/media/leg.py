@@ -302,6 +302,7 @@ class MediaLeg:
         """The worker has closed the leg (called by the link)."""
         self._last = statistics
         self._end()
+        self._on_event = _ignore
 
     def lose(self, cause: str) -> None:
         """The worker is gone (called by the link)."""
@@ -310,6 +311,7 @@ class MediaLeg:
         self._end()
         if lost:
             self._tell(LegLost(cause))
+        self._on_event = _ignore
 
     def _tell(self, event: MediaEvent) -> None:
         try:
@@ -333,3 +335,7 @@ def key_mask(digits: bool | frozenset[str]) -> int:
     if isinstance(digits, bool):
         return 0xFFFF if digits else 0
     return sum(1 << DTMF_KEYS.index(key) for key in digits)
+
+
+def _ignore(_: MediaEvent) -> None:
+    """Of a leg that is gone nothing is told, so it need not hold who was told: who holds the leg."""

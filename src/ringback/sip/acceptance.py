@@ -23,7 +23,7 @@ class Acceptance:
         self._timers = timers
         self._transaction = transaction
         self._response = response
-        self._on_ack = on_ack
+        self._on_ack: Callable[[Request], None] | None = on_ack
         self._interval = T1
         self.cseq = transaction.request.cseq.number
         self.acknowledged = False
@@ -34,16 +34,17 @@ class Acceptance:
 
     def receive_ack(self, request: Request) -> None:
         """The ACK; further ones are absorbed."""
-        if not self.acknowledged:
+        on_ack = self._on_ack
+        if on_ack is not None:
             self.stop()
             self.acknowledged = True
-            self._transaction.on_ack = None  # it outlives the call
-            self._on_ack(request)
+            on_ack(request)
 
     def stop(self) -> None:
-        """Sends no more."""
+        """Sends no more, and expects nothing."""
         self._again.cancel()
         self._give_up.cancel()
+        self._transaction.on_ack = self._on_ack = None  # the one outlives the call, the other holds it
 
     def _repeat(self) -> None:
         self._transaction.respond(self._response)

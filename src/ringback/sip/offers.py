@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -51,7 +52,7 @@ class OfferAnswer:
     """Who may offer now, and what was agreed last."""
 
     def __init__(self, session: Session) -> None:
-        self._session = session
+        self._held = weakref.ref(session)
         self._core = session.core
         self._queue: deque[LocalOffer] = deque()
         self._current: LocalOffer | None = None
@@ -65,6 +66,13 @@ class OfferAnswer:
         """Takes our answer to an offer that came in a response: it goes out in ACK or PRACK."""
         self.local_sdp: bytes | None = None
         self.remote_sdp: bytes | None = None
+
+    @property
+    def _session(self) -> Session:
+        """Not held in a circle, which only garbage collection would open: what is under way for it does."""
+        session = self._held()
+        assert session is not None
+        return session
 
     def stop(self) -> None:
         """The call is over: what still waits is told so."""
@@ -257,7 +265,7 @@ class OfferAnswer:
         if status < 300:
             assert exchange is not None
             self._accepted(job, exchange, response)
-        elif status == 491:
+        elif status == 491 and self._session.state != "ended":
             self._retry(job)
         elif status == 422 and self._session.timer.raise_minimum(response):
             self._send(job)

@@ -19,7 +19,7 @@ from ringback.sip.core import (
 )
 from ringback.sip.dialog import Dialog
 from ringback.sip.errors import SipParseError
-from ringback.sip.events import Answered, Failed, Offer, Progress
+from ringback.sip.events import Answered, Failed, Offer, Progress, SessionEvent
 from ringback.sip.exchange import Exchange, local_response
 from ringback.sip.flow import Flow
 from ringback.sip.headers import Headers
@@ -333,6 +333,11 @@ class OutboundCall(Session):
         self._forget_forks()
         self.dialog = None
         self.start()
+
+    def end(self, event: SessionEvent | None) -> None:
+        """Nothing follows."""
+        super().end(event)
+        self._exchange = None  # it holds this call for as long as a response may come
 
     def _fail(self, response: Response, cause: str) -> None:
         if self.state == "ended":

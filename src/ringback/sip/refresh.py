@@ -27,8 +27,7 @@ class SessionTimer:
         self, settings: Settings, timers: Timers, refresh: Callable[[], None], expire: Callable[[], None]
     ) -> None:
         self._timers = timers
-        self._refresh = refresh
-        self._expire = expire
+        self._due: tuple[Callable[[], None], Callable[[], None]] | None = (refresh, expire)
         self._wanted = settings.session_expires
         self._minimum = settings.min_se
         self._timer: Timer | None = None
@@ -99,24 +98,32 @@ class SessionTimer:
     # Time
 
     def stop(self) -> None:
-        """The call is over."""
+        """The call is over, whatever may still be answered; it is not held any longer."""
+        self._disarm()
+        self._due = None
+
+    def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
 
     def _arm(self) -> None:
-        self.stop()
-        if not self.interval:
+        self._disarm()
+        if not self.interval or self._due is None:
             return
+        _, expire = self._due
         if self.we_refresh:
             self._timer = self._timers.after(self.interval / 2, self._begin_refresh)
         else:
-            self._timer = self._timers.after(self._until_expiry(), self._expire)
+            self._timer = self._timers.after(self._until_expiry(), expire)
 
     def _until_expiry(self) -> float:
         return self.interval - min(GRACE, self.interval / 3)
 
     def _begin_refresh(self) -> None:
+        if self._due is None:
+            return
+        refresh, expire = self._due
         # A refresh that fails leaves this deadline standing; one that succeeds arms anew.
         left = max(self._until_expiry() - self.interval / 2, 0.0)
-        self._timer = self._timers.after(left, self._expire)
-        self._refresh()
+        self._timer = self._timers.after(left, expire)
+        refresh()

@@ -28,7 +28,7 @@ class ReliableProvisionals:
         self._timers = timers
         self._transaction = transaction
         self._invite = transaction.request.cseq
-        self._on_lost = on_lost
+        self._on_lost: Callable[[], None] | None = on_lost
         self._rseq = random.randrange(1, 2**20)
         self._queue: deque[Response] = deque()
         self._current: Response | None = None
@@ -88,7 +88,7 @@ class ReliableProvisionals:
         """A final response ends it."""
         self._stop_timers()
         self._queue.clear()
-        self._current = self._when_clear = None
+        self._current = self._when_clear = self._on_lost = None
 
     def _repeat(self) -> None:
         assert self._current is not None
@@ -97,8 +97,10 @@ class ReliableProvisionals:
         self._again = self._timers.after(self._interval, self._repeat)
 
     def _lost(self) -> None:
+        on_lost = self._on_lost
         self.stop()
-        self._on_lost()
+        if on_lost is not None:
+            on_lost()
 
     def _stop_timers(self) -> None:
         if self._again is not None:

@@ -207,6 +207,11 @@ class Transaction:
             self._on_end()
         for action in actions:
             getattr(self, action)(message)
+        if self.state is State.TERMINATED:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Nobody is told any more."""
 
     def _stop_all(self) -> None:
         self.stop_timers(None)
@@ -313,6 +318,10 @@ class ClientTransaction(Transaction):
     def report_error(self, _: Response | None) -> None:
         self._on_failure("transport")
 
+    def _let_go(self) -> None:
+        # Whoever is told holds this transaction: in a circle, both would stay until garbage is collected.
+        self._on_response, self._on_failure = _ignore, _ignore
+
     def linger_d(self, _: Response | None) -> None:
         self._linger_if_unreliable(TIMER_D)
 
@@ -321,6 +330,10 @@ class ClientTransaction(Transaction):
 
     def linger_m(self, _: Response | None) -> None:
         self._linger_for(TIMEOUT)
+
+
+def _ignore(_: object) -> None:
+    """Nobody is there any more who would be told."""
 
 
 _FORGOTTEN = Request("FORGOTTEN", Uri())

@@ -11,6 +11,7 @@ import msgspec
 
 from ringback.calls.control import WrongState
 from ringback.calls.events import RecordingChanged, TranscriptionFailed
+from ringback.calls.part import Part
 from ringback.calls.recordings.control import NoSuchRecording
 from ringback.calls.recordings.files import reason
 from ringback.calls.recordings.recording import Recording, RecordingStatus
@@ -42,11 +43,11 @@ class _Take:
         self.finished: asyncio.Future[Recording] = asyncio.get_running_loop().create_future()
 
 
-class Recorder:
+class Recorder(Part):
     """What is recorded of a call's leg. Several recordings at a time are independent of each other."""
 
     def __init__(self, call: Call) -> None:
-        self._call = call
+        super().__init__(call)
         self._takes: dict[UUID, _Take] = {}
         """In the order in which they were begun, with those that ended."""
 
@@ -203,9 +204,10 @@ class Recorder:
 
     async def _follow(self, take: _Take, media: MediaRecording) -> None:
         """Wait for the end, which may also come by itself; then finish it, and let it be stored."""
+        call = self._call  # held from here on: a file may take longer to be finished and stored than the call
         try:
             closed = await self._closed(take, media.done)
-            finished = await self._call.engine.archive.finish(
+            finished = await call.engine.archive.finish(
                 take.recording, closed.error, interrupted=closed.interrupted
             )
         except Exception:
@@ -221,8 +223,8 @@ class Recorder:
         take.finished.set_result(finished)
         hook = finished.plan.transcription
         if finished.transcribed and hook is not None:
-            self._call.append(TranscriptionFailed(id=uuid4(), recording=finished, hook=hook))
-        self._call.engine.archive.keep(finished, self._tell)
+            call.append(TranscriptionFailed(id=uuid4(), recording=finished, hook=hook))
+        call.engine.archive.keep(finished, lambda kept: call.append(RecordingChanged(recording=kept)))
 
     async def _closed(self, take: _Take, done: asyncio.Future[RecordingClosed]) -> RecordingClosed:
         """The file is complete, or nothing more is to be expected of it."""

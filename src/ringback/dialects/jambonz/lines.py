@@ -7,6 +7,7 @@ until it is on its own (`leave`), and then gets one.
 from __future__ import annotations
 
 import asyncio
+import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ringback.calls.record import CallRecord
@@ -49,7 +50,7 @@ class Lines:
         parent: Lines | None = None,
     ) -> None:
         self._services = services
-        self._owner = owner
+        self._held = weakref.ref(owner)
         self._http = http
         self._credentials = credentials
         self._timing = timing
@@ -58,6 +59,14 @@ class Lines:
         self._status_line: Line | None = None
         self._orders: Orders | None = None
         self._opening: asyncio.Task[None] | None = None
+
+    @property
+    def _owner(self) -> Owner:
+        """It holds these lines, and is held by its call; were it held here, too, no end of a call would free
+        it."""
+        owner = self._held()
+        assert owner is not None
+        return owner
 
     @property
     def listens(self) -> bool:
