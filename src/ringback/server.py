@@ -187,7 +187,11 @@ class Server:
 
     def _watch_lag(self) -> None:
         self.capacity.watch(self.telephony.endpoint, self.store, self.plane)
-        lag = LoopLag(self.metrics.lagged, self.capacity.lagged)
+        lag = LoopLag(
+            self.metrics.lagged,
+            self.capacity.lagged,
+            busy=lambda: self.switchboard.live > 0 or self.capacity.limited,
+        )
         self._stack.callback(lag.close)
         lag.start()
 

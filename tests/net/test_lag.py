@@ -3,7 +3,9 @@ from __future__ import annotations
 import asyncio
 import time
 
-from ringback.net.lag import LoopLag
+import pytest
+
+from ringback.net.lag import AT_REST, LoopLag
 
 
 async def test_a_loop_that_is_held_up_is_seen() -> None:
@@ -14,6 +16,16 @@ async def test_a_loop_that_is_held_up_is_seen() -> None:
     assert await seen.get() >= 0.09
     await seen.get()
     lag.close()
+
+
+async def test_a_loop_with_nothing_to_do_is_asked_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(loop, "call_later", lambda seconds, _: asked.append(seconds))
+    LoopLag(every=0.05, busy=lambda: True).start()
+    LoopLag(every=0.05, busy=lambda: False).start()
+    LoopLag(every=0.05).start()
+    assert asked == [0.05, AT_REST, 0.05]
 
 
 async def test_closed_it_leaves_no_timer() -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 from tests.store.making import call_id, damaged
 
 from ringback.store import Store, TraceEntry
-from ringback.store.tracing import TRACE_FILE
+from ringback.store.privacy import data_folder
+from ringback.store.tracing import TRACE_FILE, TraceLog
 
 
 async def test_lines_come_back_in_order_and_at_once(sqlite_store: Store) -> None:
@@ -26,6 +31,41 @@ async def test_the_oldest_lines_are_forgotten(data: Path) -> None:
         found = await store.traces(call_id())
         assert 0 < len(found) <= 500
         assert found[-1].at == 999.0
+
+
+async def test_without_lines_nothing_is_written(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: SimpleQueue[int] = SimpleQueue()
+
+    def flush(_: TraceLog, __: object, size: int) -> int:
+        flushed.put(size)
+        return size
+
+    monkeypatch.setattr("ringback.store.tracing._FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr(TraceLog, "_flush", flush)
+    data_folder(data)
+    trace = TraceLog(data, 1000)
+    for number in range(3):
+        trace.put(TraceEntry(call_id(), float(number), "sip", b""))
+        await asyncio.to_thread(flushed.get, timeout=5)
+    assert flushed.empty()
+    await trace.close()
+
+
+async def test_old_lines_are_forgotten_also_when_nothing_else_is_traced(data: Path) -> None:
+    def left() -> int:
+        with closing(sqlite3.connect(data / TRACE_FILE)) as connection:
+            (lines,) = connection.execute("SELECT count(*) FROM trace").fetchone()
+        return int(lines)
+
+    async with await Store.open("sqlite", data) as store:
+        for number in range(1200):
+            store.trace(call_id(), float(number), "sip", b"x")
+        assert len(await store.traces(call_id())) == 1200
+        store.forget_traces(1100.0)
+        async with asyncio.timeout(20):
+            while await asyncio.to_thread(left) > 100:
+                pass
+        assert (await store.traces(call_id()))[0].at == 1100.0
 
 
 async def test_a_trace_outlives_the_process(data: Path) -> None:

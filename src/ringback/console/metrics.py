@@ -35,7 +35,8 @@ class Metrics:
         self._registry = CollectorRegistry()
         lag = Histogram(
             "ringback_loop_lag_seconds",
-            "How late the control process's event loop comes to what is due, sampled 20 times a second.",
+            "How late the control process's event loop comes to what is due, sampled 20 times a second, "
+            "5 times while no call is up.",
             buckets=_LAG_BUCKETS,
             registry=self._registry,
         )

@@ -36,13 +36,15 @@ CREATE INDEX IF NOT EXISTS trace_by_call ON trace (call_id, id);
 
 
 class TraceLog:
-    """Written by a thread of its own, a flush every fifth of a second; `limit` is in bytes of traced data."""
+    """Written by a thread of its own, at most a flush every fifth of a second, none while there is nothing to
+    do; `limit` is in bytes of traced data."""
 
     def __init__(self, data: Path, limit: int) -> None:
         self._path = data / TRACE_FILE
         self._limit = limit
         self._queue: SimpleQueue[TraceEntry | threading.Event] = SimpleQueue()
-        self._wake = threading.Event()
+        self._due = threading.Event()  # there is something to do
+        self._hurry = threading.Event()  # and somebody waits for it
         self._closed = limit <= 0
         self._forget_before = 0.0
         self.dropped = 0  # lines lost since the start
@@ -56,10 +58,13 @@ class TraceLog:
             self.dropped += 1
             return
         self._queue.put(entry)
+        if not self._due.is_set():
+            self._due.set()
 
     def forget(self, before: float) -> None:
         """Forget the lines that are older than a moment (seconds since the epoch), some time soon."""
         self._forget_before = before
+        self._due.set()
 
     async def read(self, call_id: str) -> list[TraceEntry]:
         """The lines of one call in the order in which they were put, the newest included."""
@@ -68,7 +73,7 @@ class TraceLog:
     async def close(self) -> None:
         """Write what is queued and stop."""
         self._closed = True
-        self._wake.set()
+        self._at_once()
         if self._thread.is_alive():
             await asyncio.to_thread(self._thread.join)
 
@@ -76,13 +81,17 @@ class TraceLog:
         if self._thread.is_alive():
             written = threading.Event()
             self._queue.put(written)
-            self._wake.set()
+            self._at_once()
             written.wait(_READ_PATIENCE)
         if not self._path.exists():
             return []
         with closing(sqlite3.connect(self._path)) as connection:
             query = "SELECT call_id, at, kind, data FROM trace WHERE call_id = ? ORDER BY id"
             return [TraceEntry(*row) for row in connection.execute(query, (call_id,))]
+
+    def _at_once(self) -> None:
+        self._hurry.set()
+        self._due.set()
 
     # -- the thread
 
@@ -91,9 +100,13 @@ class TraceLog:
             with closing(_open(self._path)) as connection:
                 (size,) = connection.execute("SELECT coalesce(sum(length(data)), 0) FROM trace").fetchone()
                 while not self._closed:
-                    self._wake.wait(_FLUSH_SECONDS)
-                    self._wake.clear()
+                    self._due.wait()
+                    self._hurry.wait(_FLUSH_SECONDS)  # what else comes meanwhile is written with it
+                    self._due.clear()
+                    self._hurry.clear()
                     size = self._flush(connection, size)
+                    if self._forget_before:  # a piece at a time, so that what is new is not kept waiting
+                        self._due.set()
                 self._flush(connection, size)  # what came before the end
         except sqlite3.Error as error:
             self._closed = True
