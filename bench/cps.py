@@ -55,6 +55,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
     refusals: dict[int, int]
     """How many of the failed got which status; 0 for calls that were not ended in time."""
+    shed: int = 0
+    """How many of them the server refused for want of time, by its own account."""
     untold: int
     """Calls of whose end the application was not told in time."""
     retransmissions: int
@@ -110,6 +112,7 @@ class Load:
 
     async def step(self, rate: float, seconds: float, core: int) -> Step:
         """Calls at this rate for that long, until all is done."""
+        shed = await self._server.shed()
         usage, load, others = self._server.usage(), self._spent(), busy(core)
         began = time.monotonic()
         calls = [await self._placed(began, rate, number) for number in range(max(1, int(rate * seconds)))]
@@ -122,6 +125,7 @@ class Load:
         return _step_of(
             calls,
             rate=rate,
+            shed=await self._server.shed() - shed,
             cpu={role: spent * 1000 / len(calls) for role, spent in total.items()},
             core=sum(used.values()) / elapsed,
             load=load / elapsed,
@@ -161,7 +165,14 @@ def _done(call: Caller) -> bool:
 
 
 def _step_of(
-    calls: list[Caller], *, rate: float, cpu: dict[str, float], core: float, load: float, others: float
+    calls: list[Caller],
+    *,
+    rate: float,
+    shed: int,
+    cpu: dict[str, float],
+    core: float,
+    load: float,
+    others: float,
 ) -> Step:
     answered = [call for call in calls if call.status == 200 and call.asked]
     failed = [call for call in calls if not (call.status == 200 and call.ended)]
@@ -170,6 +181,7 @@ def _step_of(
         calls=len(calls),
         failed=len(failed),
         refusals=Counter(call.status if call.ended else 0 for call in failed),
+        shed=shed,
         untold=sum(not call.told for call in calls),
         retransmissions=sum(call.retransmissions for call in calls),
         setup=percentiles([call.answered - call.invited for call in answered]),
@@ -270,6 +282,11 @@ def remarks(steps: Sequence[Step]) -> list[str]:
         if step.refusals:
             reasons = ", ".join(f"{status} ({count})" for status, count in sorted(step.refusals.items()))
             said.append(f"failed at {step.rate:g} calls a second: {reasons}; 0 is a call that did not end")
+            said.append(
+                f"THE SERVER PROTECTED ITSELF: of those, {step.shed} were refused for want of time"
+                if step.shed
+                else "none of those were refused for want of time; why they failed is in what the server said"
+            )
     if max(step.load for step in steps) > LOAD_LIMIT:
         said.append("THE LOAD WAS BUSY: its own core may have been the limit")
     if not compiled():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -22,6 +23,7 @@ ACCOUNT, TOKEN = "5d3c8f0a-1b7e-4c55-9d6e-2f8a4e1b9c70", "bench"
 NUMBERS = {"laml": "+14155550100", "jambonz": "+14155550101", "callapi": "+14155550102"}
 START_TIMEOUT = 30.0
 STOP_TIMEOUT = 20.0
+_SHED = re.compile(r"^ringback_overload_refusals_total (\S+)$", re.MULTILINE)
 
 _CONFIG = """
 [server]
@@ -92,6 +94,12 @@ class System:
         async with aiohttp.ClientSession() as session, session.get(f"{self._running.http}/health") as reply:
             body: dict[str, Any] = await reply.json()
             return body
+
+    async def shed(self) -> int:
+        """How many calls it has refused so far for want of time, by `/metrics`."""
+        async with aiohttp.ClientSession() as session, session.get(f"{self._running.http}/metrics") as reply:
+            found = _SHED.search(await reply.text())
+            return int(float(found[1])) if found is not None else 0
 
     async def idle(self, timeout: float = 20.0) -> dict[str, Any]:
         """Wait until no call is up and no callback due, or the time is over; the last health."""

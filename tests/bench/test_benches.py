@@ -68,6 +68,7 @@ def step(**changes: float) -> cps.Step:
         calls=1000,
         failed=int(changes.get("failed", 0)),
         refusals={503: int(changes["failed"])} if changes.get("failed") else {},
+        shed=int(changes.get("shed", 0)),
         untold=int(changes.get("untold", 0)),
         retransmissions=0,
         setup=(5.0, changes.get("p99", 50.0)),
@@ -120,6 +121,8 @@ def test_the_highest_rate_that_was_held() -> None:
     assert "100 calls a second" in cps.remarks(steps)[0]
     assert "none of these" in cps.remarks([step(failed=3)])[0]
     assert any("503 (3)" in line for line in cps.remarks([step(failed=3)]))
+    assert any("2 were refused for want of time" in line for line in cps.remarks([step(failed=3, shed=2)]))
+    assert any("none of those were refused for want" in line for line in cps.remarks([step(failed=3)]))
     assert any("LOAD WAS BUSY" in line for line in cps.remarks([step(load=0.9)]))
     shown = text_of(cps.table(steps))
     assert "5.0/900.0" in shown
