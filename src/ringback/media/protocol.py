@@ -33,8 +33,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     first_port: int
     last_port: int
     max_legs: int = 2000
-    lend_ahead: int = 64
-    """How many opened, unused legs the control side holds, so that opening a leg never waits."""
+    lend_ahead: int = 256
+    """How many opened, unused legs the control side holds, so that opening a leg never waits: as many as
+    there may be calls to answer in one go when the machine has stood still, before the worker lends more."""
     arena_bytes: int = 256 << 20
     """Address space for sources; pages are used as sources come."""
     port_rest: float = 5.0
