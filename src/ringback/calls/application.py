@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from uuid import UUID
 
@@ -37,8 +37,8 @@ class NewCall(msgspec.Struct, frozen=True, kw_only=True):
 
     what: ClassVar[str] = "new-call"
 
-    invite: SipMessageFacts | None = None
-    """The INVITE received; None on outbound calls."""
+    invite: Callable[[], SipMessageFacts] | None = None
+    """Tells of the INVITE received, which few applications want to know; None on outbound calls."""
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):

@@ -60,6 +60,7 @@ class CallLog:
     def __init__(self, record: CallRecord, engine: Engine, *, sequence: int = -1) -> None:
         self.record = record
         self._engine = engine
+        self._call_id = str(record.id)
         self._sequence = sequence
         self._stored: CallRecord | None = None
 
@@ -86,7 +87,7 @@ class CallLog:
         self._sequence += 1
         logged = discreet(event)
         append = Append(
-            call_id=str(self.record.id),
+            call_id=self._call_id,
             sequence=self._sequence,
             kind=kind_of(logged),
             at=at.timestamp(),

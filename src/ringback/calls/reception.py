@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -150,7 +151,7 @@ class Reception:
         if replaced is not None:
             call.beside(take_place(call, replaced))
         else:
-            call.runner.run(NewCall(invite=_facts_of(session)))
+            call.runner.run(NewCall(invite=partial(_facts_of, session)))
 
     def _replaced(self, session: InboundCall, caller: Device | FromTrunk) -> Call | Refused | None:
         """The connected call in whose place this one comes, where it says so (RFC 3891)."""

@@ -49,7 +49,7 @@ class Phone:
         return asyncio.create_task(self.application.ask(question, self.record))
 
     def start(self) -> asyncio.Task[Document | None]:
-        return asyncio.create_task(self.application.ask(NewCall(invite=INVITE), self.record))
+        return asyncio.create_task(self.application.ask(NewCall(invite=lambda: INVITE), self.record))
 
     def act(self, url: str, **outcome: Any) -> asyncio.Task[Any]:
         action = Action(verb=Gather(id="menu"), hook=Hook(url=url), outcome=Outcome(**outcome))

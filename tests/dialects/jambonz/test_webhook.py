@@ -42,7 +42,7 @@ def made(services: Services, url: str, **fields: Any) -> JambonzApplication:
 
 
 async def first(application: JambonzApplication, call: CallRecord | None = None) -> Document:
-    document = await application.ask(NewCall(invite=INVITE), call or record())
+    document = await application.ask(NewCall(invite=lambda: INVITE), call or record())
     assert document is not None
     return document
 

@@ -98,7 +98,7 @@ class JambonzApplication:
         url = self._services.public_url
         match ask:
             case NewCall():
-                self._invite = ask.invite
+                self._invite = ask.invite() if ask.invite is not None else None
                 return await self._first(call)
             case Redirected():
                 return self._alone(await self._redirected(ask, call), call)
