@@ -32,7 +32,7 @@ from ringback.config import load
 PARTS_FILE = "parts.json"
 INTERVAL = 0.00313
 """Seconds; no divisor of the media worker's ticks, or always the same moments of them would be looked at."""
-AT_ONCE = 0.0001
+AT_ONCE = 0.00006
 """Seconds within which a thread that runs has answered."""
 ROOT = f"{Path(ringback.__file__).parent}{os.sep}"
 PARTS = {

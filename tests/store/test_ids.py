@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from datetime import UTC, datetime, timedelta
+from uuid import RFC_4122, UUID
 
 from ringback.store import derived_id, new_id
+from ringback.store.ids import ordered_id
 
 ACCOUNT = UUID("3fa85f64-5717-4562-b3fc-2c963f66afa6")
 
@@ -29,3 +31,18 @@ def test_new_ids_are_in_the_stores_spelling() -> None:
     id = new_id()
     assert id == str(UUID(id))
     assert id != new_id()
+
+
+def test_ordered_ids_sort_by_their_moment() -> None:
+    first = datetime(2026, 3, 4, 5, 6, 7, 891_000, tzinfo=UTC)
+    ids = [ordered_id(first + timedelta(milliseconds=number)) for number in range(50)]
+    assert ids == sorted(ids)
+    assert {(id.version, id.variant) for id in ids} == {(7, RFC_4122)}
+    assert ids[0].int >> 80 == first.timestamp() * 1000
+
+
+def test_ordered_ids_of_one_moment_differ() -> None:
+    now = datetime(2026, 3, 4, tzinfo=UTC)
+    ids = {ordered_id(now) for _ in range(1000)}
+    assert len({id.int >> 64 & 0xFFF for id in ids}) > 500
+    assert len({id.int & (1 << 62) - 1 for id in ids}) == 1000

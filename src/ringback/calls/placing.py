@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 
@@ -36,6 +36,7 @@ from ringback.sip.header_policy import may_set
 from ringback.sip.outbound import OutboundCall
 from ringback.sip.uri import NameAddr, Uri
 from ringback.store.errors import StoreError
+from ringback.store.ids import ordered_id
 
 if TYPE_CHECKING:
     from ringback.calls.call import Call
@@ -141,7 +142,8 @@ class Placing:
 
     def record(self, application: Application, direction: Direction, **known: Any) -> CallRecord:
         """The record of a call that is only wanted so far; `known` are further fields of it."""
-        id, now = uuid4(), utcnow()
+        now = utcnow()
+        id = ordered_id(now)
         return CallRecord(
             id=id,
             dialect=application.dialect,

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import msgspec
 
@@ -45,6 +44,7 @@ from ringback.sip.message import Request
 from ringback.sip.referral import Replaces
 from ringback.sip.uri import NameAddr
 from ringback.store.errors import StoreError
+from ringback.store.ids import ordered_id
 
 if TYPE_CHECKING:
     from ringback.calls.engine import Engine
@@ -181,7 +181,7 @@ class Reception:
         now = utcnow()
         configured = answering if isinstance(answering, Answering) else None
         record = CallRecord(
-            id=uuid4(),
+            id=ordered_id(now),
             account_id=account.id,
             application_id=configured.application.id if configured else None,
             number_id=configured.number.id if configured and configured.number else None,

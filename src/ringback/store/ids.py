@@ -1,8 +1,10 @@
-"""Identifiers that are derived, not drawn: the same after every restart and on every database."""
+"""Identifiers: derived ones, the same after every restart and on every database, and fresh ones."""
 
 from __future__ import annotations
 
+import secrets
 import uuid
+from datetime import datetime
 
 # The namespace under which every derived identifier lives (RFC 9562 section 5.5). It never changes.
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:ringback")
@@ -20,3 +22,15 @@ def derived_id(account: uuid.UUID | None, kind: str, name: str) -> uuid.UUID:
 def new_id() -> str:
     """A fresh random identifier in the store's spelling: lower case, dashed."""
     return str(uuid.uuid4())
+
+
+def ordered_id(at: datetime) -> uuid.UUID:
+    """A fresh UUIDv7 (RFC 9562 section 5.7): 74 random bits after the milliseconds of its moment.
+
+    What such an identifier is the key of lies in order of time, so that calls that are up at the same time
+    share pages of the database: fewer of them are written.
+    """
+    milliseconds = int(at.timestamp() * 1000) & 0xFFFF_FFFF_FFFF
+    random = secrets.randbits(74)
+    version, variant = 7 << 76, 2 << 62
+    return uuid.UUID(int=milliseconds << 80 | version | random >> 62 << 64 | variant | random & (1 << 62) - 1)
