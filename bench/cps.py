@@ -98,6 +98,8 @@ class Load:
         self._callers = Callers(server.sip, NUMBERS[dialect], far.port)
         self._by_identity: dict[str, Caller] = {}
         self._next = 0
+        self.beside = 0
+        """Calls that others have up meanwhile."""
         application.on_asked = self._asked
         application.on_told = self._told
 
@@ -120,7 +122,7 @@ class Load:
         used = self._server.usage().since(usage)
         load, others = self._spent() - load, busy(core) - others - sum(used.values())
         await self._done(calls)
-        await self._server.idle()
+        await self._server.idle(calls=self.beside)
         total = self._server.usage().since(usage)
         return _step_of(
             calls,

@@ -1,8 +1,8 @@
 """What becomes of a server that is asked for more than it can do: `python -m bench.overload`.
 
-A ramp of calls a second finds the capacity: the most calls answered within 200 ms, every callback told. Then
-one, two and three times that many are offered, while some calls are up that should notice nothing. Every call
-is a whole one, as in `bench.cps`; the whole server shares one core, the load has another.
+A short ramp of calls a second finds the capacity: the most calls answered within 200 ms, every callback told.
+Then one, two and three times that many are offered, while some calls are up that should notice nothing. Every
+call is a whole one, as in `bench.cps`; the whole server shares one core, the load has another.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ from bench.refusals import Cost, over_sockets, raw
 from bench.results import Figure
 from bench.system import NUMBERS, System, system
 
-FIRST = 60.0
+FIRST = 80.0
 """Calls a second at which the ramp begins."""
-STEP = 1.2
+STEP = 1.5
 """Each rate of the ramp against the one before."""
+RAMP_SECONDS = 3.0
+"""How long calls come at each rate of the ramp, at the most."""
 FALLEN = 0.9
 """The ramp ends when less of what is offered is good."""
 KEPT = 0.9
@@ -85,14 +87,14 @@ class Bench:
         offers: list[Offer] = []
         rate = FIRST
         while not offers or offers[-1].goodput >= FALLEN * offers[-1].step.rate:
-            offers.append(await self._offer(0.0, rate))
+            offers.append(await self._offer(0.0, rate, min(self._seconds, RAMP_SECONDS)))
             rate *= STEP
         return offers
 
     async def beyond(self, times: float, capacity: float, held: int) -> Offer:
         """A multiple of the capacity, while `held` calls are up."""
         if not held:
-            return await self._offer(times, times * capacity)
+            return await self._offer(times, times * capacity, self._seconds)
         far = LiveEnds(self._cores[1])
         await far.start()
         callers = Callers(self._server.sip, NUMBERS[HELD], far.port)
@@ -100,10 +102,12 @@ class Bench:
         calls = [await self._held(callers) for _ in range(held)]
         await asyncio.sleep(SETTLE)
         measuring = asyncio.create_task(far.measure(self._seconds))
-        offer = await self._offer(times, times * capacity)
+        self._load.beside = held
+        offer = await self._offer(times, times * capacity, self._seconds)
         heard = await measuring
         for call in calls:
             callers.hang_up(call)
+        self._load.beside = 0
         await self._server.idle()
         callers.close()
         return msgspec.structs.replace(offer, punctuality=heard)
@@ -114,15 +118,15 @@ class Bench:
         await asyncio.sleep(1 / HELD_RATE)
         return call
 
-    async def _offer(self, times: float, rate: float) -> Offer:
-        step = await self._load.step(rate, self._seconds, self._cores[0])
+    async def _offer(self, times: float, rate: float, seconds: float) -> Offer:
+        step = await self._load.step(rate, seconds, self._cores[0])
         calls = self._load.calls[-step.calls :]
         good = sum(
             call.status == 200 and bool(call.told) and call.answered - call.invited <= P99_MS / 1000
             for call in calls
         )
         refused = sum(count for status, count in step.refusals.items() if status)
-        return Offer(times=times, step=step, seconds=self._seconds, good=good, refused=refused)
+        return Offer(times=times, step=step, seconds=seconds, good=good, refused=refused)
 
 
 async def measure(
@@ -224,7 +228,7 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=8.0, help="how long calls come at each rate")
+    parser.add_argument("--seconds", type=float, default=6.0, help="how long calls come at each rate")
     parser.add_argument("--capacity", type=float, default=0.0, help="calls a second; 0: found by a ramp")
     parser.add_argument("--held", type=int, default=50, help="calls that are up meanwhile")
     parser.add_argument("--server-core", type=int, default=server_core)

@@ -101,12 +101,14 @@ class System:
             found = _SHED.search(await reply.text())
             return int(float(found[1])) if found is not None else 0
 
-    async def idle(self, timeout: float = 20.0) -> dict[str, Any]:
-        """Wait until no call is up and no callback due, or the time is over; the last health."""
+    async def idle(self, timeout: float = 20.0, calls: int = 0) -> dict[str, Any]:
+        """Wait until no more than so many calls are up and no callback is due, or the time is over; the last
+        health."""
         until = time.monotonic() + timeout
         while True:
             health = await self.health()
-            if not (health["calls"] or health["callbacks_queued"]) or time.monotonic() > until:
+            done = health["calls"] <= calls and not health["callbacks_queued"]
+            if done or time.monotonic() > until:
                 return health
             await asyncio.sleep(0.1)
 

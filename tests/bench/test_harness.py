@@ -52,8 +52,6 @@ def test_every_mode_is_run_and_every_row_has_a_bench() -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_every_mode_has_a_module(mode: str) -> None:
-    if mode in ("overload", "quality"):
-        pytest.skip("comes with its own change")
     assert (CHECKOUT / "bench" / f"{mode.replace('-', '_')}.py").is_file()
 
 
@@ -128,6 +126,14 @@ def test_a_short_run_of_memory(tmp_path: Path) -> None:
     assert "Memory (sum of PSS)" in said
     assert [each.aim for each in found.figures] == ["memory-idle", "memory-leg"]
     assert found.figures[1].reached is not True  # five legs say nothing of five hundred
+
+
+def test_a_short_run_of_overload(tmp_path: Path) -> None:
+    found, said = ran("overload", tmp_path, "--seconds", "0.5", "--capacity", "6", "--held", "2")
+    assert "running calls on time" in said
+    overload, refusal = found.figures
+    assert overload.values["peak"] > 0
+    assert refusal.values["raw_us"] > 0
 
 
 def test_a_short_run_of_start(tmp_path: Path) -> None:

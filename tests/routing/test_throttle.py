@@ -11,7 +11,7 @@ import pytest
 
 from ringback.routing.throttle import FLOOR, RELEASE, Throttle
 
-LATE = 0.02
+LATE = 0.01
 """Seconds of lateness that make a pressure of 1."""
 SET_UP = (0.0010, 0.0012, 0.0013)
 """Seconds of work for each turn of a call's set-up; between them an application is asked."""
@@ -162,6 +162,18 @@ def test_one_pause_is_no_overload() -> None:
     assert hand.throttle.rate is not None
 
 
+def test_a_pause_hides_nobody() -> None:
+    """Who comes while everything stands still is only seen afterwards."""
+    hand = Hand()
+    for _ in range(40):
+        hand.offer(10)
+        hand.measure(0.5)
+    hand.now += 0.5
+    hand.measure(10.0, 5.0)
+    assert hand.throttle.rate is not None
+    assert hand.throttle.rate > 80.0, "of 200 a second"
+
+
 def test_however_late_it_is_some_come_in() -> None:
     hand = Hand()
     hand.measure(*[50.0] * 100)
@@ -170,7 +182,7 @@ def test_however_late_it_is_some_come_in() -> None:
     for _ in range(100):
         hand.measure(50.0)
         entered += hand.offer(10)
-    assert entered == pytest.approx(5.0 * FLOOR, abs=1)
+    assert entered == pytest.approx(6.0 * FLOOR, abs=1), "five seconds, and what may come at once"
 
 
 def test_a_rate_that_nobody_asks_for_neither_grows_nor_goes() -> None:

@@ -20,10 +20,11 @@ from ringback.routing.directory import Directory
 from ringback.routing.throttle import Throttle
 from ringback.sip.admission import Refusal
 
-SIP = 0.02
+SIP = 0.01
 """Seconds that a message may wait to be read."""
-LOOP = 0.015
-"""Seconds that the event loop may be late, on average: some ten of its turns make a call's set-up."""
+LOOP = 0.01
+"""Seconds that the event loop may be late, on average. Some ten of its turns make a call's set-up, so that a
+call has waited 100 ms then. Later than that more calls wait, and no more are done."""
 STORE = 0.25
 """Seconds that a write may wait for its commit: the 200 to an INVITE waits for one."""
 RETRY_AFTER = (1, 3)

@@ -12,8 +12,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-FLOOR = 2.0
-"""Calls a second that are let in, however late work is: what makes it late may be another program."""
+FLOOR = 10.0
+"""Calls a second that are let in, and at once, however late work is: another program may make it so."""
 PATIENCE = 2
 """Measurements in a row that have to be bad before anybody is refused: one pause, however long, is none."""
 SMOOTHING = 0.1
@@ -34,7 +34,7 @@ GROWTH, FASTEST = 0.05, 0.3
 """By what part it grows in a second at half the pressure that may be, and at the most: the less is late, the
 faster."""
 BURST = 0.1
-"""Seconds whose calls may come in at once."""
+"""Seconds whose calls may come in at once, where they are more than the floor."""
 RELEASE = 10.0
 """Seconds without a refusal after which the limit ends."""
 
@@ -81,7 +81,7 @@ class Throttle:
         now = self._clock()
         fresh = (now - self._filled_at) * self._allowance
         self._filled_at = now
-        self._tokens = min(self._tokens + fresh, max(1.0, self._allowance * BURST))
+        self._tokens = min(self._tokens + fresh, max(FLOOR, self._allowance * BURST))
         return self._tokens
 
     # -- what is measured
@@ -106,7 +106,7 @@ class Throttle:
             self._adapt(passed)
 
     def _count(self, passed: float) -> None:
-        share = _share(passed, FLOW)
+        share = _share(min(passed, LONGEST), FLOW)  # who came during a pause has not been counted yet
         self._flow_in += share * (self._entered / passed - self._flow_in)
         self._flow += share * ((self._entered + self._refused) / passed - self._flow)
         self._entered = self._refused = 0
@@ -114,7 +114,7 @@ class Throttle:
     def _begin(self, now: float) -> None:
         # Too high is put right by the fast part at once, too low by the slow one alone.
         self.rate = max(FLOOR, START * self._flow)
-        self._tokens, self._filled_at, self._refused_at = 0.0, now, now
+        self._tokens, self._filled_at, self._refused_at = FLOOR, now, now
         self._adapt(0.0)
 
     def _adapt(self, passed: float) -> None:
