@@ -23,13 +23,13 @@ from bench import results
 from bench.aims import AIMS
 from bench.load import compiled
 from bench.options import NO_COMPILER
-from bench.results import VERDICTS, Figure, Machine, Report
+from bench.results import BELOW, IN_DOUBT, Figure, Machine, Report, verdict
 
 FOLDER = Path("bench-results")
 TABLE_FILE = "table.md"
 PATIENCE = 4
 """A bench that takes so many times as long as it should is ended."""
-HEADINGS = ("what", "aim", "result", "ratio", "quiet", "command")
+HEADINGS = ("what", "aim", "verdict", "result", "ratio", "quiet", "command")
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -107,21 +107,29 @@ def rows(ended: Sequence[Ended]) -> list[tuple[str, ...]]:
         one = by_mode.get(aim.mode)
         if one is None:
             continue
-        figure = _figure(one.report, name)
+        figure = _together([each for each in one.report.figures if each.aim == name]) if one.report else None
         if one.report is None or figure is None:
-            found.append(
-                (aim.what, aim.reach, f"not measured: {one.why or 'no figure'}", "", "", one.command)
-            )
+            why = f"not measured: {one.why or 'no figure'}"
+            found.append((aim.what, aim.reach, "", why, "", "", one.command))
             continue
-        result = figure.result if figure.reached is not False else f"**{figure.result}**"
+        said = verdict(figure, quiet=one.report.quiet)
         ratio = results.spoken(figure.ratio) if figure.ratio else "-"
         quiet = "yes" if one.report.quiet else f"no: others had {one.report.others:.0%}"
-        found.append((aim.what, aim.reach, result, ratio, quiet, one.command))
+        found.append((aim.what, aim.reach, said, figure.result, ratio, quiet, one.command))
     return found
 
 
-def _figure(report: Report | None, name: str) -> Figure | None:
-    return next((each for each in report.figures if each.aim == name), None) if report else None
+def _together(figures: Sequence[Figure]) -> Figure | None:
+    """All that a bench found for one row, such as a figure for each dialect: it is as good as its worst."""
+    if not figures:
+        return None
+    verdicts = {each.reached for each in figures}
+    return Figure(
+        figures[0].aim,
+        "; ".join(each.result if each.reached is not False else f"**{each.result}**" for each in figures),
+        False if False in verdicts else None if None in verdicts else True,
+        max((each.ratio for each in figures if each.ratio), default=None),
+    )
 
 
 def markdown(ended: Sequence[Ended]) -> str:
@@ -165,7 +173,8 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main() -> None:
-    """Run them all; exit 1 when something was below its aim, or could not be measured."""
+    """Run them all; exit 1 when something was below its aim, or could not be measured, else 3 when others
+    were at work."""
     options = arguments().parse_args()
     console = Console(width=max(120, Console().width), highlight=False)
     cores = common.cores_of(options, console)
@@ -184,19 +193,26 @@ def main() -> None:
     console.print()
     console.print(table, markup=False, soft_wrap=True)
     console.print(f"{(time.monotonic() - began) / 60:.1f} minutes; all of it is in {options.folder}/")
-    sys.exit(int(any(_missed(each) for each in ended)))
+    sys.exit(code(ended))
 
 
 def _spoken(ended: Ended) -> str:
     if ended.report is None:
         return f"    not measured: {ended.why}"
-    return "\n".join(f"    {VERDICTS[each.reached]}: {each.result}" for each in ended.report.figures)
+    quiet = ended.report.quiet
+    return "\n".join(f"    {verdict(each, quiet=quiet)}: {each.result}" for each in ended.report.figures)
 
 
-def _missed(ended: Ended) -> bool:
+def code(ended: Sequence[Ended]) -> int:
+    """What it exits with."""
+    codes = {_code(each) for each in ended}
+    return BELOW if BELOW in codes else IN_DOUBT if IN_DOUBT in codes else 0
+
+
+def _code(ended: Ended) -> int:
     if ended.report is None:
-        return ended.mode != "room"  # of which there is none, and it says so
-    return any(figure.reached is False for figure in ended.report.figures)
+        return 0 if ended.mode == "room" else BELOW  # of rooms there is none, and it says so
+    return results.code(ended.report.figures, quiet=ended.report.quiet)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,10 @@ from bench.aims import AIMS
 from bench.machine import QUIET, quietness
 
 VERDICTS = {True: "reached", False: "NOT REACHED", None: "measured"}
+DOUBTFUL = "DOUBTFUL (not quiet)"
+"""What is said before a verdict where others had too much of the core: nothing is reached then."""
+BELOW, IN_DOUBT = 1, 3
+"""Exit codes; 2 is for what cannot be measured at all."""
 OPTION = "--json"
 
 
@@ -78,6 +82,19 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     figures: list[Figure]
 
 
+def verdict(figure: Figure, *, quiet: bool) -> str:
+    """The result against its aim, in a word or two."""
+    said = VERDICTS[figure.reached]
+    return said if quiet else f"{DOUBTFUL}, {said}"
+
+
+def code(figures: Sequence[Figure], *, quiet: bool) -> int:
+    """What a bench exits with: 1 when something was not reached, else 3 when others were at work, else 0."""
+    if any(figure.reached is False for figure in figures):
+        return BELOW
+    return 0 if quiet else IN_DOUBT
+
+
 def add_option(parser: argparse.ArgumentParser) -> None:
     """Give a bench its `--json FILE`."""
     parser.add_argument(OPTION, type=Path, metavar="FILE", help="also write the result there, as JSON")
@@ -87,15 +104,18 @@ def conclude(
     console: Console, file: Path | None, mode: str, figures: Sequence[Figure], *, runs: int, others: float
 ) -> int:
     """Say what was found against what is to be reached, and whether to believe it; write the file, if any.
-    The exit code: 1 when something was not reached."""
+    Returns the exit code, as `code` has it."""
+    quiet = others <= QUIET
     for figure in figures:
         aim = AIMS[figure.aim]
         ratio = f"; {spoken(figure.ratio)} times the bare C loop" if figure.ratio else ""
-        console.print(f"{VERDICTS[figure.reached]}: {aim.what}: {figure.result}{ratio} (aim: {aim.reach})")
+        console.print(
+            f"{verdict(figure, quiet=quiet)}: {aim.what}: {figure.result}{ratio} (aim: {aim.reach})"
+        )
     console.print(quietness(others))
     if file is not None:
         file.write_bytes(msgspec.json.format(msgspec.json.encode(_report(mode, figures, runs, others))))
-    return int(any(figure.reached is False for figure in figures))
+    return code(figures, quiet=quiet)
 
 
 def spoken(ratio: float) -> str:

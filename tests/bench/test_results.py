@@ -25,7 +25,7 @@ def test_a_file_says_all_that_one_must_know(tmp_path: Path, monkeypatch: pytest.
     file = tmp_path / "ivr.json"
     monkeypatch.setattr(sys, "argv", ["ivr.py", "--legs", "400", "--json", str(file), "--runs", "3"])
     figure = Figure("ivr", "400 calls", ratio=2.5, values={"legs": 400.0})
-    assert concluded([figure], file, others=0.2)[0] == 0
+    assert concluded([figure], file, others=0.2)[0] == 3
     report = results.read(file)
     assert report.figures == [figure]
     assert (report.mode, report.runs, report.others, report.quiet) == ("ivr", 3, 0.2, False)
@@ -51,6 +51,14 @@ def test_a_ratio_is_to_the_bare_loop() -> None:
 @pytest.mark.parametrize("reached", [True, None])
 def test_less_than_the_aim_asks_for_is_no_failure(reached: bool | None) -> None:
     assert concluded([Figure("ivr", "10 calls", reached=reached)])[0] == 0
+
+
+def test_nothing_is_reached_while_others_are_at_work() -> None:
+    reached, below = Figure("start", "1.2 s", reached=True), Figure("refusal", "1 ms", reached=False)
+    code, said = concluded([reached], others=0.1)
+    assert code == 3
+    assert said.startswith("DOUBTFUL (not quiet), reached: start")
+    assert concluded([reached, below], others=0.1)[0] == 1
 
 
 def test_a_figure_of_no_row_is_an_error() -> None:

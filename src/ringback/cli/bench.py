@@ -54,7 +54,7 @@ def checkout() -> Path | None:
 
 
 def bench(name: str, arguments: Sequence[str]) -> int:
-    """Run one bench where we stand; its exit code: 0 when what it measures is reached."""
+    """Run one bench where we stand; its exit code: 0 when what it measures is reached, on a quiet machine."""
     place = checkout()
     if place is None:
         typer.echo(
