@@ -58,7 +58,7 @@ JOBS = (
     Job("relay-delay", "--way plain --seconds 8", 35, "--way plain --pairs 30 --seconds 4", 18),
     Job("overload", "--seconds 5", 60, "--seconds 2 --held 20", 30),
     Job("quality", "", 30, "--seeds 1", 15),
-    Job("leaks", "--calls 1600", 160, "--calls 100 --rate 20", 120),
+    Job("leaks", "--calls 1600", 170, "--calls 100 --rate 40", 130),
 )
 
 

@@ -24,6 +24,8 @@ class Holdings(msgspec.Struct, frozen=True):
     number: int
     """How often it was asked."""
     tasks: int
+    garbage: int
+    """Objects so far that only a look for garbage could free."""
     objects: dict[str, int]
     """Of the product's own classes, those that the collector knows: how many of each."""
 
@@ -36,6 +38,7 @@ def holdings(number: int) -> Holdings:
     return Holdings(
         number,
         len(asyncio.all_tasks()),
+        sum(generation["collected"] for generation in gc.get_stats()),
         {name: count for name, count in kinds.items() if name.startswith("ringback.")},
     )
 

@@ -38,6 +38,7 @@ def held(**changes: int) -> leaks.Held:
         tasks=20 + changes.get("tasks", 0),
         legs=changes.get("legs", 0),
         objects={"ringback.a.B": 10 + changes.get("objects", 0)},
+        garbage=400 + changes.get("garbage", 0),
     )
 
 
@@ -94,10 +95,12 @@ def test_a_bench_that_fails_says_so_in_its_row(tmp_path: Path, monkeypatch: pyte
     [
         ({}, []),
         ({"octets": 5 * 2**20, "descriptors": 3, "tasks": -2, "objects": 8}, []),
-        ({"octets": 20 * 2**20}, ["memory grew by 20.0 MB, 8.2 may be"]),
+        ({"octets": 20 * 2**20}, ["memory grew by 20.0 MB, 6.2 may be"]),
         ({"descriptors": 9}, ["9 more descriptors"]),
         ({"tasks": 9}, ["9 more tasks"]),
         ({"legs": 1}, ["1 more legs"]),
+        ({"garbage": 2000}, []),
+        ({"garbage": 440_000}, ["220 objects a call were freed by a look for garbage only"]),
         ({"objects": 101}, ["101 more of ringback.a.B"]),
     ],
 )
@@ -143,7 +146,7 @@ def test_a_short_run_of_start(tmp_path: Path) -> None:
 
 
 def test_a_short_run_of_leaks(tmp_path: Path) -> None:
-    brief = "from bench import leaks; leaks.FORGOTTEN = 0.5; leaks.main()"
+    brief = "from bench import leaks; leaks.FORGOTTEN, leaks.WARM_UP = 0.5, 5; leaks.main()"
     file = tmp_path / "result.json"
     said = said_by(["-c", brief, "--calls", "5", "--rate", "10", "--json", str(file)])
     assert "What 5 calls leave" in said
