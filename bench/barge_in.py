@@ -26,13 +26,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from bench import options as common
 from bench.application import RATE, VOICE, Application
 from bench.callers import Caller
 from bench.ear import SAMPLES, Ear, Line, frames, key_tone
 from bench.load import LiveEnds
-from bench.machine import ONE_CORE, busy, cpu, default_cores, on_core
+from bench.machine import busy, cpu, on_core
 from bench.media import prompt, settled
-from bench.results import Figure, add_option, conclude
+from bench.results import Figure, conclude
 from bench.system import NUMBERS, System, system
 from bench.visits import IDLE, PATIENCE, Visits, quantile
 from ringback.media.plane import (
@@ -246,16 +247,9 @@ def figure(runs: Sequence[Run]) -> Figure:
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    server_core, load_core = default_cores()
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = common.parser("barge-in", __doc__, runs=1)
     parser.add_argument("--calls", type=int, default=20, help="of each way, one after another")
     parser.add_argument("--legs", type=int, default=0, help="calls that are up meanwhile")
-    parser.add_argument("--runs", type=int, default=1)
-    add_option(parser)
-    parser.add_argument("--server-core", type=int, default=server_core)
-    parser.add_argument("--load-core", type=int, default=load_core)
     return parser
 
 
@@ -263,9 +257,7 @@ def main() -> None:
     """Read the command line and measure."""
     options = arguments().parse_args()
     console = Console(width=max(100, Console().width), highlight=False)
-    cores = (options.server_core, options.load_core)
-    if cores[0] == cores[1]:
-        console.print(ONE_CORE)
+    cores = common.cores_of(options, console)
     runs = []
     with on_core(cores[1]):
         for _ in range(options.runs):

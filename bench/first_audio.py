@@ -27,11 +27,12 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from bench import options as common
 from bench.application import VOICE, Application
 from bench.callers import Caller
 from bench.load import LiveEnds, compiled
-from bench.machine import ONE_CORE, busy, default_cores, on_core
-from bench.results import Figure, add_option, conclude
+from bench.machine import busy, on_core
+from bench.results import Figure, conclude
 from bench.system import NUMBERS, System, system
 from bench.visits import IDLE, PATIENCE, Visit, Visits, quantile
 
@@ -248,18 +249,11 @@ def _figure(same: Sequence[Run]) -> Figure:
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    server_core, load_core = default_cores()
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = common.parser("first-audio", __doc__, runs=1)
     parser.add_argument("--calls", type=int, default=100, help="one after another")
     parser.add_argument("--fresh", type=int, default=20, help="calls whose prompt is not in the cache")
     parser.add_argument("--legs", type=int, default=0, help="calls that are up meanwhile")
     parser.add_argument("--dialect", choices=(*NUMBERS, "all"), default="all")
-    parser.add_argument("--runs", type=int, default=1)
-    add_option(parser)
-    parser.add_argument("--server-core", type=int, default=server_core)
-    parser.add_argument("--load-core", type=int, default=load_core)
     return parser
 
 
@@ -267,9 +261,7 @@ def main() -> None:
     """Read the command line and measure."""
     options = arguments().parse_args()
     console = Console(width=max(120, Console().width), highlight=False)
-    cores = (options.server_core, options.load_core)
-    if cores[0] == cores[1]:
-        console.print(ONE_CORE)
+    cores = common.cores_of(options, console)
     if not compiled() and options.legs:
         console.print("no C compiler: the far ends of the other calls are slow ones in Python")
     dialects = list(NUMBERS) if options.dialect == "all" else [options.dialect]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import statistics
 import sys
 from pathlib import Path
 
@@ -16,7 +17,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from bench.load import FarEnds, Punctuality, program
+from bench import options as common
+from bench.load import FarEnds, Punctuality, compiled
+from bench.machine import busy, cpu, memory, on_core
+from bench.results import Figure, conclude
+from bench.ticks import HEADING, Ticks
 from ringback.media.plane import (
     MediaEvent,
     MediaLeg,
@@ -28,7 +33,11 @@ from ringback.media.plane import (
 )
 
 SETTLE = 2.0
+PULSE = 1.0
 """Seconds at both ends of a run that are not measured."""
+ENOUGH = 0.99
+"""The share of its packets that the worst leg must have on time."""
+AIM_LEGS, AIM_CORE, AIM_MICROSECONDS = 1000, 0.75, 13.0
 
 
 class Run:
@@ -45,11 +54,20 @@ class Run:
         self.events = 0
         self.punctuality: Punctuality | None = None
         self.ticks = TickStatistics()
+        self.window = Ticks.of(self.ticks)
+        """What of that was while it was measured."""
+        self.others = 0.0
+        """The share of the server's core that went to others."""
+
+    @property
+    def core(self) -> float:
+        """The share of the core that all of it took."""
+        return (self.worker_cpu + self.control_cpu + self.gateway_cpu) / self.seconds
 
     @property
     def microseconds(self) -> float:
-        """Processor time per leg and 20 ms."""
-        return self.worker_cpu / self.seconds / self.legs / 50 * 1e6
+        """Processor time per leg and 20 ms, everything together."""
+        return self.core / self.legs / 50 * 1e6
 
 
 def prompt(seconds: float) -> Source:
@@ -57,20 +75,6 @@ def prompt(seconds: float) -> Source:
     time = np.arange(int(seconds * 8000)) / 8000
     wave = 8000 * np.sin(2 * np.pi * 300 * time) * np.sin(2 * np.pi * 2 * time)
     return Source("bench-prompt", wave.astype("<i2").tobytes())
-
-
-def memory(pid: int) -> int:
-    """The proportional set size of a process, in octets."""
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024
-    return 0
-
-
-def cpu(pid: int) -> float:
-    """Processor seconds that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def settled(plane: MediaPlane) -> TickStatistics:
@@ -111,96 +115,121 @@ async def measure(
             leg.record(str(recordings / f"{number}.wav"), channels=2)
         opened.append(leg)
     exchange = asyncio.create_task(far.run([leg.address[1] for leg in opened]))
-    await asyncio.sleep(SETTLE)
+    await asyncio.sleep(SETTLE - PULSE)
     gateway = plane.gateway_pid
-    begun = cpu(pid), cpu(os.getpid()), cpu(gateway) if gateway else 0.0
+    before = Ticks.of(await settled(plane))
+    begun = cpu(pid), cpu(os.getpid()), cpu(gateway) if gateway else 0.0, busy(cores[0])
     await asyncio.sleep(seconds)
+    at_work = busy(cores[0]) - begun[3]
     run.worker_cpu, run.control_cpu = cpu(pid) - begun[0], cpu(os.getpid()) - begun[1]
     run.gateway_cpu = cpu(gateway) - begun[2] if gateway else 0.0
     run.memory_per_leg = (memory(pid) - idle) / legs
-    run.ticks = plane.stats().workers[0]
+    run.others = at_work / seconds - run.core
+    run.ticks = await settled(plane)
+    run.window = Ticks.of(run.ticks).since(before)
     run.punctuality = await exchange
     await asyncio.gather(*(leg.close() for leg in opened))
     await plane.stop()
     return run
 
 
-async def bare(legs: int, seconds: float, cores: tuple[int, int]) -> float:
-    """Microseconds per leg and 20 ms of a C loop that only receives and sends."""
-    pipe = asyncio.subprocess.PIPE
-    far = FarEnds(seconds, cores[1])
-    await far.start()
-    loop = await asyncio.create_subprocess_exec(
-        "taskset",
-        "-c",
-        str(cores[0]),
-        str(program()),
-        "loop",
-        "127.0.0.1",
-        str(legs),
-        str(seconds),
-        stdout=pipe,
-        stderr=pipe,
-    )
-    assert loop.stdout is not None
-    ports = [int(await loop.stdout.readline()) for _ in range(legs)]
-    await far.run(ports)
-    _, errors = await loop.communicate()
-    used = float(errors.decode().split(":")[1].strip(" }\n"))
-    return used / seconds / legs / 50 * 1e6
+def good(run: Run) -> bool:
+    """Every leg was on time, and no tick took more than 20 ms."""
+    return run.punctuality is not None and run.punctuality.worst_leg >= ENOUGH and run.window.kept
 
 
-def show(runs: list[Run], floor: float) -> None:
-    """A table of the runs."""
-    table = Table(title=f"IVR legs on one core (bare C loop: {floor:.1f} µs a leg and 20 ms)")
+def table(runs: list[Run]) -> Table:
+    """A line a run."""
+    shown = Table(title="IVR legs of the media plane on one core, with speech detection")
     for heading in (
         "legs",
         "transport",
-        "µs/leg",
-        "worker core",
-        "control core",
+        "µs/leg·tick",
+        "core",
+        "media/control",
         "on time",
         "worst leg",
         "off, ms",
-        "tick mean/p99/max ms",
-        "overruns",
+        "tick p99 ms",
+        HEADING,
         "KB/leg",
     ):
-        table.add_column(heading, justify="right")
+        shown.add_column(heading, justify="right")
     for run in runs:
-        ticks, far = run.ticks, run.punctuality
+        far = run.punctuality
         assert far is not None
-        table.add_row(
+        shown.add_row(
             str(run.legs),
-            ticks.transport,
+            run.ticks.transport,
             f"{run.microseconds:.1f}",
-            f"{run.worker_cpu / run.seconds:.0%}",
-            f"{run.control_cpu / run.seconds:.0%}",
+            f"{run.core:.0%}",
+            f"{run.worker_cpu / run.seconds:.0%}/{run.control_cpu / run.seconds:.0%}",
             f"{far.punctual / max(1, far.expected):.3%}",
             f"{far.worst_leg:.2%}",
             f"{far.largest_deviation_ms:.1f}",
-            f"{ticks.tick_mean_ms:.2f}/{ticks.tick_p99_ms:.2f}/{ticks.tick_max_ms:.2f}",
-            str(ticks.overruns),
+            f"{run.window.p99_ms:.2f}",
+            str(run.window),
             f"{run.memory_per_leg / 1024:.0f}",
         )
-    Console(width=140).print(table)
+    return shown
+
+
+def figure(runs: list[Run], floor: float | None) -> Figure:
+    """The largest number of legs of which most runs were good, else the smallest that was tried."""
+    counts = sorted({run.legs for run in runs}, reverse=True)
+    by_count = {legs: [run for run in runs if run.legs == legs] for legs in counts}
+    held = [legs for legs in counts if 2 * sum(map(good, by_count[legs])) > len(by_count[legs])]
+    legs = held[0] if held else counts[-1]
+    same = by_count[legs]
+    core, cost = (statistics.median(getattr(run, what) for run in same) for what in ("core", "microseconds"))
+    worst = statistics.median(run.punctuality.worst_leg if run.punctuality else 0.0 for run in same)
+    slow, left_out = max(run.window.slow for run in same), max(run.window.overruns for run in same)
+    within = core <= AIM_CORE and cost <= AIM_MICROSECONDS
+    return Figure(
+        "media",
+        f"{legs:,}{'' if held else ' NOT'} held: {core:.0%} of the core, {cost:.1f} µs a leg and tick, "
+        f"worst leg {worst:.2%} on time, {slow} ticks over 20 ms and {left_out} left out in the worst run",
+        bool(held) and (within if legs >= AIM_LEGS else None),
+        cost / floor if floor else None,
+        {
+            "legs": legs,
+            "core": core,
+            "microseconds": cost,
+            "worst_leg": worst,
+            "slow": slow,
+            "overruns": left_out,
+        },
+    )
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = common.parser("media", __doc__, runs=1)
+    parser.add_argument("--legs", type=common.positive, nargs="+", default=[400])
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--transport", choices=("auto", "io_uring", "sockets"), default="auto")
+    return parser
 
 
 def main() -> None:
     """Read the command line and measure."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--legs", type=int, nargs="+", default=[400])
-    parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--server-core", type=int, default=0)
-    parser.add_argument("--load-core", type=int, default=1)
-    parser.add_argument("--transport", choices=("auto", "io_uring", "sockets"), default="auto")
-    options = parser.parse_args()
-    cores = (options.server_core, options.load_core)
-    os.sched_setaffinity(0, {options.server_core})
-    floor = asyncio.run(bare(min(options.legs), 5.0, cores))
-    runs = [asyncio.run(measure(legs, options.seconds, cores, options.transport)) for legs in options.legs]
-    show(runs, floor)
-    sys.exit(0 if all(run.punctuality and run.punctuality.worst_leg >= 0.99 for run in runs) else 1)
+    options = arguments().parse_args()
+    console = Console(width=max(140, Console().width), highlight=False)
+    if not compiled():
+        console.print("the far ends need a C compiler (cc, gcc or clang)")
+        sys.exit(2)
+    cores = common.cores_of(options, console)
+    floor = common.floor(cores, console)
+    with on_core(cores[0]):
+        runs = [
+            asyncio.run(measure(legs, options.seconds, cores, options.transport))
+            for legs in options.legs
+            for _ in range(options.runs)
+        ]
+    console.print(table(runs))
+    others = max(run.others for run in runs)
+    found = [figure(runs, floor)]
+    sys.exit(conclude(console, options.json, "media", found, runs=options.runs, others=others))
 
 
 if __name__ == "__main__":

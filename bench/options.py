@@ -8,9 +8,9 @@ import asyncio
 from rich.console import Console
 
 from bench import results
+from bench.floor import bare
 from bench.load import compiled
 from bench.machine import ONE_CORE, default_cores
-from bench.media import bare
 
 BARE_LEGS, BARE_SECONDS = 400, 2.0
 NO_COMPILER = "no C compiler (cc, gcc, clang): no bare C loop to compare with"

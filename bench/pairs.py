@@ -49,8 +49,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def core(self) -> float:
-        """The share of the core that the media worker took."""
-        return self.worker / self.seconds
+        """The share of the core that the media worker and this process, which controls it, took."""
+        return (self.worker + self.control) / self.seconds
 
     @property
     def lost(self) -> float:

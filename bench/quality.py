@@ -255,6 +255,7 @@ def figure(scores: Sequence[Score]) -> Figure:
 
 
 def arguments() -> argparse.ArgumentParser:
+    """The command line: no cores, for nothing depends on the machine's speed."""
     parser = argparse.ArgumentParser(prog="ringback bench quality", description=__doc__)
     parser.add_argument("--seeds", type=int, default=3, help="how often each sound is sent over a network")
     add_option(parser)

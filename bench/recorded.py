@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import statistics
 import sys
 import tempfile
@@ -20,11 +19,12 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import options as common
-from bench.ivr import ENOUGH
 from bench.load import compiled
-from bench.machine import busy
-from bench.media import SETTLE, Run, measure
+from bench.machine import on_core
+from bench.media import Run, measure
+from bench.media import good as on_time
 from bench.results import Figure, conclude
+from bench.ticks import HEADING
 from ringback.media import wav
 
 AIM = 800
@@ -65,28 +65,27 @@ def table(runs: list[tuple[Run, Files]]) -> Table:
         "core",
         "media/files/control",
         "µs/leg·tick",
-        "tick p99/max ms",
-        "overruns",
+        "tick p99 ms",
+        HEADING,
         "frames lost",
         "files whole",
         "MB/s",
     ):
         shown.add_column(heading, justify="right")
     for run, files in runs:
-        far, ticks = run.punctuality, run.ticks
+        far = run.punctuality
         assert far is not None
         parts = (run.worker_cpu, run.gateway_cpu, run.control_cpu)
-        core = sum(parts) / run.seconds
         shown.add_row(
             str(run.legs),
             f"{far.punctual / max(1, far.expected):.3%}",
             f"{far.worst_leg:.2%}",
-            f"{core:.0%}",
+            f"{run.core:.0%}",
             "/".join(f"{part / run.seconds:.0%}" for part in parts),
-            f"{core / run.legs / 50 * 1e6:.1f}",
-            f"{ticks.tick_p99_ms:.2f}/{ticks.tick_max_ms:.2f}",
-            str(ticks.overruns),
-            str(ticks.frames_unrecorded),
+            f"{run.microseconds:.1f}",
+            f"{run.window.p99_ms:.2f}",
+            str(run.window),
+            str(run.ticks.frames_unrecorded),
             f"{files.whole} of {run.legs}",
             f"{run.legs * wav.RATE * 4 / 1e6:.1f}",
         )
@@ -94,9 +93,8 @@ def table(runs: list[tuple[Run, Files]]) -> Table:
 
 
 def good(run: Run, files: Files) -> bool:
-    """Every leg was on time, and every file is whole."""
-    assert run.punctuality is not None
-    return run.punctuality.worst_leg >= ENOUGH and files.whole == run.legs
+    """Every leg was on time, no tick took more than 20 ms, and every file is whole."""
+    return on_time(run) and files.whole == run.legs
 
 
 def figure(runs: list[tuple[Run, Files]], floor: float | None) -> Figure:
@@ -106,15 +104,16 @@ def figure(runs: list[tuple[Run, Files]], floor: float | None) -> Figure:
     held = [legs for legs in counts if 2 * sum(good(*each) for each in by_count[legs]) > len(by_count[legs])]
     legs = held[0] if held else counts[-1]
     same = by_count[legs]
-    parts = [(run.worker_cpu + run.gateway_cpu + run.control_cpu) / run.seconds for run, _ in same]
-    core = statistics.median(parts)
-    cost = core / legs / 50 * 1e6
+    core = statistics.median(run.core for run, _ in same)
+    cost = statistics.median(run.microseconds for run, _ in same)
     worst = statistics.median(run.punctuality.worst_leg if run.punctuality else 0.0 for run, _ in same)
     whole = min(files.whole for _, files in same)
+    kept = 2 * sum(run.window.kept for run, _ in same) > len(same)
     return Figure(
         "recorded",
         f"{legs:,}{'' if held else ' NOT'} held: {core:.0%} of the core, {cost:.1f} µs a leg and tick, "
-        f"worst leg {worst:.2%} on time, {whole:,} of {legs:,} files whole",
+        f"worst leg {worst:.2%} on time, {whole:,} of {legs:,} files whole"
+        f"{'' if kept else '; TICKS OVER 20 MS OR LEFT OUT'}",
         bool(held) and (True if legs >= AIM else None),
         cost / floor if floor else None,
         {"legs": legs, "core": core, "microseconds": cost, "worst_leg": worst},
@@ -139,19 +138,16 @@ def main() -> None:
         sys.exit(2)
     cores = common.cores_of(options, console)
     floor = common.floor(cores, console)
-    os.sched_setaffinity(0, {cores[0]})
-    runs, others = [], 0.0
+    runs = []
     for legs in (legs for legs in options.legs for _ in range(options.runs)):
         with tempfile.TemporaryDirectory(dir=options.folder, prefix="ringback-bench-") as folder:
-            before = busy(cores[0])
-            run = asyncio.run(measure(legs, options.seconds, cores, "auto", Path(folder)))
-            used = run.worker_cpu + run.gateway_cpu + run.control_cpu
-            whole = options.seconds + 2 * SETTLE
-            others = max(others, (busy(cores[0]) - before) / whole - used / options.seconds)
+            with on_core(cores[0]):
+                run = asyncio.run(measure(legs, options.seconds, cores, "auto", Path(folder)))
             runs.append((run, look(Path(folder), options.seconds)))
     console.print(table(runs))
+    others = max(run.others for run, _ in runs)
     found = [figure(runs, floor)]
-    sys.exit(conclude(console, options.json, "recorded", found, runs=options.runs, others=max(0.0, others)))
+    sys.exit(conclude(console, options.json, "recorded", found, runs=options.runs, others=others))
 
 
 if __name__ == "__main__":

@@ -23,15 +23,17 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from bench import options as common
 from bench.application import VOICE, Application
 from bench.callees import Callees
 from bench.callers import CODECS, Caller, Callers
-from bench.ivr import DOCUMENT
+from bench.floor import bare
+from bench.ivr import DOCUMENT, PULSE
 from bench.load import Heard, LiveEnds, compiled
-from bench.machine import ONE_CORE, busy, default_cores, on_core
-from bench.media import bare
-from bench.results import Figure, add_option, conclude
+from bench.machine import busy, on_core
+from bench.results import Figure, conclude
 from bench.system import NUMBERS, System, system
+from bench.ticks import HEADING, Ticks
 
 MEDIAN_MS, P99_MS = 1.0, 10.0
 """What is to be kept."""
@@ -65,6 +67,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     cpu: dict[str, float]
     heard: Heard
+    ticks: Ticks
+    """Of the window that was measured."""
     floor: float
     """Microseconds per leg and tick of a C loop that only receives and sends."""
     others: float
@@ -152,10 +156,13 @@ async def measure(
         async with system(application.url, cores[0]) as server:
             party = Party(server, far, callees, codec)
             await party.come(pairs, legs)
+            ticks = Ticks.of((await server.health())["media"][0])
             began, usage, others = time.monotonic(), server.usage(), busy(cores[0])
             heard = await far.measure_all(seconds)
             used, elapsed = server.usage().since(usage), time.monotonic() - began
             others = busy(cores[0]) - others - sum(used.values())
+            await asyncio.sleep(PULSE)
+            ticks = Ticks.of((await server.health())["media"][0]).since(ticks)
             party.go()
             await server.idle()
             party.close()
@@ -171,6 +178,7 @@ async def measure(
         seconds=elapsed,
         cpu=used,
         heard=heard,
+        ticks=ticks,
         floor=floor,
         others=others / elapsed,
     )
@@ -190,6 +198,7 @@ def table(title: str, runs: Sequence[Run]) -> Table:
         "lost",
         "IVR on time",
         "worst leg",
+        HEADING,
         "core",
         "ctl/media/files",
         "x bare C",
@@ -214,6 +223,7 @@ def _row(run: Run) -> list[str]:
         f"{run.lost:.3%}",
         f"{heard.punctual / heard.expected:.2%}" if heard.expected else "-",
         f"{heard.worst_leg:.2%}" if run.legs else "-",
+        str(run.ticks),
         f"{run.core:.0%}",
         "/".join(f"{share:.0%}" for share in shares),
         f"{run.ratio:.1f}",
@@ -248,17 +258,10 @@ def figure(runs: Sequence[Run]) -> Figure:
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    server_core, load_core = default_cores()
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--pairs", type=int, default=100)
+    parser = common.parser("relay-delay", __doc__, runs=1)
+    parser.add_argument("--pairs", type=common.positive, default=100)
     parser.add_argument("--way", choices=(*WAYS, "all"), default="all")
     parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--runs", type=int, default=1)
-    add_option(parser)
-    parser.add_argument("--server-core", type=int, default=server_core)
-    parser.add_argument("--load-core", type=int, default=load_core)
     return parser
 
 
@@ -269,9 +272,7 @@ def main() -> None:
     if not compiled():
         console.print("This bench needs a C compiler (cc, gcc or clang) for its far ends.")
         sys.exit(2)
-    cores = (options.server_core, options.load_core)
-    if cores[0] == cores[1]:
-        console.print(ONE_CORE)
+    cores = common.cores_of(options, console)
     ways = list(WAYS) if options.way == "all" else [options.way]
     runs = []
     with on_core(cores[1]):

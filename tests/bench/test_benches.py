@@ -15,6 +15,7 @@ from bench.application import Application, wav
 from bench.callers import Caller
 from bench.load import Echo, LiveEnds, Punctuality
 from bench.parts import LOOP, ROOT, Parts, part_at
+from bench.ticks import Ticks
 from rich.console import Console
 from rich.table import Table
 from typer.testing import CliRunner
@@ -55,7 +56,7 @@ def run(**changes: float) -> ivr.Run:
         idle_cpu=0.01,
         memory_per_leg=100 * 1024,
         punctuality=far,
-        ticks={"tick_p99_ms": 1.5, "tick_max_ms": 3.0, "overruns": 0},
+        ticks=Ticks(int(changes.get("slow", 0)), 2, int(changes.get("overruns", 0)), 1.5),
         floor=changes.get("floor", 5.0) or None,
         others=changes.get("others", 0.0),
     )
@@ -100,6 +101,8 @@ def test_a_run_is_a_line_and_several_have_medians() -> None:
     [
         ([run(worst=0.9)], "NOT REACHED"),
         ([run(answered=9)], "NOT REACHED"),
+        ([run(slow=1)], "NOT REACHED"),
+        ([run(overruns=1)], "NOT REACHED"),
         ([run(floor=0)], "no C compiler"),
         ([run()], "control 80 MB  media 30 MB"),
     ],
@@ -287,6 +290,12 @@ async def test_far_ends_talk_and_measure(monkeypatch: pytest.MonkeyPatch, compil
         ("ivr", ["--legs", "3", "--seconds", "1"], ["IVR calls", "idle memory (PSS): control"]),
         ("cps", ["--rates", "5", "--seconds", "1"], ["Calls a second", "highest rate held"]),
         pytest.param(
+            "media",
+            ["--legs", "3", "--seconds", "1"],
+            ["IVR legs of the media plane", "by the media plane alone"],
+            marks=pytest.mark.skipif(not load.compiled(), reason="no C compiler"),
+        ),
+        pytest.param(
             "recorded",
             ["--legs", "3", "--seconds", "1"],
             ["Recorded legs", "3 of 3"],
@@ -326,6 +335,7 @@ def test_a_short_run(module: str, arguments: list[str], said: list[str]) -> None
         ([run(), run(), run(worst=0.5)], None),
         ([run(legs=1000, answered=1000)], True),
         ([run(legs=1000, answered=1000, media=1.6)], False),
+        ([run(legs=1000, answered=1000, slow=1)], False),
     ],
 )
 def test_what_is_held_stands_against_the_aim(runs: list[ivr.Run], reached: bool | None) -> None:

@@ -81,6 +81,14 @@ def test_ticks_keep_to_one_time_line() -> None:
     assert clock.statistics().late_max_ms == pytest.approx(4.0)
 
 
+def test_ticks_longer_than_a_frame_are_counted() -> None:
+    clock = Clockwork(99.99, 3.0)
+    for spent in (0.001, FRAME, 1.1 * FRAME, 0.001):
+        clock.begin(clock.due)
+        clock.end(spent)
+    assert clock.statistics().slow == 1
+
+
 def test_everybody_knows_when_ticks_are_due() -> None:
     clock = Clockwork(100.007, 3.0)
     for _ in range(8):

@@ -19,6 +19,7 @@ import ringback
 DIRECTORY = "bench"
 MODES = {
     "ivr": "Calls held at once, with a looping prompt: packets on time, processor time and memory of a call.",
+    "media": "The same by the media plane alone, with speech detection.",
     "recorded": "Recorded legs of the media plane: packets on time, processor time, files whole.",
     "pairs": "Bridged pairs of legs: how long a packet is kept, and processor time.",
     "mixed": "Legs with prompts and bridged pairs side by side.",

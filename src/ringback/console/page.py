@@ -67,6 +67,8 @@ class Console:
                 "legs": worker.legs,
                 "tick_p99_ms": worker.tick_p99_ms,
                 "tick_max_ms": worker.tick_max_ms,
+                "slow": worker.slow,
+                "late": worker.late,
                 "overruns": worker.overruns,
             }
             for worker in server.plane.stats().workers

@@ -36,6 +36,7 @@ class Clockwork:
         self.phase = 0
         self.ticks = 0
         self.overruns = 0
+        self.slow = 0
         self.late = 0
         self._late_max = 0.0
         self._spent = np.zeros(REMEMBERED)
@@ -62,6 +63,7 @@ class Clockwork:
         self._spent[self.ticks % REMEMBERED] = spent
         self._spent_sum += spent
         self._spent_max = max(self._spent_max, spent)
+        self.slow += spent > FRAME
         self.ticks += 1
         self.phase = (self.phase + 1) % PHASES
         self.due += STEP
@@ -76,6 +78,7 @@ class Clockwork:
             tick_p99_ms=float(np.percentile(known, 99)) * 1000 if len(known) else 0.0,
             tick_max_ms=self._spent_max * 1000,
             late_max_ms=self._late_max * 1000,
+            slow=self.slow,
             late=self.late,
             overruns=self.overruns,
             cpu_seconds=usage.ru_utime + usage.ru_stime,

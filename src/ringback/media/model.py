@@ -279,6 +279,8 @@ class TickStatistics(msgspec.Struct, frozen=True, kw_only=True):
     tick_max_ms: float = 0.0
     late_max_ms: float = 0.0
     """The largest distance between a tick's due time and its start."""
+    slow: int = 0
+    """Ticks that took longer than a frame."""
     late: int = 0
     """Ticks that began more than 5 ms late."""
     overruns: int = 0

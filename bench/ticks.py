@@ -1,0 +1,47 @@
+"""How a media worker kept time while something was measured: counters' differences, not its whole life's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from ringback.media.plane import TickStatistics
+
+
+class Ticks(msgspec.Struct, frozen=True):
+    """A worker's counters so far; with `since`, those of a window."""
+
+    slow: int
+    """Ticks that took more than 20 ms."""
+    late: int
+    """Ticks that began more than 5 ms late."""
+    overruns: int
+    """Frames left out because a tick came a whole frame late."""
+    p99_ms: float
+    """Of the last 2048 ticks, some ten seconds."""
+
+    @classmethod
+    def of(cls, told: TickStatistics | Mapping[str, Any]) -> Ticks:
+        """As the media plane or `/health` tells them."""
+        known = told if isinstance(told, Mapping) else msgspec.structs.asdict(told)
+        return cls(known["slow"], known["late"], known["overruns"], known["tick_p99_ms"])
+
+    def since(self, before: Ticks) -> Ticks:
+        """What was added since an earlier moment."""
+        return Ticks(
+            self.slow - before.slow, self.late - before.late, self.overruns - before.overruns, self.p99_ms
+        )
+
+    @property
+    def kept(self) -> bool:
+        """No tick took more than 20 ms, and none was left out."""
+        return not (self.slow or self.overruns)
+
+    def __str__(self) -> str:
+        return f"{self.slow}/{self.late}/{self.overruns}"
+
+
+HEADING = "ticks >20 ms/late/left out"
+"""What `str` of a window shows."""
