@@ -51,8 +51,8 @@ lint: $(VENV)/.developed ## style, types and layering
 bench: $(VENV)/.installed ## measure this machine: QUICK=1 for a first impression
 	@$(BIN)/ringback bench all $(if $(QUICK),--quick)
 
-clean: ## remove what was made here (calls and recordings in ringback-data stay)
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+clean: ## remove what was made here (calls and recordings in ringback-data stay, and your own WAV files)
+	rm -rf $(VENV) build dist demo-out bench-results .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name '*.egg-info' -prune -exec rm -rf {} +
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 
-from ringback.testing.softphone import PhoneCall, Softphone
+from ringback.testing.softphone import CallFailed, PhoneCall, Softphone
 
 
 async def take(call: PhoneCall, options: argparse.Namespace) -> None:
@@ -34,7 +35,10 @@ async def take(call: PhoneCall, options: argparse.Namespace) -> None:
 
 async def main(options: argparse.Namespace) -> None:
     async with Softphone(options.username, password=options.password, server=options.server) as phone:
-        await phone.register()
+        try:
+            await phone.register()
+        except CallFailed as error:
+            sys.exit(f"{options.server} does not let {options.username} register: {error}; is the password right?")
         print(f"{options.username} is registered at {options.server}, waiting for calls")
         while True:
             await take(await phone.incoming(timeout=86400), options)

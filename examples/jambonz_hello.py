@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from aiohttp import web
 
 MENU = [
@@ -39,4 +41,7 @@ app = web.Application()
 app.add_routes([web.post("/hook", hook), web.post("/digits", digits), web.post("/status", status)])
 
 if __name__ == "__main__":
-    web.run_app(app, host="127.0.0.1", port=5000)
+    try:
+        web.run_app(app, host="127.0.0.1", port=5000)
+    except OSError as error:  # the port is taken
+        sys.exit(f"{error.strerror}: stop what has it, such as `make run`")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
 
 from aiohttp import web
 
@@ -18,4 +19,7 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, default=5000)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    web.run_app(build(), host=options.host, port=options.port, access_log=None)
+    try:
+        web.run_app(build(), host=options.host, port=options.port, access_log=None)
+    except OSError as error:  # the port is taken, or the host is none of ours
+        sys.exit(f"{error.strerror}: stop what has it, such as `make run`, or name another --port")
