@@ -38,7 +38,9 @@ async def main(options: argparse.Namespace) -> None:
         try:
             await phone.register()
         except CallFailed as error:
-            sys.exit(f"{options.server} does not let {options.username} register: {error}; is the password right?")
+            sys.exit(
+                f"no registration as {options.username} at {options.server}: {error} (is the password right?)"
+            )
         print(f"{options.username} is registered at {options.server}, waiting for calls")
         while True:
             await take(await phone.incoming(timeout=86400), options)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -64,3 +67,12 @@ async def test_the_jambonz_example(capsys: pytest.CaptureFixture[str]) -> None:
         status, _, _ = await post("/status", json=event)
         assert status == 204
     assert "9d35 completed 200" in capsys.readouterr().out
+
+
+def test_a_taken_port_is_said_in_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        command = [sys.executable, str(EXAMPLES / "sample_app.py"), "--port", str(taken.getsockname()[1])]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 1
+    [said] = ended.stderr.splitlines()
+    assert "address already in use" in said
