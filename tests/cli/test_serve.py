@@ -143,12 +143,22 @@ def test_rtp_ports_are_taken_only_when_each_pair_is(config: Path) -> None:
         assert taken_ports(wide) == []
 
 
-async def test_an_address_of_another_machine_is_not_called_taken(config: Path, data: Path) -> None:
-    environment = {"RINGBACK_SERVER__HTTP": "192.0.2.77:8080"}
+@pytest.mark.parametrize(
+    ("variable", "value", "named"),
+    [
+        ("HTTP", "192.0.2.77:8080", "server.http: tcp:192.0.2.77:8080"),
+        ("SIP", "udp:192.0.2.77:5060", "server.sip: udp:192.0.2.77:5060"),
+        ("RTP", "192.0.2.77:20000-20999", "server.rtp: 192.0.2.77"),
+    ],
+)
+async def test_an_address_of_another_machine_is_named_and_not_called_taken(
+    config: Path, data: Path, variable: str, value: str, named: str
+) -> None:
+    environment = {f"RINGBACK_SERVER__{variable}": value}
     assert taken_ports(load(config, environment)) == []
     command = await Command.start("serve", "--config", str(config), cwd=data.parent, **environment)
     assert await command.ends() == 1
-    assert "cannot start" in command.said
+    assert f"cannot start: {named} cannot be bound: " in command.said
     assert "taken" not in command.said
 
 

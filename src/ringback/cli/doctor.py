@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import soundfile
 from rich.console import Console
 from rich.markup import escape
 
-from ringback.cli.ports import holder_of, taken_ports
+from ringback.cli.ports import holder_of, taken_ports, unusable_addresses
 from ringback.config import ConfigError, Settings, load
 from ringback.net.guard import refusal
 from ringback.routing.directory import Application, Number, Trunk
@@ -73,14 +72,15 @@ async def findings(config: Path | None) -> AsyncIterator[Finding]:
 
 
 def _ports(settings: Settings) -> list[Finding]:
+    unusable = [Finding("error", *problem_and_advice) for problem_and_advice in unusable_addresses(settings)]
     running = running_server(settings.server.data_path)
     if running is not None:
-        return [Finding("ok", f"a server runs here (pid {running.pid}): {running.http}")]
+        return [*unusable, Finding("ok", f"a server runs here (pid {running.pid}): {running.http}")]
     taken = taken_ports(settings)
-    if not taken:
+    if not taken and not unusable:
         return [Finding("ok", "the configured ports are free")]
     advice = "stop it, or set another port in [server]"
-    return [
+    return unusable + [
         Finding("error", f"{text} is taken by {holder_of(text) or 'another program'}", advice)
         for text in taken
     ]
@@ -101,7 +101,7 @@ def _privacy(settings: Settings) -> list[Finding]:
 def _addresses(settings: Settings) -> list[Finding]:
     """Will others reach what we tell them in Contact and SDP?"""
     server = settings.server
-    found = [_bindable(server.rtp_range[0], "server.rtp")]
+    found = []
     hosts = {parse_listen(text).local_host for text in server.sip}
     for host in sorted(hosts):
         told = server.advertised[0] or host
@@ -116,18 +116,6 @@ def _addresses(settings: Settings) -> list[Finding]:
         else:
             found.append(Finding("ok", f"peers are told {told}"))
     return found
-
-
-def _bindable(host: str, name: str) -> Finding:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.bind((host, 0))
-    except OSError as error:
-        return Finding(
-            "error", f"{name}: {host} cannot be bound: {error.strerror}", "set an address of this machine"
-        )
-    return Finding("ok", f"RTP can be bound at {host}")
 
 
 def _routing(settings: Settings) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""Ports that are taken: which, by whom, and the next free ones."""
+"""Ports that cannot be had: which, why or by whom, and the next free ones."""
 
 from __future__ import annotations
 
@@ -20,10 +20,27 @@ def taken_ports(settings: Settings) -> list[str]:
 
     RTP needs one pair of its range: only where each pair is taken does the first one's port stand here.
     """
-    server = settings.server
-    web = [address for address in (server.http_address, server.https_address) if address is not None]
-    wanted = [*(f"tcp:{join_host_port(host, port)}" for host, port in web), *server.sip]
-    return [text for text in wanted if _is_taken(text)] + _taken_rtp(*server.rtp_range)
+    wanted = [text for _, text in _wanted(settings)]
+    return [text for text in wanted if _is_taken(text)] + _taken_rtp(*settings.server.rtp_range)
+
+
+def unusable_addresses(settings: Settings) -> list[tuple[str, str]]:
+    """The configured addresses that we could not listen at, though nobody has them: key, address and why;
+    and what to do.
+
+    Those of other machines, most of all; and ports that this user may not have. RTP is tried at any port.
+    """
+    host, _, _ = settings.server.rtp_range
+    rtp = ("server.rtp", f"udp:{_bracketed(host)}:0")
+    found = []
+    for key, text in (*_wanted(settings), rtp):
+        error = _refusal(text)
+        if error is not None and error.errno != errno.EADDRINUSE:
+            where = host if key == "server.rtp" else text
+            denied = error.errno in (errno.EACCES, errno.EPERM)
+            advice = "set a port from 1024 on" if denied else "set an address of this machine"
+            found.append((f"{key}: {where} cannot be bound: {error.strerror}", advice))
+    return found
 
 
 def next_free(text: str, *, tries: int = 200) -> str:
@@ -51,6 +68,21 @@ def holder_of(text: str) -> str | None:
     return None
 
 
+def _wanted(settings: Settings) -> list[tuple[str, str]]:
+    """Each key of `[server]` with a place to listen at, and that place; RTP aside."""
+    server = settings.server
+    found = [("server.http", server.http_address), ("server.https", server.https_address)]
+    web = [(key, *address) for key, address in found if address is not None]
+    return [
+        *((key, f"tcp:{_bracketed(host)}:{port}") for key, host, port in web),
+        *(("server.sip", text) for text in server.sip),
+    ]
+
+
+def _bracketed(host: str) -> str:
+    return join_host_port(host, None)
+
+
 def _taken_rtp(host: str, first: int, last: int) -> list[str]:
     found: list[str] = []
     for port in range(first + first % 2, last, 2):
@@ -63,21 +95,22 @@ def _taken_rtp(host: str, first: int, last: int) -> list[str]:
 
 
 def _is_taken(text: str) -> bool:
-    return _refusal(text) == errno.EADDRINUSE
+    error = _refusal(text)
+    return error is not None and error.errno == errno.EADDRINUSE
 
 
-def _refusal(text: str) -> int | None:
-    """Why the port cannot be bound, as an error number; None when it can be."""
+def _refusal(text: str) -> OSError | None:
+    """Why the port cannot be bound; None when it can be."""
     flow = parse_listen(text)
     family = socket.AF_INET6 if ":" in flow.local_host else socket.AF_INET
     kind = socket.SOCK_STREAM if flow.transport == "tcp" else socket.SOCK_DGRAM
-    with socket.socket(family, kind) as probe:
-        if flow.transport == "tcp":
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with socket.socket(family, kind) as probe:
+            if flow.transport == "tcp":
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((flow.local_host, flow.local_port))
-        except OSError as error:
-            return error.errno
+    except OSError as error:
+        return error
     return None
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ringback.cli.logs import open_log
-from ringback.cli.ports import holder_of, taken_ports
+from ringback.cli.ports import holder_of, taken_ports, unusable_addresses
 from ringback.cli.sample import sample_application
 from ringback.config import ConfigError, Settings, load
 from ringback.media.model import MediaUnavailable
@@ -158,8 +158,13 @@ def _reload_signal(server: Server) -> Iterator[None]:
 
 
 def why_not(settings: Settings, error: Exception) -> list[str]:
-    """Why the server could not start, with the holder of each port that is taken."""
-    taken = [] if isinstance(error, StoreError) else taken_ports(settings)
+    """Why the server could not start: each address that is not ours to use, the holder of each taken port."""
+    if isinstance(error, StoreError):
+        return [f"cannot start: {error}"]
+    unusable = unusable_addresses(settings)
+    if unusable:
+        return [f"cannot start: {problem}; {advice}" for problem, advice in unusable]
+    taken = taken_ports(settings)
     held = [f"{what} is taken by {holder_of(what) or 'another program'}" for what in taken]
     return held if held and isinstance(error, OSError) else [f"cannot start: {error}", *held]
 

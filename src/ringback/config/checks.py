@@ -34,9 +34,9 @@ _STORAGE = ("s3://", "gs://", "az://")
 
 def check_server(reader: Reader, server: ServerSection) -> None:
     """`[server]`."""
-    _address(reader, server.http, "server.http")
+    _address(reader, server.http, "server.http", port=None)
     if server.https:
-        _address(reader, server.https, "server.https")
+        _address(reader, server.https, "server.https", port=None)
         if bool(server.tls_certificate) != bool(server.tls_key):
             missing = "tls_key" if server.tls_certificate else "tls_certificate"
             reader.expected("tls_certificate and tls_key, or neither", None, f"server.{missing}")
@@ -172,10 +172,12 @@ def _at_least(reader: Reader, least: float, value: float, where: str) -> None:
         reader.expected(f"at least {least}", value, where)
 
 
-def _address(reader: Reader, text: str, where: str) -> None:
+def _address(reader: Reader, text: str, where: str, port: int | None = 1) -> None:
+    """`port`: the one that is meant where none is given; None: it must be given."""
+
     def parsed() -> None:
-        host, port = split_address(text, 1)
-        if not host or "/" in host or "@" in host or not 0 <= port <= 65535:
+        host, number = split_address(text, -1 if port is None else port)
+        if not host or "/" in host or "@" in host or not 0 <= number <= 65535:
             raise ValueError(text)
 
     if not _holds(parsed):
