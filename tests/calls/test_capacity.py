@@ -70,6 +70,29 @@ def test_whatever_is_late_limits_new_calls(
     assert f"{cause} is late" in caplog.text
 
 
+def pulses(hand: Hand, *late: int) -> None:
+    """A worker's pulses, so many of whose ticks were late, each looked at for a second."""
+    total = 0
+    for second, count in enumerate(late, 1):
+        total += count
+        hand.watched.worker = TickStatistics(pid=1, ticks=second * 200, late=total)
+        hand.look(20)
+
+
+def test_one_bad_pulse_of_a_media_worker_limits_nothing() -> None:
+    hand = Hand()
+    pulses(hand, 0, 200, 0, 0, 100, 0)
+    assert not hand.capacity.limited
+    assert hand.capacity.throttle.pressure == 0.0
+
+
+def test_media_that_stay_late_limit_new_calls(caplog: pytest.LogCaptureFixture) -> None:
+    hand = Hand()
+    pulses(hand, 0, 200, 200)
+    assert hand.capacity.limited
+    assert "media is late" in caplog.text
+
+
 def test_media_without_time_take_no_call_at_all(caplog: pytest.LogCaptureFixture) -> None:
     hand = Hand()
     for second in range(1, 4):

@@ -23,11 +23,13 @@ class Strain:
 
     def __init__(self) -> None:
         self.lateness = 0.0
-        """The share of late ticks over the one that may be: above 1 there are too many."""
+        """The share of late ticks over the one that may be, in the better of a worker's last two pulses:
+        above 1 there are too many. A bad second between two good ones is a pause, and not too much to do."""
         self.full = False
         """No worker has time for more legs."""
         self._before: dict[int, TickStatistics] = {}
-        self._lateness: dict[int, float] = {}
+        self._lateness: dict[int, tuple[float, float]] = {}
+        """Of the last pulse but one, and of the last."""
         self._busy: dict[int, float] = {}
 
     def look(self, workers: Iterable[TickStatistics]) -> None:
@@ -39,11 +41,11 @@ class Strain:
             self._busy.pop(pid, None)
         for pid, pulse in known.items():
             before = self._before.get(pid)
-            if before is None or pulse.ticks > before.ticks:
-                self._before[pid] = pulse
-            if before is not None and pulse.ticks > before.ticks:
+            self._before[pid] = pulse
+            # One of a worker that rests is a new one, too: it has used some time.
+            if before is not None and pulse != before:
                 self._measure(pid, before, pulse)
-        self.lateness = min(self._lateness.values(), default=0.0)
+        self.lateness = min(map(min, self._lateness.values()), default=0.0)
         busy = min(self._busy.values(), default=0.0)
         self.full = busy > (FREE if self.full else FULL)
 
@@ -53,5 +55,6 @@ class Strain:
         passed = max(PULSE, ticks * STEP + skipped * FRAME)
         # A frame that was left out is the worst lateness there is, for all phases.
         late = pulse.late - before.late + skipped * FRAME / STEP
-        self._lateness[pid] = late / (passed / STEP) / LATE_SHARE
+        _, last = self._lateness.get(pid, (0.0, 0.0))
+        self._lateness[pid] = last, late / (passed / STEP) / LATE_SHARE
         self._busy[pid] = (pulse.cpu_seconds - before.cpu_seconds) / passed
