@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from ringback.routing.throttle import FLOOR, RELEASE, Throttle
+from ringback.routing.throttle import CALM, FLOOR, RELEASE, REST, Throttle
 
 LATE = 0.01
 """Seconds of lateness that make a pressure of 1."""
@@ -185,6 +185,32 @@ def test_however_late_it_is_some_come_in() -> None:
     assert entered == pytest.approx(6.0 * FLOOR, abs=1), "five seconds, and what may come at once"
 
 
+@pytest.mark.parametrize("rate", [1.0, 2.0, 5.0])
+def test_after_one_bad_second_few_callers_notice_nothing(rate: float) -> None:
+    refused = []
+    for seed in range(20):
+        chance, hand, due, before = random.Random(seed), Hand(), 0.0, 0
+        for look in range(400):
+            while due <= look * 0.05:
+                before += 1 - hand.offer(1)
+                due += chance.expovariate(rate)
+            hand.measure(5.0 if 100 <= look < 120 else 0.1)
+        assert hand.throttle.rate is None
+        refused.append(before)
+    assert sorted(refused)[10] == 0
+    assert max(refused) <= 2
+
+
+def test_refusals_alone_keep_no_limit_up() -> None:
+    hand = Hand()
+    hand.measure(*[5.0] * 40)
+    assert hand.throttle.rate == FLOOR
+    for _ in range(round((REST + 3.0) / 0.05)):
+        hand.offer(2)
+        hand.measure(0.1)
+    assert hand.throttle.rate is None, "of 40 a second"
+
+
 def test_a_rate_that_nobody_asks_for_neither_grows_nor_goes() -> None:
     hand = Hand()
     for _ in range(20):
@@ -192,8 +218,10 @@ def test_a_rate_that_nobody_asks_for_neither_grows_nor_goes() -> None:
         hand.measure(2.0)
     rate = hand.throttle.rate
     assert rate is not None
-    hand.measure(*[0.0] * 100)
-    assert rate <= (hand.throttle.rate or 0.0) <= 1.1 * rate
+    hand.measure(*[2 * CALM] * 100)
+    assert 0.95 * rate <= (hand.throttle.rate or 0.0) <= 1.05 * rate
+    hand.measure(*[CALM / 2] * round(1.2 * REST / 0.05))
+    assert hand.throttle.rate is None, "until nothing is late at all"
 
 
 def test_a_clock_that_stands_still_changes_nothing() -> None:

@@ -4,7 +4,8 @@ No IO and no clock of its own. While nothing is late nothing is limited. When wo
 the rate at which calls came in becomes the limit, and from then on follows what is measured. The slow part
 finds out what the machine can do: the limit shrinks while work is late and grows while it is not. The fast
 part lets what has piled up go away, and keeps the slow one from swinging: of the limit only a share comes in,
-the smaller the later work is at this moment. It ends when for a while nobody had to be refused.
+the smaller the later work is at this moment. It ends when for a while nobody had to be refused, or nothing is
+late any more and few come.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ BURST = 0.1
 """Seconds whose calls may come in at once, where they are more than the floor."""
 RELEASE = 10.0
 """Seconds without a refusal after which the limit ends."""
+CALM, REST = 0.3, 2.0
+"""The pressure below which next to nothing is late, and for how many seconds it has to be until the limit
+doubles each second, and ends when less than half of it is asked for: refusals alone keep no limit up."""
 
 
 class Throttle:
@@ -59,6 +63,7 @@ class Throttle:
         self._flow_in = 0.0
         self._flow = 0.0
         self._refused_at = 0.0
+        self._pressed_at = 0.0
 
     # -- the calls
 
@@ -95,15 +100,20 @@ class Throttle:
         self._count(passed)
         passed = min(passed, LONGEST)
         self.pressure += _share(passed, SMOOTHING) * (min(pressure, WORST) - self.pressure)
+        if self.pressure > CALM:
+            self._pressed_at = now
         if self.rate is None:
             late = pressure > 1.0 and self.pressure > 1.0
             self._late = self._late + 1 if late else 0
             if self._late >= PATIENCE:
                 self._begin(now)
-        elif now - self._refused_at > RELEASE:
+        elif now - self._refused_at > RELEASE or (self._calm(now) and self.rate > 2.0 * self._flow):
             self.rate, self._late = None, 0
         else:
-            self._adapt(passed)
+            self._adapt(now, passed)
+
+    def _calm(self, now: float) -> bool:
+        return now - self._pressed_at > REST
 
     def _count(self, passed: float) -> None:
         share = _share(min(passed, LONGEST), FLOW)  # who came during a pause has not been counted yet
@@ -115,12 +125,14 @@ class Throttle:
         # Too high is put right by the fast part at once, too low by the slow one alone.
         self.rate = max(FLOOR, START * self._flow)
         self._tokens, self._filled_at, self._refused_at = FLOOR, now, now
-        self._adapt(0.0)
+        self._adapt(now, 0.0)
 
-    def _adapt(self, passed: float) -> None:
+    def _adapt(self, now: float, passed: float) -> None:
         assert self.rate is not None
         if self.pressure > 1.0:
             change = -CUT * min(1.0, self.pressure - 1.0)
+        elif self._calm(now):
+            change = math.log(2.0)
         elif self.rate < 2.0 * self._flow:
             change = min(FASTEST, GROWTH * (1.0 - self.pressure) / max(self.pressure, 0.01))
         else:
