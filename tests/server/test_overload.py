@@ -14,8 +14,9 @@ import pytest
 from tests.server.site import NUMBERS, SPEAKS, Site, loud_seconds, site_settings
 from tests.server.wire import Wire, wire
 
+from ringback.calls.capacity import STORE
 from ringback.config.tables import TrunkTable
-from ringback.routing.throttle import Throttle
+from ringback.routing.throttle import FLOOR, Throttle
 from ringback.sip.headers import Headers
 from ringback.sip.message import Request
 from ringback.sip.uri import Uri
@@ -73,11 +74,20 @@ async def refusal(phone: Softphone, number: str) -> int:
 
 
 @contextlib.contextmanager
-def no_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What is measured leaves no time for a new call."""
+def no_time(site: Site, monkeypatch: pytest.MonkeyPatch, *, left: float = 0.0) -> Iterator[None]:
+    """What is measured leaves no time for a new call, but for those that are `left`."""
     with monkeypatch.context() as forced:
         forced.setattr(Throttle, "measured", lambda throttle, pressure: None)
         forced.setattr(site.server.capacity.throttle, "rate", 0.0)
+        forced.setattr(site.server.capacity.throttle, "_tokens", left)
+        yield
+
+
+@contextlib.contextmanager
+def late(kind: type, name: str, value: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What is measured there has that value; everything that follows from it is real."""
+    with monkeypatch.context() as forced:
+        forced.setattr(kind, name, value)
         yield
 
 
@@ -136,6 +146,44 @@ async def test_without_time_new_calls_are_refused_and_those_that_are_up_go_on(
                 assert await call.ended(5)
             assert await site.statuses("laml") == ["completed"]
             assert len(server.telephony.endpoint._agent.core.layer) < 10, "of those refused nothing is kept"
+
+
+async def test_a_device_that_is_challenged_comes_in_once_with_its_call(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.reply("laml", "voice", LAML.play(site.tone("/tone.wav", 0.2), loop=0))
+    async with site.server.phone() as device:
+        await device.register()
+        with no_time(site, monkeypatch, left=2.0):
+            for _ in range(2):
+                call = await device.call(NUMBERS["laml"])
+                await call.answered()
+                call.hang_up()
+                await call.ended(5)
+            assert await refusal(device, NUMBERS["laml"]) == 503
+        assert site.server.capacity.refused == 1
+
+
+async def answer_to(site: Site, phone: Wire, call_id: str) -> int:
+    """The final status of a new call."""
+    to = f"sip:{NUMBERS['laml']}@{site.server.sip_address}"
+    return (await phone.ask(site.server.sip_address, invite(phone, to, call_id))).status
+
+
+async def test_when_the_store_is_late_new_calls_are_refused_until_it_is_not(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.reply("laml", "voice", LAML.reject_busy())
+    capacity = site.server.capacity
+    async with wire() as phone:
+        assert await answer_to(site, phone, "before") == 486
+        with late(type(site.server.store), "delay", property(lambda store: 10 * STORE), monkeypatch):
+            await until(lambda: capacity.limited)
+            answers = [await answer_to(site, phone, f"late-{number}") for number in range(int(4 * FLOOR))]
+        assert set(answers) == {486, 503}, "some come in, however late it is"
+        assert capacity.refused == answers.count(503)
+        await until(lambda: not capacity.limited)
+        assert await answer_to(site, phone, "after") == 486
 
 
 async def test_without_its_log_no_call_begins_and_those_that_are_up_go_on(

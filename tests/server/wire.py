@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -25,6 +26,7 @@ class Wire(asyncio.DatagramProtocol):
         """Set with the first INVITE."""
         self._responses: asyncio.Queue[Response] = asyncio.Queue()
         self._transport: asyncio.DatagramTransport
+        self._sent = itertools.count()
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -51,8 +53,7 @@ class Wire(asyncio.DatagramProtocol):
 
     async def ask(self, server: str, request: Request, *credentials: str) -> Response:
         """Send a request; with user and password its challenge is answered. The final response."""
-        self._send(server, request, 1)
-        response = await self._final()
+        response = await self._final(self._send(server, request, 1))
         if response.status not in (401, 407) or not credentials:
             return response
         ours = response.status == 401
@@ -60,18 +61,20 @@ class Wire(asyncio.DatagramProtocol):
         value = DigestClient(*credentials).authorize(rows, request.method, str(request.uri), request.body)
         assert value is not None
         request.headers.add("Authorization" if ours else "Proxy-Authorization", value)
-        self._send(server, request, 2)
-        return await self._final()
+        return await self._final(self._send(server, request, 2))
 
-    def _send(self, server: str, request: Request, number: int) -> None:
+    def _send(self, server: str, request: Request, number: int) -> str:
         request.headers.set("CSeq", f"{number} {request.method}")
-        request.headers.set("Via", f"SIP/2.0/UDP {self.address};branch=z9hG4bK{id(request)}x{number};rport")
+        branch = f"z9hG4bK{next(self._sent)}"
+        request.headers.set("Via", f"SIP/2.0/UDP {self.address};branch={branch};rport")
         host, _, port = server.rpartition(":")
         self._transport.sendto(request.encode(), (host, int(port)))
+        return branch
 
-    async def _final(self) -> Response:
+    async def _final(self, branch: str) -> Response:
         async with asyncio.timeout(10):
-            while (response := await self._responses.get()).status < 200:
+            # Others are repetitions of what was answered before: nothing is acknowledged.
+            while (response := await self._responses.get()).status < 200 or response.via.branch != branch:
                 pass
         return response
 

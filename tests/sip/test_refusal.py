@@ -174,6 +174,65 @@ def test_while_it_is_full_new_calls_are_refused_and_nothing_is_kept(
     assert (len(node.agent.core.layer), node.calls, door.entered) == (0, [], 0)
 
 
+def test_a_repetition_of_a_refused_call_is_refused_though_there_is_room_now(
+    network: Network, node: Node, peer: Peer, door: Door
+) -> None:
+    data = peer.request("INVITE", node, body=sdp()).encode()
+    first = node.agent.turn_away(data, peer.host, peer.port)
+    assert first is not None
+    assert node.agent.turn_away(data, peer.host, peer.port) == first, "with the same"
+    door.shut = False
+    for seconds in (0.5, 1.0, 2.0, 28.0):
+        network.run(seconds)
+        assert node.agent.turn_away(data, peer.host, peer.port) == first
+        peer.send(data, node)
+    network.run(0.1)
+    assert len(peer.responses(480)) == 4, "whoever has parsed it does the same"
+    assert (door.refused, door.entered, node.calls) == ([peer.host], 0, []), "it is counted once"
+    other = peer.request("INVITE", node, body=sdp(), Call_ID="call-2")
+    assert node.agent.turn_away(other.encode(), peer.host, peer.port) is None
+    network.run(65.0)
+    assert node.agent.turn_away(data, peer.host, peer.port) is None
+    peer.send(data, node)
+    network.run(0.1)
+    assert door.entered == 1
+
+
+def test_a_call_that_answers_a_challenge_has_come_in_before(
+    network: Network, node: Node, peer: Peer, door: Door
+) -> None:
+    door.shut = False
+    node.on_call = lambda call: call.reject(407)
+    peer.send(peer.request("INVITE", node, body=sdp()), node)
+    network.run(0.1)
+    assert len(peer.responses(407)) == 1
+    door.shut = True
+    again = peer.request("INVITE", node, body=sdp(), cseq=2)
+    stranger = network.peer("192.0.2.3")
+    copied = stranger.request("INVITE", node, body=sdp(), cseq=2)
+    assert node.agent.turn_away(copied.encode(), stranger.host, stranger.port) is not None
+    assert node.agent.turn_away(again.encode(), peer.host, peer.port) is None
+    node.on_call = lambda call: call.answer(sdp())
+    peer.send(again, node)
+    network.run(0.1)
+    assert len(peer.responses(200)) == 1
+    assert (door.entered, door.refused) == (1, [stranger.host])
+    third = peer.request("INVITE", node, body=sdp(), cseq=3).encode()
+    assert node.agent.turn_away(third, peer.host, peer.port) is not None, "once for each challenge"
+
+
+def test_whoever_answers_a_challenge_late_is_a_new_call(
+    network: Network, node: Node, peer: Peer, door: Door
+) -> None:
+    door.shut = False
+    node.on_call = lambda call: call.reject(401)
+    peer.send(peer.request("INVITE", node, body=sdp()), node)
+    network.run(10.0)
+    door.shut = True
+    again = peer.request("INVITE", node, body=sdp(), cseq=2).encode()
+    assert node.agent.turn_away(again, peer.host, peer.port) is not None
+
+
 def test_what_belongs_to_calls_that_are_up_is_never_refused(
     network: Network, node: Node, peer: Peer, door: Door
 ) -> None:

@@ -31,16 +31,17 @@ from ringback.sip.flow import Flow, Outgoing
 from ringback.sip.headers import Headers
 from ringback.sip.inbound import InboundCall
 from ringback.sip.incoming import IncomingRequest
-from ringback.sip.layer import Local, note_source, response_route, server_key
+from ringback.sip.layer import Key, Local, note_source, response_route, server_key
 from ringback.sip.message import Message, Request, Response
 from ringback.sip.outbound import Invitation, OutboundCall
 from ringback.sip.parse import classify, parse_message
 from ringback.sip.pending import Pending
+from ringback.sip.recent import Recent
 from ringback.sip.referral import Replaces
 from ringback.sip.refusal import RawInvite, is_ack_of_refusal, refusal_tag
 from ringback.sip.session import Session, note_lost_bye
 from ringback.sip.timers import Clock
-from ringback.sip.transaction import ServerTransaction
+from ringback.sip.transaction import TIMEOUT, ServerTransaction
 from ringback.sip.uri import NameAddr, Uri
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,8 @@ log = logging.getLogger(__name__)
 KNOWN_METHODS = frozenset(METHODS) | {"REFER", "NOTIFY", "MESSAGE", "SUBSCRIBE", "REGISTER", "PUBLISH"}
 DIALOG_ONLY = frozenset({"BYE", "INFO", "UPDATE", "PRACK"})
 ACCEPT = f"{SDP}, multipart/mixed"
+_MOST_REFUSED = 16384
+"""Refused calls that are remembered, at the least: for several seconds, however many come."""
 
 Credentials = tuple[str, str]
 
@@ -69,21 +72,28 @@ class UserAgent:
         self.on_request: Callable[[IncomingRequest], None] | None = None
         self.admission: Admission = Always()
         self._closed: Never | None = None
+        self._refused: Recent[Refusal] = Recent(clock, TIMEOUT, _MOST_REFUSED)
 
     # In and out
 
     def turn_away(self, data: bytes, host: str, port: int) -> bytes | None:
         """What a datagram from this address gets at once, at next to no cost: the refusal of a new call while
-        there is no room; nothing for its ACK. None: `receive` it."""
+        there is no room, and its repetition afterwards; nothing for its ACK. None: `receive` it."""
         if is_ack_of_refusal(data):
             return b""
-        admission = self._closed or self.admission
-        if not data.startswith(b"INVITE ") or not admission.full():
+        if not data.startswith(b"INVITE "):
+            return None
+        full = (self._closed or self.admission).full()
+        if not full and not self._refused:
             return None
         invite = RawInvite.read(data, host, port)
         if invite is None or self.core.layer.find_server(invite.key) is not None:
             return None
-        refusal = admission.refuse(host)
+        refusal = self._refused.get(invite.key)
+        if refusal is None:
+            if not full or (self._closed is None and self.core.is_challenged(invite.call_id, host)):
+                return None
+            refusal = self._turn_down(invite.key, host)
         return invite.refusal(refusal.status, refusal.retry_after)
 
     def receive(self, data: bytes, flow: Flow) -> None:
@@ -166,7 +176,7 @@ class UserAgent:
             self._receive_ack(request)
             return
         if request.to.tag is None and request.method == "INVITE":
-            refusal = self._admit(request, flow)
+            refusal = self._admit(request, key, flow)
             if refusal is not None:
                 again = [("Retry-After", str(refusal.retry_after))]
                 self._refuse(request, flow, refusal.status, None, again)
@@ -181,15 +191,27 @@ class UserAgent:
             headers = [("Accept", ACCEPT)] if error.status == 415 else []
             self.core.answer(transaction, error.status, error.reason, headers)
 
-    def _admit(self, request: Request, flow: Flow) -> Refusal | None:
-        """Let a new call in, or say with what it is refused. One that takes a running call's place adds
-        none."""
+    def _admit(self, request: Request, key: Key, flow: Flow) -> Refusal | None:
+        """Let a new call in, or say with what it is refused. One that takes a running call's place adds none,
+        and one that answers our challenge came in before."""
+        refused = self._refused.get(key)
+        if refused is not None:
+            return refused
         if self._closed is not None:
-            return self._closed.refusal
+            return self._turn_down(key, flow.host)
+        if self.core.answer_challenge(request.call_id, flow.host):
+            return None
         if self.admission.full() and not self._replaces_a_call(request):
-            return self.admission.refuse(flow.host)
+            return self._turn_down(key, flow.host)
         self.admission.enter()
         return None
+
+    def _turn_down(self, key: Key, host: str) -> Refusal:
+        """Refuse a new call. Its repetitions get the same, though there be room by then: the caller may have
+        heard of the first, and be gone."""
+        refusal = (self._closed or self.admission).refuse(host)
+        self._refused.note(key, refusal)
+        return refusal
 
     def _replaces_a_call(self, request: Request) -> bool:
         rows = request.headers.get_all("Replaces")

@@ -18,6 +18,7 @@ from ringback.sip.header_policy import PROTOCOL
 from ringback.sip.headers import Headers, key_of
 from ringback.sip.layer import Local, TransactionLayer
 from ringback.sip.message import Request, Response, make_response
+from ringback.sip.recent import Recent
 from ringback.sip.timers import Clock, Timers
 from ringback.sip.transaction import ServerTransaction
 from ringback.sip.uri import Uri
@@ -60,6 +61,11 @@ class Settings(msgspec.Struct, frozen=True):
         return ", ".join(dict.fromkeys(tags))
 
 
+CHALLENGE_ANSWERED_IN = 4.0
+"""Seconds in which whoever was challenged comes back, at the least: telephones do at once."""
+_MOST_CHALLENGED = 4096
+
+
 class Lookup(msgspec.Struct, frozen=True, eq=False):
     """A name to look up: the flows found go to ``Core.located``."""
 
@@ -99,6 +105,7 @@ class Core:
         self._news: list[tuple[Callable[[Any], None], Any]] = []
         self._lookups: list[Lookup] = []
         self._tcp_refused: dict[tuple[str, int], float] = {}
+        self._challenged: Recent[bool] = Recent(clock, CHALLENGE_ANSWERED_IN, _MOST_CHALLENGED)
 
     # Out
 
@@ -185,6 +192,21 @@ class Core:
         judge = self.address_allowed
         found = [flow for flow in flows if judge is None or flow.host == known or judge(flow, name, known)]
         return found or ([peer] if peer is not None else [])
+
+    def note_challenge(self, call_id: str, host: str) -> None:
+        """Remembers that a call was told to come again with credentials."""
+        self._challenged.note((call_id, host), True)
+
+    def is_challenged(self, call_id: str, host: str) -> bool:
+        """Whether a call was lately."""
+        return self._challenged.get((call_id, host)) is not None
+
+    def answer_challenge(self, call_id: str, host: str) -> bool:
+        """The same, of one that comes again; once for each challenge."""
+        challenged = self.is_challenged(call_id, host)
+        if challenged:
+            self._challenged.forget((call_id, host))
+        return challenged
 
     def prefers_tcp(self, flow: Flow) -> bool:
         """True unless the peer refused TCP lately."""

@@ -97,6 +97,8 @@ class InboundCall(Session):
             raise SessionStateError("the call is already answered")
         extra = checked(headers)
         self._quiet = True
+        if status in (401, 407):
+            self.core.note_challenge(self.call_id, self.source.host)
         self._refuse(status, reason, extra)
 
     def bye(self, headers: HeaderList = ()) -> Pending[Response]:

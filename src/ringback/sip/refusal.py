@@ -44,10 +44,11 @@ def refusal_tag(call_id: str, branch: str) -> str:
 class RawInvite:
     """What a refusal needs of an INVITE. `key` is what `layer.server_key` makes of the parsed one."""
 
-    __slots__ = ("_branch", "_fields", "_vias", "key")
+    __slots__ = ("_branch", "_fields", "_vias", "call_id", "key")
 
     def __init__(self, branch: str, sent_by: str, vias: list[bytes], fields: dict[bytes, bytes]) -> None:
         self.key: Key = (branch, sent_by, "INVITE")
+        self.call_id = fields[b"call-id"].decode("latin-1")
         self._branch = branch
         self._vias = vias
         self._fields = fields
@@ -93,7 +94,7 @@ class RawInvite:
     def refusal(self, status: int, retry_after: int) -> bytes:
         """The whole response, to be sent where the INVITE came from."""
         fields = self._fields
-        tag = refusal_tag(fields[b"call-id"].decode("latin-1"), self._branch)
+        tag = refusal_tag(self.call_id, self._branch)
         lines = [
             b"SIP/2.0 %d %s" % (status, REASONS.get(status, "Refused").encode()),
             *(b"Via: " + via for via in self._vias),
