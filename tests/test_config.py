@@ -204,8 +204,19 @@ def test_tables_in_the_environment_are_json() -> None:
     ("variable", "text", "said"),
     [
         ("RINGBACK_SERVER__HTPP", "x", "RINGBACK_SERVER__HTPP names nothing; did you mean http?"),
-        ("RINGBACK_SERVR__HTTP", "x", "RINGBACK_SERVR__HTTP names nothing"),
-        ("RINGBACK_ACCOUNT__OTHER__TOKEN", "x", "RINGBACK_ACCOUNT__OTHER__TOKEN names nothing"),
+        ("RINGBACK_SERVR__HTTP", "x", "RINGBACK_SERVR__HTTP names nothing; did you mean server?"),
+        ("RINGBACK_SERVER__X__HTTP", "x", "RINGBACK_SERVER__X__HTTP names nothing"),
+        ("RINGBACK_TRUNK__ONE__HOST", "x", "RINGBACK_TRUNK__ONE__HOST names nothing"),
+        (
+            "RINGBACK_ACCOUNT__DEMOO__TOKEN",
+            "x",
+            "RINGBACK_ACCOUNT__DEMOO__TOKEN names nothing; did you mean demo?",
+        ),
+        (
+            "RINGBACK_ACCOUNT__OTHER__TOKEN",
+            "x",
+            "RINGBACK_ACCOUNT__OTHER__TOKEN names nothing; there is demo",
+        ),
         (
             "RINGBACK_SERVER__MEDIA_WORKERS",
             "two",
@@ -278,7 +289,7 @@ voice_url = 5
         "unknown key at t.toml:serve; did you mean server?",
         "unknown key at t.toml:server.htp; did you mean http?",
         'expected int, got "two", at t.toml:server.media_workers',
-        'expected a value, got nothing, at t.toml:account[0].token (account "a")',
+        'token is missing at t.toml:account[0] (account "a")',
         'expected laml or jambonz or callapi, got "lam", at t.toml:application[0].dialect (application "i")',
         'expected str, got 5, at t.toml:application[0].voice_url (application "i")',
     ]
@@ -291,6 +302,22 @@ voice_url = 5
         (
             '[server]\nsip = ["sctp:127.0.0.1:5060"]',
             'expected udp:HOST:PORT or tcp:HOST:PORT, got "sctp:127.0.0.1:5060", at t.toml:server.sip[0]',
+        ),
+        (
+            '[server]\nsip = "udp:127.0.0.1:5060"',
+            'expected a list such as ["udp:127.0.0.1:5060"], got "udp:127.0.0.1:5060", at t.toml:server.sip',
+        ),
+        (
+            ACCOUNT + '[[trunk]]\nname = "t"\ngateways = [{ host = "h", priorty = 1 }]',
+            'unknown key at t.toml:trunk[0].gateways[0].priorty (trunk "t"); did you mean priority?',
+        ),
+        (
+            ACCOUNT + '[[trunk]]\nname = "t"\ngateways = [{ weight = 1 }]',
+            'host is missing at t.toml:trunk[0].gateways[0] (trunk "t")',
+        ),
+        (
+            ACCOUNT + '[[trunk]]\nname = "t"\ngateways = { host = "h" }',
+            'expected a list, got a table, at t.toml:trunk[0].gateways (trunk "t")',
         ),
         (
             '[server]\nrtp = "127.0.0.1:20000"',

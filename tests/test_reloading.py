@@ -52,6 +52,16 @@ def test_what_changes_is_named() -> None:
     assert plan.directory.all(Application)[0].voice_url == "http://two/"
 
 
+def test_what_has_another_sid_and_its_name_is_changed() -> None:
+    own = UUID("11111111-1111-4111-8111-111111111111")
+    new = settings(
+        application=(ApplicationTable(name="ivr", dialect="laml", voice_url="http://one/", sid=own),)
+    )
+    changes = planned(settings().directory(), settings(), new).changes
+    assert (changes.added, changes.removed) == ((), ())
+    assert set(changes.changed) == {"application ivr", "number +14155550100"}  # the number leads there
+
+
 def test_nothing_changes_when_nothing_has() -> None:
     plan = planned(settings().directory(), settings(), settings())
     assert plan.changes == msgspec.structs.replace(plan.changes, added=(), changed=(), removed=())

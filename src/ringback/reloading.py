@@ -57,13 +57,23 @@ def planned(directory: Directory, old: Settings, new: Settings) -> Plan:
     return Plan(
         settings=new,
         directory=ahead,
-        changes=Changes(
-            added=_names(after[key] for key in after if key not in before),
-            changed=_names(after[key] for key in after if key in before and after[key] != before[key]),
-            removed=_names(before[key] for key in before if key not in after),
-            after_restart=_after_restart(old, new),
-        ),
+        changes=_changes(before, after, _after_restart(old, new)),
         signed_off=tuple(client.username for client in directory.all(Client) if not _may_stay(client, ahead)),
+    )
+
+
+def _changes(
+    before: dict[tuple[type, object], Entry], after: dict[tuple[type, object], Entry], later: tuple[str, ...]
+) -> Changes:
+    """What has another SID, and the name that it had, is changed."""
+    changed = _names(after[key] for key in after if key in before and after[key] != before[key])
+    added = _names(after[key] for key in after if key not in before)
+    removed = _names(before[key] for key in before if key not in after)
+    return Changes(
+        added=tuple(name for name in added if name not in removed),
+        changed=changed + tuple(name for name in added if name in removed),
+        removed=tuple(name for name in removed if name not in added),
+        after_restart=later,
     )
 
 

@@ -1,11 +1,13 @@
-"""`ringback call` says what is wrong with its options before it calls."""
+"""`ringback call` and `ringback trace` say what is wrong with their options before they begin."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from ringback.cli.app import app
 from ringback.cli.call import Wanted, call
 
 
@@ -39,3 +41,9 @@ async def test_refused(
     wanted = Wanted(**{**options, **changes})  # type: ignore[arg-type]
     assert await call(wanted, None) == 2
     assert said in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_trace_of_nothing() -> None:
+    ended = CliRunner().invoke(app, ["trace", ""])
+    assert ended.exit_code == 2
+    assert "Invalid value for CALL" in ended.output

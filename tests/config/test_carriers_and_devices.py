@@ -169,14 +169,6 @@ failures_per_minute = 0.5
             "expected at least 0, got -1, at trunk[0].gateways[0].priority",
         ),
         (
-            TRUNK + 'gateways = [{host = "a", wieght = 1}]',
-            "object contains unknown field `wieght`, got a list, at trunk[0].gateways[0]",
-        ),
-        (
-            TRUNK + "gateways = [{}]",
-            "object missing required field `host`, got a list, at trunk[0].gateways[0]",
-        ),
-        (
             TRUNK + 'prefix = "tech"',
             'expected the digits of a telephone number, got "tech", at trunk[0].prefix',
         ),

@@ -80,7 +80,9 @@ def demo(
 
 @app.command()
 def call(
-    number: Annotated[str, typer.Argument(help="A number or name at the server, or a sip: URI.")],
+    number: Annotated[
+        str, typer.Argument(metavar="NUMBER", help="A number or name at the server, or a sip: URI.")
+    ],
     digits: Annotated[
         str, typer.Option(help="Keys to press after the first prompt; w waits half a second, W one.")
     ] = "",
@@ -114,12 +116,16 @@ def trace(
     which: Annotated[
         str, typer.Argument(metavar="CALL", help="A call's SID in any spelling, or its beginning, or 'last'.")
     ],
-    full: Annotated[bool, typer.Option(help="SIP messages and webhook bodies in full.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="SIP messages and webhook bodies in full.")] = False,
     config: Config = None,
 ) -> None:
     """Show one call, with those it dialled, on one time line: SIP, webhooks, verbs, keys, callbacks."""
     from ringback.cli.trace import trace as work
 
+    if not which.strip():
+        raise typer.BadParameter(
+            "expected a call's SID, its beginning, or last; got nothing", param_hint="CALL"
+        )
     run(work(which, full, config))
 
 
@@ -157,7 +163,7 @@ def doctor_all(context: typer.Context, config: Config = None) -> None:
 
 @doctor.command("trunk")
 def doctor_trunk(
-    name: Annotated[str, typer.Argument(help="The trunk, by its name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The trunk, by its name.")],
     number: Annotated[
         str, typer.Option("--call", help="Also place a call to this number, and hang up when it is answered.")
     ] = "",

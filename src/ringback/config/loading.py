@@ -134,7 +134,8 @@ def _read(
         document = _demonstration(values["server"].data_path, sample_application)
     for name, (kind, key) in _TABLES.items():
         values[name] = _entries(reader, overrides, kind, name, key, document.get(name, []))
-    reader.problems += [f"{variable} names nothing" for variable in overrides.left_over()]
+    called = {name: _slugs(document.get(name), key) for name, (_, key) in _TABLES.items()}
+    reader.problems += overrides.left_over(_SECTIONS, called)
     if not reader.problems:
         _check(reader, values)
     if reader.problems:
@@ -150,6 +151,12 @@ def _below(folder: Path, server: ServerSection, replaced: Container[str]) -> Ser
     paths = {key: getattr(server, key) for key in _PATHS if key not in replaced}
     absolute = {key: str(folder / path) for key, path in paths.items() if path}
     return msgspec.structs.replace(server, **absolute)
+
+
+def _slugs(tables: object, key: str) -> list[str]:
+    """What the environment calls the tables of one kind."""
+    found = tables if isinstance(tables, list) else []
+    return [slug(str(table[key])) for table in found if isinstance(table, dict) and table.get(key)]
 
 
 def _entries(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
@@ -50,9 +50,19 @@ class Overrides:
             del self._values[(*path, key)]
         return found
 
-    def left_over(self) -> list[str]:
-        """The variables that named nothing."""
-        return [variable for variable, _ in self._values.values()]
+    def left_over(self, sections: Iterable[str], tables: Mapping[str, Iterable[str]]) -> Iterator[str]:
+        """The variables that named nothing, each with what it may have meant.
+
+        `tables`: of those that come more than once, what each is called here.
+        """
+        for parts, (variable, _) in self._values.items():
+            table, name = parts[0], parts[1]
+            meant = ""
+            if table in tables and len(parts) > 2:
+                meant = _suggestion(name, tables[table])
+            elif table not in (*sections, *tables):
+                meant = _suggestion(table, [*sections, *tables])
+            yield f"{variable} names nothing{meant}"
 
 
 def slug(name: str) -> str:
@@ -104,7 +114,7 @@ class Reader:
                 values[fields[key].name] = self._text(text, fields[key].type, variable)
         for key, field in fields.items():
             if field.required and field.name not in values:
-                self.problems.append(f"expected a value, got nothing, at {self.place(f'{where}.{key}')}")
+                self.problems.append(f"{key} is missing at {self.place(where)}")
         return kind(**values) if len(self.problems) == before else None
 
     def expected(self, what: str, got: object, where: str) -> None:
@@ -126,6 +136,9 @@ class Reader:
         self.problems.append(f"unknown key at {self.place(where)}{_suggestion(key, known)}")
 
     def _value(self, value: object, wanted: Any, where: str) -> Any:
+        inner = next(iter(get_args(wanted)), None)
+        if isinstance(value, list) and isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+            return tuple(self.table(inner, each, f"{where}[{index}]") for index, each in enumerate(value))
         try:
             return msgspec.convert(value, wanted)
         except msgspec.ValidationError as error:
@@ -152,6 +165,8 @@ class Reader:
         names = _BACKQUOTED.findall(reason)
         if get_origin(wanted) is Literal:
             reason = "expected " + " or ".join(str(choice) for choice in get_args(wanted) if choice)
+        elif reason.startswith("Expected") and names[:1] == ["array"]:
+            reason = "expected a list" + (f" such as [{_shown(value)}]" if isinstance(value, str) else "")
         elif reason.startswith("Expected") and names:
             reason = "expected " + names[0].replace(" | null", "")
         else:
