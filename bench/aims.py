@@ -68,6 +68,11 @@ AIMS = {
         "5 % lost: MOS-LQO 0.5 above repetition; 30 ms jitter: 0.1 below none at most, delay p95 ≤ 70 ms",
     ),
     "start": Aim("start", "start of the server to its first call answered", "≤ 2 s"),
+    "crash": Aim(
+        "crash",
+        "kill -9 of all processes amid calls, to the last of them settled",
+        "≤ 5 s from the next start; each callback delivered once by its token; ≤ 1 s of a recording lost",
+    ),
     "idle": Aim("start", "processor time at rest", "about 0"),
     "leaks": Aim("leaks", "memory, descriptors, tasks and ports after many calls", "where they were"),
 }

@@ -44,11 +44,12 @@ class Job(msgspec.Struct, frozen=True):
 
 JOBS = (
     Job("start", "--runs 3", 45, "--runs 1 --rest 5", 18),
+    Job("crash", "--runs 1", 16, "--calls 8", 12),
     Job("memory", "--runs 1", 25, "--runs 1 --legs 200", 18),
     Job("ivr", "--legs 1000 --seconds 8 --runs 2", 105, "--legs 400 --seconds 5", 28),
     Job("media", "--legs 1000 --seconds 5 --runs 3", 45, "--legs 400 --seconds 4", 14),
-    Job("recorded", "--legs 800 --seconds 5 --runs 3", 60, "--legs 200 --seconds 4", 12),
-    Job("pairs", "--pairs 700 --seconds 5 --runs 3", 45, "--pairs 200 --seconds 4", 12),
+    Job("recorded", "--legs 800 --seconds 5 --runs 3", 55, "--legs 200 --seconds 4", 12),
+    Job("pairs", "--pairs 700 --seconds 5 --runs 3", 40, "--pairs 200 --seconds 4", 12),
     Job("mixed", "--seconds 8", 65, "--legs 200 --pairs 30 --seconds 4", 25),
     Job("room", "", 1, "", 1),
     Job("cps", "--rates 200,300 --seconds 4 --runs 2", 60, "--rates 50,150 --seconds 3", 18),

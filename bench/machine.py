@@ -60,6 +60,14 @@ def memory(pid: int) -> int:
     return 0
 
 
+def lives(pid: int) -> bool:
+    """Whether a process is there, and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
 def family(pid: int) -> dict[int, str]:
     """A process and all its descendants: identifier and role."""
     children: dict[int, list[int]] = {}

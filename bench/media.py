@@ -33,8 +33,9 @@ from ringback.media.plane import (
 )
 
 SETTLE = 2.0
-PULSE = 1.0
 """Seconds at both ends of a run that are not measured."""
+PULSE = 1.0
+"""Of these at most so many pass until the worker's counters have come."""
 ENOUGH = 0.99
 """The share of its packets that the worst leg must have on time."""
 AIM_LEGS, AIM_CORE, AIM_MICROSECONDS = 1000, 0.75, 13.0

@@ -16,7 +16,7 @@ from typing import Any
 
 import aiohttp
 
-from bench.machine import Usage, on_core
+from bench.machine import Usage, family, lives, on_core
 from ringback.running import Running, running_server
 
 ACCOUNT, TOKEN = "5d3c8f0a-1b7e-4c55-9d6e-2f8a4e1b9c70", "bench"
@@ -63,11 +63,33 @@ application = "{dialect}"
 class System:
     """A running server, from outside."""
 
-    def __init__(self, process: asyncio.subprocess.Process, running: Running, data: Path, core: int) -> None:
-        self._process = process
-        self._running = running
+    def __init__(self, command: Sequence[str], data: Path, core: int) -> None:
+        self._command = command
         self.data = data
         self.core = core
+        self._process: asyncio.subprocess.Process
+        self._running: Running
+
+    async def start(self) -> None:
+        """Start it, or start it again on the same data. Raises RuntimeError when it does not start."""
+        with on_core(self.core):
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdout=asyncio.subprocess.DEVNULL,
+                stdin=asyncio.subprocess.DEVNULL,
+                env={**os.environ, "PYTHONPATH": _path()},
+            )
+        self._running = await _running(self._process, self.data)
+
+    async def kill(self) -> None:
+        """`kill -9` of all its processes at once."""
+        members = family(self.pid)
+        for pid in members:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        await self._process.wait()
+        while any(lives(pid) for pid in members):  # noqa: ASYNC110 - nobody tells of others' children
+            await asyncio.sleep(0.005)
 
     @property
     def pid(self) -> int:
@@ -150,18 +172,8 @@ async def system(
         config.write_text(common + "".join(applications) + settings)  # noqa: ASYNC240 - a tiny file
         if prepare is not None:
             await prepare(data)
-        with on_core(core):
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                *module,
-                "--config",
-                str(config),
-                stdout=asyncio.subprocess.DEVNULL,
-                stdin=asyncio.subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": _path()},
-            )
-        running = System(process, await _running(process, data), data, core)
+        running = System((sys.executable, "-m", *module, "--config", str(config)), data, core)
+        await running.start()
         try:
             yield running
         finally:

@@ -34,6 +34,7 @@ MODES = {
     "quality": "What the jitter buffer and the concealment make of lost and late packets.",
     "memory": "Memory at rest, and of a leg.",
     "start": "From the start of the server to its first call; processor time at rest.",
+    "crash": "Kill -9 amid calls: until all is settled after the next start, and what a recording lost.",
     "leaks": "Whether many calls leave memory, descriptors, tasks and ports where they were.",
     "all": "Every one of these, one after the other, and one table of the results.",
 }
