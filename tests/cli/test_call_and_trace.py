@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
@@ -12,7 +15,7 @@ import soundfile
 from ringback.cli.call import Wanted, call
 from ringback.cli.trace import trace
 from ringback.store.records import Append, CallFilter
-from ringback.testing.kit import NUMBER, RunningServer, WebApp
+from ringback.testing.kit import DEVICE_PASSWORD, NUMBER, Asked, RunningServer, WebApp
 
 CONVERSATION = (
     '<Response><Gather numDigits="2" action="/digits"><Say>Two keys please [b]</Say></Gather></Response>'
@@ -58,7 +61,49 @@ async def test_a_call_that_is_refused(
     server: RunningServer, config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert await call(wanted(number="+19995550000"), config) == 1
-    assert "not answered: 404 Not Found" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "not answered: 404 Not Found" in said
+    assert "the server's log says" in said
+    assert "trace last" not in said, "there is none of a call that was nobody's"
+
+
+async def test_a_call_that_its_application_refuses_has_a_trace(
+    server: RunningServer, app: WebApp, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app.reply("/voice", '<Response><Reject reason="busy"/></Response>')
+    assert await call(wanted(), config) == 1
+    said = capsys.readouterr().out
+    assert "not answered: 486" in said
+    assert "trace last" in said
+    await server.settled()
+
+
+async def test_a_wrong_password_is_called_so_at_both_ends(
+    server: RunningServer,
+    config: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The server says it once, however often it is tried."""
+    for _ in range(2):
+        assert await call(wanted(user="alice", password="wrong"), config) == 1
+        said = capsys.readouterr().out
+        assert "not answered: 407" in said
+        assert "the server does not accept alice's password (from --password)" in said
+        assert "trace last" not in said
+    (line,) = [record for record in caplog.records if "alice" in record.getMessage()]
+    assert line.levelname == "WARNING"
+    assert re.search(r"INVITE of device alice from udp:127\.0\.0\.1:\d+ .*wrong password", line.getMessage())
+
+
+async def test_where_a_wrong_password_was_read_is_said(
+    server: RunningServer, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _replace(config, f'password = "{DEVICE_PASSWORD}"', 'password = "other"')
+    assert await call(wanted(), config) == 1
+    assert f"does not accept alice's password (from {config})" in capsys.readouterr().out
+    assert await call(wanted(user="alice"), config) == 1
+    assert "the server wants alice's password: give it with" in capsys.readouterr().out
 
 
 async def test_without_a_server_it_says_what_to_do(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,6 +117,33 @@ async def test_a_server_that_is_named(
     code = await a_call(server, app, config, server=server.sip_address, user="+14155559999", digits="12")
     assert code == 0
     assert "calling +14155550100 as +14155559999" in capsys.readouterr().out
+
+
+async def test_where_nobody_is_it_gives_up_soon(
+    config: Path,
+    free_port: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("ringback.cli.call._PATIENCE", 0.1)
+    place = f"127.0.0.1:{free_port('udp')}"
+    assert await call(wanted(server=place, seconds=60.0), config) == 2
+    assert f"nothing answers at udp:{place}" in capsys.readouterr().err
+
+
+async def test_who_thinks_for_long_is_waited_for(
+    server: RunningServer, app: WebApp, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server has said 100, but the application takes longer than a server that is not there."""
+    monkeypatch.setattr("ringback.cli.call._PATIENCE", 1.0)
+
+    async def slow(_: Asked) -> str:
+        await asyncio.sleep(1.5)
+        return "<Response><Say>Here</Say></Response>"
+
+    app.reply("/voice", slow)
+    assert await call(wanted(server=server.sip_address, user="+14155559999"), config) == 0
+    await server.settled()
 
 
 async def test_a_trace_in_every_spelling(
@@ -173,3 +245,9 @@ async def test_a_trace_of_what_is_not_there(
 ) -> None:
     assert await trace(which, False, config) == 1
     assert f"there is no call {which}" in capsys.readouterr().err
+
+
+def _replace(config: Path, old: str, new: str) -> None:
+    text = config.read_text()
+    assert old in text
+    config.write_text(text.replace(old, new))

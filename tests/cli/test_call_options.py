@@ -17,6 +17,8 @@ from ringback.cli.call import Wanted, call
         ({"digits": "1x2"}, "--digits takes 0-9, *, #, A-D, and w or W for a pause, not x"),
         ({"record": Path("/nowhere/at/all/out.wav")}, "no directory /nowhere/at/all for --record"),
         ({"server": "127.0.0.1:port"}, "--server takes HOST:PORT"),
+        ({"server": "9999"}, "--server takes HOST:PORT, not 9999"),
+        ({"server": "foo.invalid"}, "not foo.invalid: foo.invalid is an unknown host"),
         ({"password": "secret"}, "--password goes with --user"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -12,6 +13,7 @@ import msgspec
 from ringback.net.clock import utcnow
 from ringback.routing.directory import Account, Client, Directory
 from ringback.routing.failures import Failures
+from ringback.routing.hush import Hush
 from ringback.sip.auth import Credentials
 from ringback.sip.auth_server import DigestServer
 from ringback.sip.flow import Flow
@@ -86,6 +88,7 @@ class Doorkeeper:
         self._failures = failures
         self._authenticator = authenticator
         self._algorithms = algorithms
+        self._hush = Hush(time.monotonic)
         self._digests: dict[str, DigestServer] = {}
         self._asking: set[asyncio.Task[None]] = set()
 
@@ -114,7 +117,18 @@ class Doorkeeper:
             return
         if verdict.wrong or verdict.username is not None:
             self._failures.note(source.host)
+            self._complain(request, source, client)
         then(_challenge(request, digest, stale=verdict.stale))
+
+    def _complain(self, request: Request, source: Flow, client: Client | None) -> None:
+        # Names that nobody has are a stranger's to make up: they count as one.
+        kept_back = self._hush.tell((source.host, client.username if client else None))
+        if kept_back is None:
+            return
+        why = "wrong password" if client is not None else "no such device"
+        name = client.username if client is not None else request.to.uri.user
+        more = f" (and {kept_back} others since the last such line)" if kept_back else ""
+        logger.warning("%s of device %s from %s is refused: %s%s", request.method, name, source, why, more)
 
     def _ask(
         self,

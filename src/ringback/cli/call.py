@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,12 +12,18 @@ from pathlib import Path
 from rich.console import Console
 
 from ringback.cli.steering import no_server
-from ringback.config import ConfigError, Settings, load
+from ringback.config import ConfigError, Settings, demonstration_account, load
 from ringback.net.own import own_address
 from ringback.routing.directory import Client
 from ringback.running import running_server
-from ringback.sip.flow import parse_listen
+from ringback.sip.flow import join_host_port, parse_listen
+from ringback.store.errors import StoreError
+from ringback.store.records import CallFilter
+from ringback.store.store import Store
 from ringback.testing.softphone import CallFailed, PhoneCall, Softphone
+
+_PATIENCE = 5.0
+"""Seconds in which whoever is there has said something, if only 100 Trying (RFC 3261 section 17.2.1)."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,20 @@ class Wanted:
 
 
 KEYS = frozenset("0123456789*#ABCDabcdwW")
+_URIS = ("sip:", "sips:")
+
+
+class _NobodyThere(Exception):
+    """Not a word came back."""
+
+
+@dataclass(frozen=True)
+class _Device:
+    """Who calls. `source`: where the password was read."""
+
+    username: str
+    password: str
+    source: str
 
 
 async def call(wanted: Wanted, config: Path | None) -> int:
@@ -42,7 +64,7 @@ async def call(wanted: Wanted, config: Path | None) -> int:
     except ConfigError as error:
         errors.print(str(error), style="red", markup=False)
         return 2
-    problem = _problem(wanted)
+    problem = await _problem(wanted)
     if problem is not None:
         errors.print(problem, style="red", markup=False)
         return 2
@@ -51,38 +73,99 @@ async def call(wanted: Wanted, config: Path | None) -> int:
         problem = f"{no_server(settings)}, or name one with --server HOST:PORT"
         errors.print(problem, style="red", markup=False, soft_wrap=True)
         return 2
-    user, password = _device(wanted, settings)
-    host = own_address(parse_listen(f"udp:{server}").local_host)
-    async with Softphone(user, server=server, password=password, host=host) as phone:
-        return await _call(phone, wanted, console)
-
-
-async def _call(phone: Softphone, wanted: Wanted, console: Console) -> int:
-    began = time.monotonic()
-
-    def happened(what: str) -> None:
-        console.print(f"  {time.monotonic() - began:7.3f}  {what}", markup=False)
-
-    console.print(f"calling {wanted.number} as {phone.username}", style="bold", markup=False)
-    call = await phone.call(wanted.number, on_progress=happened)
+    place = parse_listen(f"udp:{server}")
+    device = _device(wanted, settings)
+    host = own_address(place.local_host)
     try:
-        await call.answered(wanted.seconds)
+        async with Softphone(device.username, server=server, password=device.password, host=host) as phone:
+            return await _call(phone, wanted, _Teller(settings, device, console))
+    except _NobodyThere:
+        at = f"udp:{join_host_port(place.local_host, place.local_port)}"
+        where = wanted.number if wanted.number.startswith(_URIS) else at
+        errors.print(f"nothing answers at {where}", style="red", markup=False, soft_wrap=True)
+        return 2
+
+
+class _Teller:
+    """Says how the call went, and where more is to be seen."""
+
+    def __init__(self, settings: Settings, device: _Device, console: Console) -> None:
+        self._settings = settings
+        self._device = device
+        self._began = time.monotonic()
+        self.console = console
+
+    def happened(self, what: str) -> None:
+        """A line of what happens."""
+        self.console.print(f"  {time.monotonic() - self._began:7.3f}  {what}", markup=False)
+
+    async def not_answered(self, error: CallFailed | TimeoutError, call_id: str) -> None:
+        """Why not, and what to do."""
+        self.console.print(f"not answered: {str(error) or 'it rang on'}", style="red", markup=False)
+        if isinstance(error, CallFailed) and error.status in (401, 407):
+            self.console.print(self._wrong_password(), markup=False, soft_wrap=True)
+        elif not await self.where_to_look(call_id) and running_server(self._settings.server.data_path):
+            self.console.print("the server's log says who was refused and why")
+
+    async def where_to_look(self, call_id: str) -> bool:
+        """Whether the server that runs here has taken the call: then there is a trace of it."""
+        taken = await _is_recorded(self._settings, call_id)
+        if taken:
+            self.console.print("ringback trace last shows the server's side of it")
+        return taken
+
+    def _wrong_password(self) -> str:
+        device = self._device
+        if not device.password:
+            return f"the server wants {device.username}'s password: give it with --user and --password"
+        return f"the server does not accept {device.username}'s password (from {device.source})"
+
+
+async def _call(phone: Softphone, wanted: Wanted, teller: _Teller) -> int:
+    """Raises _NobodyThere."""
+    console = teller.console
+    console.print(f"calling {wanted.number} as {phone.username}", style="bold", markup=False)
+    call = await phone.call(wanted.number, on_progress=teller.happened)
+    try:
+        await _answered(call, wanted.seconds)
     except (CallFailed, TimeoutError) as error:
-        why = str(error) or "it rang on"
-        console.print(f"not answered: {why}", style="red", markup=False)
-        if not wanted.server:
-            console.print(
-                "ringback trace last shows the server's side of it, its log who was refused and why"
-            )
+        await teller.not_answered(error, call.session.call_id)
         return 1
-    await _converse(call, wanted, happened)
-    heard = len(call.heard()) / 8000
-    console.print(f"heard {heard:.1f} s in {call.audio.packets_heard} packets")
+    await _converse(call, wanted, teller.happened)
+    seconds = len(call.heard()) / 8000
+    console.print(f"heard {seconds:.1f} s in {call.audio.packets_heard} packets")
     if wanted.record is not None:
         call.save(wanted.record)
         console.print(f"written to {wanted.record}", markup=False, soft_wrap=True)
-    console.print("ringback trace last shows the server's side of it")
+    await teller.where_to_look(call.session.call_id)
     return 0
+
+
+async def _answered(call: PhoneCall, seconds: float) -> None:
+    """Wait for the answer, but only for a moment where nobody is. Raises CallFailed, TimeoutError,
+    _NobodyThere."""
+    until = time.monotonic() + seconds
+    try:
+        try:
+            await call.answered(min(_PATIENCE, seconds))
+        except TimeoutError:
+            if not call.responded:
+                raise
+            await call.answered(max(0.0, until - time.monotonic()))
+    except (CallFailed, TimeoutError) as error:
+        if not call.responded:
+            raise _NobodyThere from error
+        raise
+
+
+async def _is_recorded(settings: Settings, call_id: str) -> bool:
+    if running_server(settings.server.data_path) is None:
+        return False
+    try:
+        async with await Store.open(settings.server.database, settings.server.data_path) as store:
+            return bool(await store.calls(CallFilter(sip_call_id=call_id), limit=1))
+    except StoreError:
+        return False
 
 
 async def _converse(call: PhoneCall, wanted: Wanted, happened: Callable[[str], None]) -> None:
@@ -96,19 +179,31 @@ async def _converse(call: PhoneCall, wanted: Wanted, happened: Callable[[str], N
         call.hang_up()
 
 
-def _problem(wanted: Wanted) -> str | None:
+async def _problem(wanted: Wanted) -> str | None:
     """What is wrong with the command line; better said before the call than after it."""
     strange = set(wanted.digits) - KEYS
     if strange:
         return f"--digits takes 0-9, *, #, A-D, and w or W for a pause, not {''.join(sorted(strange))}"
     if wanted.record is not None and not wanted.record.absolute().parent.is_dir():
         return f"there is no directory {wanted.record.absolute().parent} for --record"
-    if wanted.server:
-        try:
-            own_address(parse_listen(f"udp:{wanted.server}").local_host)
-        except (ValueError, OSError):
-            return f"--server takes HOST:PORT, not {wanted.server}"
+    wrong = await _wrong_server(wanted.server) if wanted.server else None
+    if wrong is not None:
+        return wrong
     return "--password goes with --user" if wanted.password and not wanted.user else None
+
+
+async def _wrong_server(text: str) -> str | None:
+    try:
+        host = parse_listen(f"udp:{text}").local_host
+    except ValueError:
+        return f"--server takes HOST:PORT, not {text}"
+    if host.isdecimal():  # to the system, an address in one number
+        return f"--server takes HOST:PORT, not {text}"
+    try:
+        await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+    except (OSError, UnicodeError):
+        return f"--server takes HOST:PORT, not {text}: {host} is an unknown host"
+    return None
 
 
 def _server(settings: Settings) -> str | None:
@@ -120,8 +215,11 @@ def _server(settings: Settings) -> str | None:
     return udp.partition(":")[2]
 
 
-def _device(wanted: Wanted, settings: Settings) -> tuple[str, str]:
+def _device(wanted: Wanted, settings: Settings) -> _Device:
     if wanted.user:
-        return wanted.user, wanted.password
+        return _Device(wanted.user, wanted.password, "--password")
     devices = settings.directory().all(Client)
-    return (devices[0].username, devices[0].password) if devices else ("softphone", "")
+    if not devices:
+        return _Device("softphone", "", "")
+    source = str(demonstration_account(settings)) if settings.demo else settings.source
+    return _Device(devices[0].username, devices[0].password, source)

@@ -10,6 +10,7 @@ from ringback.config.loading import (
     OTHER_DEVICE,
     SAMPLE_APPLICATION,
     demonstration,
+    demonstration_account,
     load,
 )
 from ringback.config.reading import ConfigError
@@ -25,5 +26,6 @@ __all__ = [
     "ConfigError",
     "Settings",
     "demonstration",
+    "demonstration_account",
     "load",
 ]

@@ -105,6 +105,11 @@ def demonstration(env: Mapping[str, str], sample_application: str) -> Settings:
     return _read({}, "environment", env, sample_application)
 
 
+def demonstration_account(settings: Settings) -> Path:
+    """The file that keeps the passwords where there are no settings."""
+    return settings.server.data_path / _TOKEN_FILE
+
+
 def _parse(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text("utf-8"))

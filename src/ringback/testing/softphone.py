@@ -84,6 +84,12 @@ class PhoneCall:
         session = self._session
         return session.request if isinstance(session, InboundCall) else None
 
+    @property
+    def responded(self) -> bool:
+        """Whether anything has come from the far end of a placed call, if only 100 Trying."""
+        session = self._session
+        return isinstance(session, OutboundCall) and session.heard
+
     # -- what a person does
 
     async def answered(self, timeout: float = 30.0) -> None:
