@@ -9,7 +9,7 @@ import pytest
 
 from ringback.cli.doctor import Finding, doctor, findings
 from ringback.config import load
-from ringback.testing.kit import RunningServer
+from ringback.testing.kit import NUMBER, RunningServer
 
 
 async def look(config: Path) -> list[Finding]:
@@ -78,6 +78,38 @@ async def test_what_is_missing_is_a_warning(tmp_path: Path) -> None:
     warnings = words(await look(file), "warning")
     assert "no number is configured" in warnings
     assert "no trunk is configured" in warnings
+
+
+async def test_what_leads_nowhere_is_a_warning(config: Path) -> None:
+    _replace(config, 'application = "app"\n\n[[trunk]]', "\n[[trunk]]")
+    _replace(config, 'inbound_from = ["127.0.0.0/8"]', "")
+    warnings = words(await look(config), "warning")
+    assert f"nobody answers at number {NUMBER} set its application" in warnings
+    assert "trunk local neither takes calls nor sends any" in warnings
+
+
+@pytest.mark.parametrize("with_a_file", [True, False])
+async def test_it_makes_nothing(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_a_file: bool
+) -> None:
+    """Neither the data directory, which is for the user of the server, nor a password that nobody needs."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setenv("RINGBACK_SERVER__DATA", str(elsewhere / "deep" / "data"))
+    found = [finding async for finding in findings(config if with_a_file else None)]
+    assert "database: none yet" in words(found, "ok")
+    assert list(elsewhere.iterdir()) == []
+
+
+async def test_a_directory_that_nothing_can_be_written_in(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    _replace(config, f'data = "{load(config).server.data}"', f'data = "{tmp_path}/file/data"')
+    assert "nothing can be written in" in words(await look(config), "error")
+
+
+async def test_a_database_that_is_there_is_opened(server: RunningServer, config: Path) -> None:
+    assert f"database: {server.settings.server.data_path}" in words(await look(config), "ok")
 
 
 def _replace(config: Path, old: str, new: str) -> None:

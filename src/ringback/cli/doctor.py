@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ from ringback.running import out_of_reach, running_server
 from ringback.sip.flow import parse_listen
 from ringback.speech.espeak import Espeak
 from ringback.speech.protocol import SpeechError, SpeechRequest
+from ringback.store.database import SQLITE_FILE
 from ringback.store.errors import StoreError
 from ringback.store.privacy import read_by_others
 from ringback.store.store import Store
@@ -56,7 +59,7 @@ async def findings(config: Path | None) -> AsyncIterator[Finding]:
     """Everything that was looked at, in an order that makes sense to read."""
     yield Finding("ok", f"Python {sys.version.split()[0]}")
     try:
-        settings = load(config)
+        settings = load(config, look_only=True)
     except ConfigError as error:
         for problem in error.problems:
             yield Finding("error", problem)
@@ -128,9 +131,17 @@ def _routing(settings: Settings) -> list[Finding]:
     if not directory.all(Number):
         advice = "add [[number]] tables, or dial applications by name"
         found.append(Finding("warning", "no number is configured", advice))
+    for number in directory.all(Number):
+        if number.application_id is None:
+            advice = "set its application; as it is, it only serves as a caller id"
+            found.append(Finding("warning", f"nobody answers at number {number.number}", advice))
     if not directory.all(Trunk):
         advice = "add a [[trunk]]: calls to telephone numbers, and from carriers, need one"
         found.append(Finding("warning", "no trunk is configured", advice))
+    for trunk in directory.all(Trunk):
+        if not trunk.gateways and not trunk.inbound_from:
+            advice = "for calls to the carrier set its host, for those from it inbound_from"
+            found.append(Finding("warning", f"trunk {trunk.name} neither takes calls nor sends any", advice))
     return found or [Finding("ok", "applications, numbers and trunks are there")]
 
 
@@ -172,13 +183,27 @@ async def _speech() -> Finding:
 
 
 async def _database(settings: Settings) -> Finding:
+    """Look at it without making it: that, and the data directory, is for the user that the server runs as."""
+    data, sqlite = settings.server.data_path, settings.server.database == "sqlite"
+    advice = "check server.database and server.data, free disk space and permissions"
+    if sqlite and not (data / SQLITE_FILE).exists():
+        if _may_be_written(data):
+            return Finding("ok", f"database: none yet, the server makes one in {data}")
+        return Finding("error", f"the database cannot be used: nothing can be written in {data}", advice)
     try:
-        store = await Store.open(settings.server.database, settings.server.data_path)
+        with tempfile.TemporaryDirectory() as scratch:  # a database elsewhere needs no directory here
+            store = await Store.open(
+                settings.server.database, data if sqlite else Path(scratch), trace_limit=0
+            )
+            open_calls = len(await store.open_calls())
+            await store.close()
     except (StoreError, OSError) as error:
-        advice = "check server.database and server.data, free disk space and permissions"
         return Finding("error", f"the database cannot be used: {error}", advice)
-    open_calls = len(await store.open_calls())
-    await store.close()
     note = f", {open_calls} calls are open" if open_calls else ""
-    where = settings.server.data_path if settings.server.database == "sqlite" else "PostgreSQL"
-    return Finding("ok", f"database: {where}{note}")
+    return Finding("ok", f"database: {data if sqlite else 'PostgreSQL'}{note}")
+
+
+def _may_be_written(data: Path) -> bool:
+    """Whether the directory, or where there is none the nearest one above it, lets this user write."""
+    there = next((folder for folder in (data, *data.parents) if folder.exists()), data)
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)

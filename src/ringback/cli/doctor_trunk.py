@@ -48,7 +48,7 @@ async def doctor_trunk(name: str, test: TrialCall, config: Path | None) -> int:
     """0 when every gateway is well, 1 when one is not, 2 when there is no such trunk."""
     console, errors = Console(highlight=False), Console(stderr=True, highlight=False)
     try:
-        settings = load(config)
+        settings = load(config, look_only=True)
         trunk = _trunk(settings.directory(), name)
     except ConfigError as error:
         for problem in error.problems:

@@ -85,17 +85,19 @@ def load(
     env: Mapping[str, str] | None = None,
     *,
     sample_application: str = SAMPLE_APPLICATION,
+    look_only: bool = False,
 ) -> Settings:
     """The settings of `path`, else of the file that RINGBACK_CONFIG names, else of ./ringback.toml.
 
     Relative paths in a file are meant from its own folder. Without any file there is one account "demo", its
-    token kept in the data directory, with an application for each dialect at `sample_application`. Raises
-    ConfigError with everything that is wrong.
+    token kept in the data directory, with an application for each dialect at `sample_application`; where
+    there is none yet, `look_only` makes one up and keeps nothing. Raises ConfigError with everything that is
+    wrong.
     """
     environment = os.environ if env is None else env
     named = path or (Path(environment[PREFIX + "CONFIG"]) if environment.get(PREFIX + "CONFIG") else None)
     if named is None and not Path(DEFAULT_FILE).exists():
-        return _read({}, "environment", environment, sample_application)
+        return _read({}, "environment", environment, sample_application, look_only=look_only)
     file = named or Path(DEFAULT_FILE)
     return _read(_parse(file), str(file), environment, None)
 
@@ -122,7 +124,12 @@ def _parse(file: Path) -> dict[str, Any]:
 
 
 def _read(
-    document: Mapping[str, Any], file: str, environment: Mapping[str, str], sample_application: str | None
+    document: Mapping[str, Any],
+    file: str,
+    environment: Mapping[str, str],
+    sample_application: str | None,
+    *,
+    look_only: bool = False,
 ) -> Settings:
     reader = Reader(file)
     overrides = Overrides(environment)
@@ -136,7 +143,8 @@ def _read(
         if name == "server" and values[name] is not None and sample_application is None:
             values[name] = _below(Path(file).absolute().parent, values[name], replaced)
     if sample_application is not None and values["server"] is not None:
-        document = _demonstration(values["server"].data_path, sample_application)
+        account = _demonstration_account(values["server"].data_path, look_only)
+        document = _demonstration(account, sample_application)
     for name, (kind, key) in _TABLES.items():
         values[name] = _entries(reader, overrides, kind, name, key, document.get(name, []))
     called = {name: _slugs(document.get(name), key) for name, (_, key) in _TABLES.items()}
@@ -192,10 +200,9 @@ def _check(reader: Reader, values: Mapping[str, Any]) -> None:
     check_secrets(reader, values["account"], values["client"])
 
 
-def _demonstration(data: Path, sample_application: str) -> dict[str, Any]:
+def _demonstration(account: dict[str, Any], sample_application: str) -> dict[str, Any]:
     """What is served without a file: a number for each dialect's sample, and one device to call them from."""
     base = sample_application.rstrip("/")
-    account = _demonstration_account(data)
     name, connect_path, connecting = CONNECTION
     device_password = account.pop("device_password", account["token"])
     return {
@@ -226,16 +233,18 @@ def _demonstration(data: Path, sample_application: str) -> dict[str, Any]:
     }
 
 
-def _demonstration_account(data: Path) -> dict[str, Any]:
+def _demonstration_account(data: Path, look_only: bool) -> dict[str, Any]:
     file = data / _TOKEN_FILE
     if not file.exists():
-        data_folder(data)
         token = secrets.token_urlsafe(24)
         text = (
             "# Made at the first start without a configuration file; the token is a password.\n"
             f'name = "demo"\nsid = "{account_id("demo")}"\ntoken = "{token}"\n'
             f'device_password = "{secrets.token_urlsafe(9)}"\n'
         )
+        if look_only:
+            return tomllib.loads(text)
+        data_folder(data)
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             stream.write(text)
