@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import socket
+import time
+from collections.abc import Iterator
+
 import msgspec
 import numpy as np
 import pytest
 from tests.media.pair import Pair, likeness, packets, voice
 from tests.media.rig import FRAME, PEER, Network, Rig
+from tests.media.rig import packet as rtp_packet
+from tests.ports import free_ports
 
+from ringback.media import protocol
+from ringback.media.clockwork import PHASES
+from ringback.media.desk import Desk
 from ringback.media.latch import WINDOW
-from ringback.media.model import FirstRtp, LegStatistics, NoRtp, RtpResumed, SpeechDetection
+from ringback.media.model import FirstRtp, LegStatistics, NoRtp, RemoteMedia, RtpResumed, SpeechDetection
 
 pytestmark = pytest.mark.usefixtures("both_ways")
 
@@ -53,6 +62,96 @@ def test_counts_are_those_of_a_row_that_is_heard(seed: int) -> None:
     assert pair.passed > 20
     assert counted(pair) == counted(alone)
     assert pair.phase.intake.reception.report(0) == alone.phase.intake.reception.report(0)
+
+
+class Callers:
+    """Two telephones on loopback, bridged by a worker's desk."""
+
+    def __init__(self) -> None:
+        self.now = time.monotonic()
+        self.offers: list[protocol.Offer] = []
+        first = free_ports(10)
+        settings = protocol.Settings(
+            worker=0,
+            transport="sockets",
+            rtp_host="127.0.0.1",
+            first_port=first,
+            last_port=first + 9,
+            max_legs=4,
+        )
+        self.desk = Desk(settings, self._told)
+        self.desk.begin(self.now)
+        self.phones = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
+        one, two = self.offers[:2]
+        for offer, phone in zip((one, two), self.phones, strict=True):
+            phone.bind(("127.0.0.1", 0))
+            host, port = phone.getsockname()
+            self.obey(protocol.Open(offer.row, offer.generation))
+            remote = RemoteMedia(host, port, send_dtmf_pt=101, receive_dtmf_pts=frozenset({101}))
+            self.obey(protocol.SetRemote(offer.row, offer.generation, remote))
+        self.obey(protocol.Bridge(one.row, one.generation, two.row, two.generation))
+
+    def _told(self, message: protocol.Message) -> None:
+        if isinstance(message, protocol.Lend):
+            self.offers += message.offers
+
+    def obey(self, command: protocol.Command) -> None:
+        self.desk.obey(command, self.now)
+
+    def say(self, number: int) -> None:
+        """The first telephone sends a packet."""
+        self.phones[0].sendto(rtp_packet(number, number * 160), ("127.0.0.1", self.offers[0].rtp_port))
+
+    def tick(self) -> None:
+        """Of both rows, the first telephone's before the other's."""
+        self.now += FRAME
+        for offer in self.offers[:2]:
+            self.desk.tick(offer.row % PHASES, self.now, self.now)
+
+    def close(self) -> None:
+        self.desk.shut()
+        for phone in self.phones:
+            phone.close()
+
+
+@pytest.fixture
+def callers() -> Iterator[Callers]:
+    callers = Callers()
+    yield callers
+    callers.close()
+
+
+def test_packets_are_counted_in_the_order_in_which_they_came(
+    callers: Callers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row, number = divmod(callers.offers[0].row, PHASES)
+    phase, kept = callers.desk.phases[number], callers.desk._waiting._parts
+    begin = phase.begin
+    said = lost = 0
+    for number in range(10):
+        callers.say(number)
+        callers.tick()
+    for number in range(10, 60, 5):
+
+        def meanwhile(due: float, number: int = number) -> None:
+            begin(due)
+            callers.say(number + 3)
+
+        callers.say(number)
+        callers.desk.relay()
+        assert not kept[phase.corner.number], "it was passed"
+        callers.say(number + 2)
+        callers.desk.relay()
+        assert kept[phase.corner.number], "after a loss it is looked at"
+        with monkeypatch.context() as late:
+            late.setattr(phase, "begin", meanwhile)
+            callers.tick()
+        callers.say(number + 4)
+        callers.tick()
+        said, lost = said + 4, lost + 1
+    statistics = phase.statistics(row, callers.now)
+    assert (statistics.packets_received, statistics.packets_lost) == (10 + said, lost)
+    assert (statistics.packets_reordered, statistics.packets_duplicated) == (0, 0)
 
 
 def test_jitter_is_that_of_the_network() -> None:

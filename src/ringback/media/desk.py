@@ -356,16 +356,27 @@ class Desk:
         self._tell(protocol.Closed(row, seat.generation, statistics))
 
     def _take_relayed(self, number: int, now: float) -> None:
-        """What the relay has seen comes to its rows."""
+        """What the relay has seen comes to its rows, in the order in which it came.
+
+        It was just settled anew who is heard: what comes from now on may be passed, behind what was kept.
+        """
+        self._take_kept(number, now)
         if self._bridges:
             self.relay()
-        self._bridges.relay.account(ahead())
-        kept = self._waiting.take(number)
-        if kept is not None:
-            batch = self._transport.recall(kept.slots, kept.rows // PHASES)
-            self.phases[number].take(on_our_clock(batch), kept.words, now)
-            self._transport.release(kept.slots)
+        if self._take_kept(number, now):
             self.relay()  # the tick that follows takes as long again
+        self._bridges.relay.account(ahead())
+
+    def _take_kept(self, number: int, now: float) -> bool:
+        """Returns whether there was anything."""
+        kept = self._waiting.take(number)
+        if kept is None:
+            return False
+        self._bridges.relay.account(ahead())  # what was passed before
+        batch = self._transport.recall(kept.slots, kept.rows // PHASES)
+        self.phases[number].take(on_our_clock(batch), kept.words, now)
+        self._transport.release(kept.slots)
+        return True
 
     def _bridge(self, command: protocol.Bridge) -> None:
         if command.peer_row < 0:

@@ -100,7 +100,7 @@ class Relay(Routes):
         return bool(self._event_passed[row])
 
     def settle(self) -> None:
-        """To be called every few minutes: keeps numbers that wrap comparable."""
+        """To be called every few minutes at the least: keeps numbers that wrap comparable."""
         self._first += np.maximum(0, signed(self.highest - self._first, 16) - REORDERED)
 
     def account(self, offset: float) -> None:
