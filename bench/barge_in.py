@@ -1,4 +1,4 @@
-"""How soon the caller who interrupts has silence: `python -m bench.barge_in --calls 20 --legs 200 --runs 3`.
+"""How soon the caller who interrupts has silence: `ringback bench barge-in --calls 20 --legs 200 --runs 3`.
 
 A prompt loops; the caller presses a key, or speaks; what is measured is when the last audible packet arrived,
 by the kernel's time stamp (0 where that was before). `key`: a telephone event (RFC 4733), from the moment in
@@ -248,8 +248,8 @@ def figure(runs: Sequence[Run]) -> Figure:
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = common.parser("barge-in", __doc__, runs=1)
-    parser.add_argument("--calls", type=int, default=20, help="of each way, one after another")
-    parser.add_argument("--legs", type=int, default=0, help="calls that are up meanwhile")
+    parser.add_argument("--calls", type=common.positive, default=20, help="of each way, one after another")
+    parser.add_argument("--legs", type=common.natural, default=0, help="calls that are up meanwhile")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""How long the caller waits for sound after the application has replied: `python -m bench.first_audio
+"""How long the caller waits for sound after the application has replied: `ringback bench first-audio
 --calls 100 --legs 200 --dialect laml --runs 3`.
 
 From the moment in which the application writes its reply to the arrival of the first audible packet at the
@@ -250,9 +250,11 @@ def _figure(same: Sequence[Run]) -> Figure:
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = common.parser("first-audio", __doc__, runs=1)
-    parser.add_argument("--calls", type=int, default=100, help="one after another")
-    parser.add_argument("--fresh", type=int, default=20, help="calls whose prompt is not in the cache")
-    parser.add_argument("--legs", type=int, default=0, help="calls that are up meanwhile")
+    parser.add_argument("--calls", type=common.positive, default=100, help="one after another")
+    parser.add_argument(
+        "--fresh", type=common.natural, default=20, help="calls whose prompt is not in the cache"
+    )
+    parser.add_argument("--legs", type=common.natural, default=0, help="calls that are up meanwhile")
     parser.add_argument("--dialect", choices=(*NUMBERS, "all"), default="all")
     return parser
 

@@ -207,7 +207,7 @@ def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = common.parser("leaks", __doc__, runs=1)
     parser.add_argument("--calls", type=common.positive, default=CALLS)
-    parser.add_argument("--rate", type=float, default=RATE, help="calls a second")
+    parser.add_argument("--rate", type=common.rate, default=RATE, help="calls a second")
     parser.add_argument("--dialect", choices=tuple(DOCUMENTS), default="laml")
     return parser
 

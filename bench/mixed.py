@@ -1,4 +1,4 @@
-"""IVR calls and connected calls at once: `python -m bench.mixed --legs 1000 --pairs 100 --runs 3`.
+"""IVR calls and connected calls at once: `ringback bench mixed --legs 1000 --pairs 100 --runs 3`.
 
 Whole calls of the whole server on one core: the IVR calls of `bench.ivr` and the connected calls of
 `bench.relay_delay`. How long the server keeps the packets of the one, and how punctual it is with the others.
@@ -55,10 +55,10 @@ def figure(runs: Sequence[Run]) -> Figure:
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = common.parser("mixed", __doc__, runs=1)
-    parser.add_argument("--legs", type=int, default=LEGS, help="IVR calls")
-    parser.add_argument("--pairs", type=int, default=PAIRS, help="connected calls")
+    parser.add_argument("--legs", type=common.positive, default=LEGS, help="IVR calls")
+    parser.add_argument("--pairs", type=common.positive, default=PAIRS, help="connected calls")
     parser.add_argument("--way", choices=tuple(WAYS), default="plain", help="what is done with the latter")
-    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--seconds", type=common.seconds, default=10.0)
     return parser
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import math
+import os
 
 from rich.console import Console
 
@@ -24,8 +27,20 @@ def bare_parser(mode: str, about: str | None) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     server, load = default_cores()
-    given.add_argument("--server-core", type=int, default=server)
-    given.add_argument("--load-core", type=int, default=load)
+    given.add_argument(
+        "--server-core",
+        type=core,
+        default=server,
+        metavar="N",
+        help=f"the server runs on it; default: {server}",
+    )
+    given.add_argument(
+        "--load-core",
+        type=core,
+        default=load,
+        metavar="N",
+        help=f"what calls and answers does; default: {load}",
+    )
     return given
 
 
@@ -37,12 +52,62 @@ def parser(mode: str, about: str | None, *, runs: int) -> argparse.ArgumentParse
     return given
 
 
-def positive(text: str) -> int:
-    """A number from 1. Raises ValueError, which argparse makes an error of."""
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
+def core(text: str) -> int:
+    """A core that we may run on. Raises ArgumentTypeError."""
+    there = sorted(os.sched_getaffinity(0))
+    number = natural(text)
+    if number not in there:
+        raise argparse.ArgumentTypeError(f"no such core {number}: there are {', '.join(map(str, there))}")
     return number
+
+
+def natural(text: str) -> int:
+    """A whole number from 0. Raises ArgumentTypeError."""
+    return _whole(text, 0)
+
+
+def positive(text: str) -> int:
+    """A whole number from 1. Raises ArgumentTypeError."""
+    return _whole(text, 1)
+
+
+def seconds(text: str) -> float:
+    """A time above 0. Raises ArgumentTypeError."""
+    return _above_zero(text, f"expected seconds, such as 5 or 0.5, got {text!r}")
+
+
+def rate(text: str) -> float:
+    """Calls a second. Raises ArgumentTypeError."""
+    return _above_zero(text, f"expected calls a second, such as 50, got {text!r}")
+
+
+def rates(text: str) -> list[float]:
+    """`20,50` as numbers. Raises ArgumentTypeError."""
+    wanted = f"expected calls a second with commas, such as 20,50, got {text!r}"
+    return [_above_zero(part, wanted) for part in text.split(",")]
+
+
+def counts(text: str) -> list[int]:
+    """`100,400` as numbers from 1. Raises ArgumentTypeError."""
+    try:
+        return [positive(part) for part in text.split(",")]
+    except argparse.ArgumentTypeError:
+        wanted = f"expected whole numbers from 1 with commas, such as 100,400, got {text!r}"
+        raise argparse.ArgumentTypeError(wanted) from None
+
+
+def _whole(text: str, least: int) -> int:
+    with contextlib.suppress(ValueError):
+        if int(text) >= least:
+            return int(text)
+    raise argparse.ArgumentTypeError(f"expected a whole number from {least}, got {text!r}")
+
+
+def _above_zero(text: str, wanted: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    raise argparse.ArgumentTypeError(wanted)
 
 
 def cores_of(options: argparse.Namespace, console: Console) -> tuple[int, int]:

@@ -24,7 +24,7 @@ from bench import options as common
 from bench.api import Api
 from bench.application import Application
 from bench.callees import Callees
-from bench.cps import DOCUMENTS, ENDED, LOAD_LIMIT, WRAP_UP, percentiles, rates_of
+from bench.cps import DOCUMENTS, ENDED, LOAD_LIMIT, WRAP_UP, percentiles
 from bench.load import Echo
 from bench.machine import busy, cpu, on_core
 from bench.results import Figure, conclude
@@ -344,8 +344,12 @@ def figure(steps: Sequence[Step], dialect: str, floor: float | None) -> Figure:
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = common.parser("outbound", __doc__, runs=1)
-    parser.add_argument("--rates", type=rates_of, default=rates_of(RATES), help="calls a second, with commas")
-    parser.add_argument("--seconds", type=float, default=5.0, help="how long calls are placed at each rate")
+    parser.add_argument(
+        "--rates", type=common.rates, default=common.rates(RATES), help="calls a second, with commas"
+    )
+    parser.add_argument(
+        "--seconds", type=common.seconds, default=5.0, help="how long calls are placed at each rate"
+    )
     parser.add_argument("--dialect", choices=tuple(DOCUMENTS), default="laml")
     return parser
 

@@ -26,6 +26,7 @@ from rich.table import Table
 
 from bench.impaired import INTERVAL, Network
 from bench.likeness import FRAME, MEASURE, PERCEPTUAL, RATE, likeness
+from bench.options import positive
 from bench.results import Figure, add_option, conclude
 from ringback.media import addresses, codecs
 from ringback.media.conceal import BLOCK
@@ -257,7 +258,9 @@ def figure(scores: Sequence[Score]) -> Figure:
 def arguments() -> argparse.ArgumentParser:
     """The command line: no cores, for nothing depends on the machine's speed."""
     parser = argparse.ArgumentParser(prog="ringback bench quality", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=3, help="how often each sound is sent over a network")
+    parser.add_argument(
+        "--seeds", type=positive, default=3, help="how often each sound is sent over a network"
+    )
     add_option(parser)
     return parser
 

@@ -1,4 +1,4 @@
-"""How long the server keeps the packets of connected calls: `python -m bench.relay_delay --pairs 100
+"""How long the server keeps the packets of connected calls: `ringback bench relay-delay --pairs 100
 --seconds 10 --runs 3`.
 
 Whole calls of the whole server: each pair is an inbound call whose application has it dial another one. Both
@@ -261,7 +261,7 @@ def arguments() -> argparse.ArgumentParser:
     parser = common.parser("relay-delay", __doc__, runs=1)
     parser.add_argument("--pairs", type=common.positive, default=100)
     parser.add_argument("--way", choices=(*WAYS, "all"), default="all")
-    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--seconds", type=common.seconds, default=10.0)
     return parser
 
 

@@ -274,7 +274,7 @@ def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = common.parser("rest", __doc__, runs=1)
     parser.add_argument("--calls", type=common.positive, default=CALLS, help="how many are stored")
-    parser.add_argument("--seconds", type=float, default=1.0, help="how long each question is asked")
+    parser.add_argument("--seconds", type=common.seconds, default=1.0, help="how long each question is asked")
     parser.add_argument("--dialect", choices=DIALECTS, help="only this one; default: all three")
     return parser
 

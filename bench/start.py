@@ -137,7 +137,9 @@ def figures(new: Sequence[Started], again: Sequence[Started]) -> list[Figure]:
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = common.parser("start", __doc__, runs=5)
-    parser.add_argument("--rest", type=float, default=10.0, help="seconds for which it is watched at rest")
+    parser.add_argument(
+        "--rest", type=common.seconds, default=10.0, help="seconds for which it is watched at rest"
+    )
     return parser
 
 

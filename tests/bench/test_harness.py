@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from bench.results import Figure, Machine, Report
 from tests.bench.running import CHECKOUT, ran, said_by
 
 from bench import all as every
-from bench import leaks, results, room
+from bench import leaks, options, outbound, results, room
 from ringback.cli.bench import MODES
 
 
@@ -84,7 +85,35 @@ def test_a_bench_that_fails_says_so_in_its_row(tmp_path: Path, monkeypatch: pyte
     job = every.Job("start", "--runs never", 1, "--runs never", 1)
     ended = every.run(job, quick=False, folder=tmp_path, cores=(0, 0))
     assert ended.report is None
-    assert "invalid positive value" in ended.why
+    assert "expected a whole number from 1, got 'never'" in ended.why
+
+
+# -- options
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--server-core", "9999"], "no such core 9999: there are "),
+        (["--load-core", "one"], "expected a whole number from 0, got 'one'"),
+        (["--runs", "0"], "expected a whole number from 1, got '0'"),
+        (["--rates", "abc"], "expected calls a second with commas, such as 20,50, got 'abc'"),
+        (["--rates", "20,0"], "expected calls a second with commas, such as 20,50, got '20,0'"),
+        (["--seconds", "inf"], "expected seconds, such as 5 or 0.5, got 'inf'"),
+    ],
+)
+def test_a_wrong_option_is_told_what_is_expected(
+    given: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        outbound.arguments().parse_args(given)
+    assert said in capsys.readouterr().err
+
+
+def test_numbers_with_commas() -> None:
+    assert options.counts("100,400") == [100, 400]
+    with pytest.raises(argparse.ArgumentTypeError, match="such as 100,400, got '100,0'"):
+        options.counts("100,0")
 
 
 # -- leaks
