@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 import pytest
-from tests.ports import free_port
+from tests.ports import free_port, free_ports
 from tests.processes import bound
 
 SIPP = shutil.which("sipp")
@@ -22,6 +22,7 @@ SCENARIOS = Path(__file__).parent / "scenarios"
 needs_sipp = pytest.mark.skipif(SIPP is None, reason="SIPp is not installed (Debian: sip-tester)")
 
 _TIMEOUT = 25  # seconds, for a whole scenario
+_MEDIA_PORTS = 4  # audio, and video two above it
 _TRACED = re.compile(
     r"^-{20,} .*\n(?:.*message (?:(sent) \(\d+ bytes\)|(received) \[\d+\] bytes ?):\n\n)?", re.M
 )
@@ -116,7 +117,7 @@ class Sipp:
                 "-p",
                 str(self.port),
                 "-mp",
-                str(free_port("udp", self._host)),
+                str(free_ports(_MEDIA_PORTS)),
             ),
             *("-trace_msg", "-message_file", "messages", "-trace_err", "-error_file", "errors"),
             *("-timeout", f"{_TIMEOUT}s", "-timeout_error"),
