@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import soundfile
 from tests.cli.conftest import Command
 
 from ringback.cli.hints import own_command
+from ringback.cli.unheard import unheard
 from ringback.config import DEMONSTRATION, SAMPLE_APPLICATION
 from ringback.running import exclusive
 from ringback.testing.kit import WebApp
@@ -87,8 +89,29 @@ async def test_an_application_that_is_no_url(dialect: str, url: str, tmp_path: P
     command = await Command.start("demo", "--app", url, "--dialect", dialect, cwd=tmp_path)
     assert await command.ends() == 2
     assert "expected a URL (http, https" in command.said
-    assert f'got "{url}", at --app' in command.said
+    assert command.said.rstrip().endswith(f'got "{url}", at --app')
+    assert "sample" not in command.said, "it is looked at before anything is started"
+    assert os.listdir(tmp_path) == []
     assert "Traceback" not in command.said
+
+
+async def test_an_application_that_is_not_running_is_not_called(
+    tmp_path: Path, free_port: Callable[..., int]
+) -> None:
+    place = f"http://127.0.0.1:{free_port()}"
+    command = await Command.start("demo", "--app", f"{place}/voice", cwd=tmp_path)
+    assert await command.ends() == 1
+    assert f"✗ laml: nothing listens at {place}: is your application running?" in command.said
+    assert "INVITE" not in command.said
+
+
+async def test_whether_an_application_is_heard_of(app: WebApp, free_port: Callable[..., int]) -> None:
+    assert await unheard(app.url) is None
+    assert await unheard(app.url.replace("http", "ws")) is None
+    place = f"ws://localhost:{free_port()}"
+    assert await unheard(f"{place}/a?b") == f"nothing listens at {place}: is your application running?"
+    said = await unheard("http://app.invalid/")
+    assert said is None or said.startswith("app.invalid is an unknown host")
 
 
 @pytest.mark.usefixtures("sample_port_taken")

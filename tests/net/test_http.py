@@ -341,9 +341,12 @@ async def test_time_limits(pool: HttpPool, server: BaseTestServer) -> None:
 async def test_nobody_listens(pool: HttpPool) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{unused.getsockname()[1]}"
         with pytest.raises(HttpFailure) as failed:
-            await pool.request("GET", f"http://127.0.0.1:{unused.getsockname()[1]}/")
+            await pool.request("GET", f"http://{place}/")
     assert failed.value.kind == "connect"
+    assert f"nothing listens at {place}" in str(failed.value)
+    assert "ssl" not in str(failed.value)
 
 
 @pytest.mark.parametrize("path", ["/big", "/endless"])

@@ -18,9 +18,9 @@ from ringback.cli.sample import sample_application
 from ringback.cli.scene import TwoPhones
 from ringback.cli.serve import stop_calmly, stop_signals, why_not
 from ringback.cli.show import Watcher
+from ringback.cli.unheard import unheard
 from ringback.config import DEFAULT_FILE, DEMONSTRATION, ConfigError, Settings, demonstration
-from ringback.config.checks import check_applications
-from ringback.config.reading import Reader
+from ringback.config.checks import application_url_mistake
 from ringback.config.tables import ApplicationTable, WebhooksSection
 from ringback.media.model import MediaUnavailable
 from ringback.net.own import own_address
@@ -52,6 +52,11 @@ async def demo(choices: Choices) -> int:
     console = Console(highlight=False)
     if choices.dialect not in DEMONSTRATION:
         console.print(f"[red]expected a dialect of {', '.join(DEMONSTRATION)}, got {choices.dialect!r}")
+        return 2
+    wanted = application_url_mistake(choices.dialect, choices.application) if choices.application else None
+    if wanted is not None:
+        problem = f'expected {wanted}, got "{choices.application}", at --app'
+        console.print(problem, style="red", markup=False, soft_wrap=True)
         return 2
     async with contextlib.AsyncExitStack() as stack:
         sample = await stack.enter_async_context(sample_application(console))
@@ -98,6 +103,9 @@ async def _started(choices: Choices, sample: str, console: Console) -> Server:
 
 async def _calls(server: Server, choices: Choices, console: Console) -> list[Result]:
     own = bool(choices.application)
+    silent = await unheard(choices.application) if own else None
+    if silent is not None:
+        return [Result(choices.dialect, problems=[silent])]
     dialects = [choices.dialect] if own else list(DEMONSTRATION)
     rehearsal = Rehearsal(server, console, choices.out)
     results = [await rehearsal.call(dialect, DEMONSTRATION[dialect][1], own=own) for dialect in dialects]
@@ -140,15 +148,10 @@ def _settings(choices: Choices, sample: str, console: Console) -> Settings:
 
 
 def _own(table: ApplicationTable, choices: Choices) -> ApplicationTable:
-    """The application of the command line in place of the sample's. Raises ConfigError."""
+    """The application of the command line in place of the sample's."""
     if table.name != choices.dialect:
         return table
-    own = msgspec.structs.replace(table, voice_url=choices.application, status_callback="")
-    reader = Reader("--app")
-    check_applications(reader, [own])
-    if reader.problems:
-        raise ConfigError(reader.problems)
-    return own
+    return msgspec.structs.replace(table, voice_url=choices.application, status_callback="")
 
 
 def _data(console: Console) -> dict[str, str]:

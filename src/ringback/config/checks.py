@@ -134,11 +134,19 @@ def check_secrets(reader: Reader, accounts: Sequence[AccountTable], clients: Seq
 def check_applications(reader: Reader, applications: Sequence[ApplicationTable]) -> None:
     """The URLs of `[[application]]`; jambonz applications may be WebSocket servers."""
     for index, table in enumerate(applications):
-        schemes = _HTTP + _WEBSOCKET if table.dialect == "jambonz" else _HTTP
         for key in ("voice_url", "fallback_url", "status_callback", "refer_url"):
             value = getattr(table, key)
             if value:
-                _url(reader, value, schemes, f"application[{index}].{key}")
+                _url(reader, value, _schemes(table.dialect), f"application[{index}].{key}")
+
+
+def application_url_mistake(dialect: str, url: str) -> str | None:
+    """What the URL of an application should have been; None for one that is good."""
+    return _url_mistake(url, _schemes(dialect))
+
+
+def _schemes(dialect: str) -> tuple[str, ...]:
+    return _HTTP + _WEBSOCKET if dialect == "jambonz" else _HTTP
 
 
 def check_trunks(reader: Reader, trunks: Sequence[TrunkTable]) -> None:
@@ -192,13 +200,18 @@ def _advertised(server: ServerSection) -> None:
 
 
 def _url(reader: Reader, text: str, schemes: tuple[str, ...], where: str) -> None:
+    wanted = _url_mistake(text, schemes)
+    if wanted is not None:
+        reader.expected(wanted, text, where)
+
+
+def _url_mistake(text: str, schemes: tuple[str, ...]) -> str | None:
     def parsed() -> None:
         parts = urlsplit(text)
         if parts.scheme.lower() not in schemes or not parts.hostname or parts.port == 0:
             raise ValueError(text)
 
-    if not _holds(parsed):
-        reader.expected(f"a URL ({', '.join(schemes)})", text, where)
+    return None if _holds(parsed) else f"a URL ({', '.join(schemes)})"
 
 
 def _port_range(server: ServerSection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ssl
 
 import aiohttp
@@ -31,6 +32,17 @@ def failure_of(error: Exception, url: str) -> HttpFailure:
         return HttpFailure("protocol", f"the handshake was answered with {error.status}", url, error.status)
     if isinstance(error, (aiohttp.ServerDisconnectedError, ConnectionResetError)):
         return HttpFailure("connect", "the server closed the connection without a reply", url)
-    if isinstance(error, (aiohttp.ClientConnectorError, OSError)):
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return HttpFailure("connect", _not_connected(error), url)
+    if isinstance(error, OSError):
         return HttpFailure("connect", text, url)
     return HttpFailure("protocol", text, url)
+
+
+def _not_connected(error: aiohttp.ClientConnectorError) -> str:
+    """In our words: the library's name how TLS would have been done, also where there was to be none."""
+    host = f"[{error.host}]" if ":" in error.host else error.host
+    where = f"{host}:{error.port}"
+    if error.errno == errno.ECONNREFUSED:
+        return f"nothing listens at {where}"
+    return f"{where} cannot be reached: {error.strerror or error.os_error}"
