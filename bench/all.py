@@ -155,11 +155,12 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def chosen(only: str) -> list[Job]:
-    """The jobs of these modes, separated by commas; all for nothing. Raises ValueError for others."""
+    """The jobs of these modes, separated by commas; all for nothing. Raises ArgumentTypeError for others."""
     names = [name.strip() for name in only.split(",") if name.strip()]
-    unknown = set(names) - {job.mode for job in JOBS}
-    if unknown:
-        raise ValueError(f"no bench called {', '.join(sorted(unknown))}")
+    there = [job.mode for job in JOBS]
+    for name in names:
+        if name not in there:
+            raise argparse.ArgumentTypeError(f"no such bench {name!r}; there are {', '.join(there)}")
     return [job for job in JOBS if not names or job.mode in names]
 
 

@@ -1,4 +1,4 @@
-"""How many calls a second one core takes: `python -m bench.cps --rates 20,50,100,150,200 --seconds 10`.
+"""How many calls a second one core takes: `ringback bench cps --rates 20,50,100,150,200 --seconds 10`.
 
 Every call is a whole one: an INVITE, one question to the application, one second of prompt (cached), the
 server's BYE, the status callback durable and delivered, media both ways meanwhile. The whole server shares
@@ -316,21 +316,17 @@ def figure(steps: Sequence[Step], floor: float | None) -> Figure:
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = common.parser("cps", __doc__, runs=1)
-    parser.add_argument("--rates", type=rates_of, default=rates_of(RATES), help="calls a second, with commas")
-    parser.add_argument("--seconds", type=float, default=10.0, help="how long calls come at each rate")
+    parser.add_argument(
+        "--rates", type=common.rates, default=common.rates(RATES), help="calls a second, with commas"
+    )
+    parser.add_argument(
+        "--seconds", type=common.seconds, default=10.0, help="how long calls come at each rate"
+    )
     parser.add_argument("--dialect", choices=tuple(DOCUMENTS), default="laml")
     parser.add_argument(
         "--parts", action="store_true", help="also show where the processor time of a call goes"
     )
     return parser
-
-
-def rates_of(text: str) -> list[float]:
-    """`20,50` as numbers. Raises ValueError."""
-    rates = [float(part) for part in text.split(",")]
-    if min(rates) <= 0:
-        raise ValueError("rates are above zero")
-    return rates
 
 
 def middle(ramps: Sequence[Sequence[Step]]) -> list[Step]:

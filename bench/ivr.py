@@ -1,4 +1,4 @@
-"""How many IVR calls one core holds: `python -m bench.ivr --legs 400 --seconds 20 --runs 3`.
+"""How many IVR calls one core holds: `ringback bench ivr --legs 400 --seconds 20 --runs 3`.
 
 The whole server (control, media, speech, store) shares one core. Every leg is a real SIP call whose
 application answers with a looping prompt inside a Gather, with G.711 both ways; no telephone events are
@@ -276,8 +276,8 @@ def figure(runs: list[Run]) -> Figure:
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = common.parser("ivr", __doc__, runs=1)
-    parser.add_argument("--legs", type=int, nargs="+", default=[400])
-    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--legs", type=common.positive, nargs="+", default=[400])
+    parser.add_argument("--seconds", type=common.seconds, default=20.0)
     return parser
 
 

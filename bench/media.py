@@ -1,4 +1,4 @@
-"""How many IVR legs one core carries: `python -m bench.media --legs 400 --seconds 20`.
+"""How many IVR legs one core carries: `ringback bench media --legs 400 --seconds 20`.
 
 Every leg plays a looping prompt and listens for keys in the audio and for speech, G.711 both ways. The server
 (this process and its media worker) is pinned to one core, the far ends to another.
@@ -207,7 +207,7 @@ def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = common.parser("media", __doc__, runs=1)
     parser.add_argument("--legs", type=common.positive, nargs="+", default=[400])
-    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--seconds", type=common.seconds, default=20.0)
     parser.add_argument("--transport", choices=("auto", "io_uring", "sockets"), default="auto")
     return parser
 

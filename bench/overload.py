@@ -1,4 +1,4 @@
-"""What becomes of a server that is asked for more than it can do: `python -m bench.overload`.
+"""What becomes of a server that is asked for more than it can do: `ringback bench overload`.
 
 A short ramp of calls a second finds the capacity: the most calls answered within 200 ms, every callback told.
 Then one, two and three times that many are offered, while some calls are up that should notice nothing. Every
@@ -16,12 +16,13 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from bench import options as common
 from bench import results
 from bench.application import Application
 from bench.callers import Caller, Callers
 from bench.cps import DOCUMENTS, LOAD_LIMIT, P99_MS, WARM_UP, Load, Step
 from bench.load import Echo, LiveEnds, Punctuality, compiled
-from bench.machine import ONE_CORE, default_cores, on_core
+from bench.machine import on_core
 from bench.refusals import Cost, over_sockets, raw
 from bench.results import Figure
 from bench.system import NUMBERS, System, system
@@ -224,15 +225,12 @@ def figures(ramp: Sequence[Offer], beyond: Sequence[Offer], costs: Sequence[Cost
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    server_core, load_core = default_cores()
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = common.bare_parser("overload", __doc__)
+    parser.add_argument(
+        "--seconds", type=common.seconds, default=6.0, help="how long calls come at each rate"
     )
-    parser.add_argument("--seconds", type=float, default=6.0, help="how long calls come at each rate")
     parser.add_argument("--capacity", type=float, default=0.0, help="calls a second; 0: found by a ramp")
-    parser.add_argument("--held", type=int, default=50, help="calls that are up meanwhile")
-    parser.add_argument("--server-core", type=int, default=server_core)
-    parser.add_argument("--load-core", type=int, default=load_core)
+    parser.add_argument("--held", type=common.natural, default=50, help="calls that are up meanwhile")
     results.add_option(parser)
     return parser
 
@@ -241,9 +239,7 @@ def main() -> None:
     """Read the command line and measure."""
     options = arguments().parse_args()
     console = Console(width=max(160, Console().width), highlight=False)
-    cores = (options.server_core, options.load_core)
-    if cores[0] == cores[1]:
-        console.print(ONE_CORE)
+    cores = common.cores_of(options, console)
     with on_core(cores[1]):
         costs = [raw(REFUSALS), asyncio.run(over_sockets(REFUSALS, cores[0]))]
         ramp, beyond = asyncio.run(measure(cores, options.seconds, options.capacity, options.held))

@@ -1,4 +1,4 @@
-"""How many bridged pairs one core carries, and how long the relay keeps a packet: `python -m bench.pairs
+"""How many bridged pairs one core carries, and how long the relay keeps a packet: `ringback bench pairs
 --pairs 100,400,700 --seconds 10 --runs 3 [--legs 1000]`.
 
 On the media plane directly: worker and this process share one core, the load has another. The two of a pair
@@ -191,9 +191,11 @@ def figure(runs: list[list[Run]], floor: float | None) -> Figure:
 def main() -> None:
     """Read the command line and measure; exit 0 when most runs of each number were good."""
     parser = common.parser("pairs", __doc__, runs=1)
-    parser.add_argument("--pairs", default="100,400,700", help="numbers of pairs, with commas between")
-    parser.add_argument("--legs", type=int, default=0, help="IVR legs beside them")
-    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument(
+        "--pairs", type=common.counts, default=[100, 400, 700], help="numbers of pairs, with commas between"
+    )
+    parser.add_argument("--legs", type=common.natural, default=0, help="IVR legs beside them")
+    parser.add_argument("--seconds", type=common.seconds, default=10.0)
     parser.add_argument("--transport", choices=("auto", "io_uring", "sockets"), default="auto")
     parser.add_argument("--ports", default="20000-29999")
     options = parser.parse_args()
@@ -206,7 +208,7 @@ def main() -> None:
     first, _, last = options.ports.partition("-")
     runs = []
     with on_core(cores[0]):
-        for pairs in map(int, options.pairs.split(",")):
+        for pairs in options.pairs:
             same = []
             for _ in range(options.runs):
                 run = measure(

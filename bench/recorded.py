@@ -1,4 +1,4 @@
-"""How many recorded legs one core carries: `python -m bench.recorded --legs 800 --seconds 20`.
+"""How many recorded legs one core carries: `ringback bench recorded --legs 800 --seconds 20`.
 
 As `bench.media`, with a recording of two channels on every leg: the media plane, the process that writes the
 files and this one share a core. Afterwards the files are looked at: they must be whole.
@@ -123,8 +123,8 @@ def figure(runs: list[tuple[Run, Files]], floor: float | None) -> Figure:
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = common.parser("recorded", __doc__, runs=1)
-    parser.add_argument("--legs", type=int, nargs="+", default=[400])
-    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--legs", type=common.positive, nargs="+", default=[400])
+    parser.add_argument("--seconds", type=common.seconds, default=20.0)
     parser.add_argument("--folder", help="where the recordings go meanwhile; default: a temporary one")
     return parser
 

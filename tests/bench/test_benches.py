@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 import subprocess
@@ -21,7 +22,7 @@ from rich.table import Table
 from typer.testing import CliRunner
 
 import ringback
-from bench import cps, ivr, load, machine
+from bench import cps, ivr, load, machine, options
 from ringback.cli import bench as command
 from ringback.cli.app import app
 
@@ -177,12 +178,12 @@ def test_a_sample_belongs_to_the_innermost_frame_of_the_product(modules: tuple[s
 
 @pytest.mark.parametrize("text", ["0", "-5", "20,0", "fast", ""])
 def test_rates_that_are_none(text: str) -> None:
-    with pytest.raises(ValueError, match=r"rates|convert"):
-        cps.rates_of(text)
+    with pytest.raises(argparse.ArgumentTypeError, match="such as 20,50, got "):
+        options.rates(text)
 
 
 def test_rates_and_defaults() -> None:
-    assert cps.rates_of("20,50.5") == [20.0, 50.5]
+    assert options.rates("20,50.5") == [20.0, 50.5]
     assert ivr.arguments().parse_args(["--legs", "3", "4"]).legs == [3, 4]
     assert cps.arguments().parse_args([]).dialect == "laml"
 

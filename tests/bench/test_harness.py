@@ -77,7 +77,7 @@ def test_some_may_be_chosen(only: str, count: int) -> None:
 
 
 def test_what_is_no_bench_cannot_be_chosen() -> None:
-    with pytest.raises(ValueError, match="no bench called speed"):
+    with pytest.raises(argparse.ArgumentTypeError, match="no such bench 'speed'; there are start, "):
         every.chosen("ivr,speed")
 
 
