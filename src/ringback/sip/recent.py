@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
@@ -21,7 +22,7 @@ class Recent(Generic[Value]):
         self._most = most
         self._young: dict[int, Value] = {}
         self._old: dict[int, Value] = {}
-        self._turned_at = clock()
+        self._turned_at = -math.inf  # the clock may be that of a loop which does not run yet
 
     def __bool__(self) -> bool:
         self._turn()
