@@ -143,8 +143,7 @@ class Load:
 
     async def _done(self, calls: list[Caller]) -> None:
         until = time.monotonic() + WRAP_UP
-        # Thousands of calls: looking now and then is cheaper than an event for each.
-        while time.monotonic() < until and not all(map(_done, calls)):  # noqa: ASYNC110
+        while time.monotonic() < until and not all(map(_done, calls)):  # noqa: ASYNC110 - thousands of events cost more
             await asyncio.sleep(0.05)
 
     def _asked(self, identity: str) -> None:

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -84,10 +85,10 @@ async def start() -> AsyncIterator[Start]:
     """Starts planes, each on ports of its own, and stops them at the end."""
     planes: list[MediaPlane] = []
 
-    async def launch(ports: int = 20, **options: object) -> MediaPlane:
+    async def launch(ports: int = 20, **options: Any) -> MediaPlane:
         for tries in range(5, 0, -1):
             first = free_ports(ports)
-            plane = MediaPlane(port_range=(first, first + ports - 1), **options)  # type: ignore[arg-type]
+            plane = MediaPlane(port_range=(first, first + ports - 1), **options)
             planes.append(plane)
             try:
                 await plane.start()

@@ -6,6 +6,7 @@ import heapq
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import pytest
 
@@ -47,7 +48,7 @@ class Machine:
         for seconds, rate in phases:
             until = when + seconds
             while (when := when + self._chance.expovariate(rate)) < until:
-                self.at(when, lambda began=when: self._call(began))  # type: ignore[misc]
+                self.at(when, partial(self._call, when))
             when = until
         self._sample(0.05)
         ready: deque[Callable[[], None]] = deque()
