@@ -11,7 +11,7 @@ from tests.calls.making import ACCOUNT, CALL, NOON
 
 from ringback.calls.control import CallFilter
 from ringback.calls.listing import stored_filter
-from ringback.calls.status import CallStatus, Direction
+from ringback.calls.status import FINAL, CallStatus, Direction
 from ringback.store import records
 
 EVERYTHING = records.CallFilter(accounts=(str(ACCOUNT),))
@@ -22,7 +22,16 @@ LATER = NOON + timedelta(hours=1)
     ("asked", "stored"),
     [
         ({}, {}),
-        ({"statuses": frozenset({CallStatus.BUSY, CallStatus.FAILED})}, {"statuses": ("busy", "failed")}),
+        (
+            {"statuses": frozenset({CallStatus.BUSY, CallStatus.FAILED})},
+            {"statuses": ("busy", "failed"), "open": False},
+        ),
+        ({"statuses": FINAL}, {"open": False}),
+        ({"statuses": frozenset({CallStatus.RINGING})}, {"statuses": ("ringing",), "open": True}),
+        (
+            {"statuses": frozenset({CallStatus.RINGING, CallStatus.BUSY})},
+            {"statuses": ("busy", "ringing")},
+        ),
         ({"directions": frozenset({Direction.INBOUND})}, {"directions": ("inbound",)}),
         ({"from_": "+14155550100"}, {"from_": ("14155550100", "+14155550100")}),
         ({"from_": "14155550100"}, {"from_": ("14155550100", "+14155550100")}),
@@ -32,7 +41,7 @@ LATER = NOON + timedelta(hours=1)
         ({"to": "+0100", "match_suffix": True}, {"to_suffix": "+0100"}),
         ({"parent_id": CALL}, {"parent_id": str(CALL)}),
         ({"trunk": "carrier", "answered": False}, {"trunk_name": "carrier", "answered": False}),
-        ({"call_id": CALL}, {"id": str(CALL)}),
+        ({"call_ids": frozenset({CALL})}, {"ids": (str(CALL),)}),
         ({"party": "0100"}, {"party": "0100"}),
         (
             {"started_from": NOON, "started_before": LATER},
@@ -52,6 +61,7 @@ def test_a_filter(asked: dict[str, Any], stored: dict[str, Any]) -> None:
     )
 
 
-@pytest.mark.parametrize("none", [{"statuses": frozenset()}, {"directions": frozenset()}])
-def test_none_of_them_is_not_any_of_them(none: dict[str, Any]) -> None:
-    assert stored_filter(CallFilter(account_id=ACCOUNT, **none)) is None
+@pytest.mark.parametrize("none", ["statuses", "directions", "call_ids"])
+def test_none_of_them_is_not_any_of_them(none: str) -> None:
+    nothing: dict[str, Any] = {none: frozenset()}
+    assert stored_filter(CallFilter(account_id=ACCOUNT, **nothing)) is None

@@ -98,6 +98,11 @@ class MemoryCalls:
         self.filters.append(which)
         return self._matching(which)[offset : offset + limit]
 
+    async def page(
+        self, which: CallFilter, *, limit: int, offset: int = 0
+    ) -> tuple[Sequence[CallRecord], int]:
+        return await self.list(which, limit=limit, offset=offset), await self.count(which)
+
     async def count(self, which: CallFilter) -> int:
         return len(self._matching(which))
 
@@ -223,7 +228,7 @@ def _matches(call: CallRecord, which: CallFilter) -> bool:
     same = str.endswith if which.match_suffix else str.__eq__
     return (
         call.account_id == which.account_id
-        and which.call_id in (None, call.id)
+        and (which.call_ids is None or call.id in which.call_ids)
         and which.parent_id in (None, call.parent_id)
         and (which.statuses is None or call.status in which.statuses)
         and (which.directions is None or call.direction in which.directions)
@@ -295,7 +300,7 @@ class MemoryRecordings:
             recording
             for recording in self.records.values()
             if recording.account_id == which.account_id
-            and which.call_id in (None, recording.call_id)
+            and (which.call_ids is None or recording.call_id in which.call_ids)
             and (recording.transcribed or not which.transcribed)
             and (which.statuses is None or recording.status in which.statuses)
             and (which.created_from is None or recording.created_at >= which.created_from)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import threading
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.requests import Request
 
 from ringback.dialects import http
@@ -183,3 +186,8 @@ def test_dates() -> None:
         assert http.parse_moment(text) == second, text
     for text in ("", "yesterday", "2024-13-01", "2024-01-31T99:00:00", "9999-12-31"):
         assert http.parse_moment(text) is None, text
+
+
+@given(st.datetimes(min_value=datetime(1000, 1, 1), timezones=st.timezones()))
+def test_dates_are_written_as_rfc_2822_says(at: datetime) -> None:
+    assert http.rfc2822(at) == format_datetime(at.astimezone(UTC))

@@ -227,7 +227,7 @@ async def test_a_call_that_ends_ends_its_recording_and_its_record_says_so(
     assert record.recording == found
     assert found.status is RecordingStatus.COMPLETED
     assert found.duration == pytest.approx(1.5, abs=0.5)
-    which = RecordingFilter(account_id=live.account_id, call_id=record.id)
+    which = RecordingFilter(account_id=live.account_id, call_ids=frozenset({record.id}))
     assert await recordings.list(which, limit=10) == [found]
     assert await recordings.count(which) == 1
     with pytest.raises(NoSuchRecording):

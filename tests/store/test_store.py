@@ -19,6 +19,7 @@ from ringback.store import (
     StoreError,
     StoreUnavailable,
     page_cursor,
+    queries,
 )
 
 
@@ -105,7 +106,8 @@ FILTERS: list[tuple[dict[str, Any], list[int]]] = [
     ({"to": ("100%", "alice")}, [3, 2]),
     ({"to_suffix": "%"}, [3]),
     ({"from_suffix": "100"}, [6, 5, 4, 3, 2]),
-    ({"id": "00000000-0000-0000-0000-0000000003eb"}, [3]),
+    ({"ids": ("00000000-0000-0000-0000-0000000003eb",), "accounts": (ACCOUNT,)}, [3]),
+    ({"ids": tuple(map(call_id, (1, 9, 3)))}, [3, 1]),
     ({"party": "0%"}, [3]),
     ({"party": "lic"}, [2]),
     ({"party": "1415", "accounts": (ACCOUNT,)}, [5, 4, 3, 2, 1]),
@@ -120,6 +122,8 @@ FILTERS: list[tuple[dict[str, Any], list[int]]] = [
     ({"answered_from": 1010.0, "answered_to": 1020.0}, [1]),
     ({"ended_from": 1031.0}, [2]),
     ({"open": True, "accounts": (ACCOUNT,)}, [5, 4, 3]),
+    ({"open": False, "accounts": (ACCOUNT,)}, [2, 1]),
+    ({"open_or_ended_from": 1031.0, "accounts": (ACCOUNT,)}, [5, 4, 3, 2]),
     ({"ended_to": 1031.0}, [1]),
     ({"applications": ("app",)}, [1]),
 ]
@@ -131,12 +135,15 @@ async def test_filters(sqlite_store: Store, narrowed: dict[str, Any], expected: 
     wanted = CallFilter(**narrowed)
     assert [int(found.id[-4:], 16) - 1000 for found in await sqlite_store.calls(wanted)] == expected
     assert await sqlite_store.count(wanted) == len(expected)
+    page, total = await sqlite_store.page(wanted)
+    assert ([int(found.id[-4:], 16) - 1000 for found in page], total) == (expected, len(expected))
 
 
 async def test_every_filter_works_on_every_database(store: Store) -> None:
     await _six_calls(store)
     for narrowed, expected in FILTERS:
         assert len(await store.calls(CallFilter(**narrowed))) == len(expected)
+        assert (await store.page(CallFilter(**narrowed)))[1] == len(expected)
 
 
 async def _six_calls(store: Store) -> None:
@@ -162,6 +169,9 @@ async def test_pages_by_offset_and_by_cursor(store: Store) -> None:
         found.id for page in range(4) for found in await store.calls(CallFilter(), limit=2, offset=2 * page)
     ]
     assert by_offset == every
+    pages = [await store.page(CallFilter(), limit=2, offset=2 * page) for page in range(5)]
+    assert [found.id for page, _ in pages for found in page] == every
+    assert [total for _, total in pages] == [7] * 5
     by_cursor: list[str] = []
     cursor = None
     while page := await store.calls(CallFilter(), limit=2, after=cursor):
@@ -184,9 +194,25 @@ async def test_both_spellings_of_a_number_are_one_list(store: Store, order: str)
         found.id for page in range(4) for found in await store.calls(wanted, limit=2, offset=2 * page)
     ] == every
     assert await store.count(wanted) == 7
+    page, total = await store.page(wanted, limit=3, offset=2)
+    assert ([found.id for found in page], total) == (every[2:5], 7)
     if order == "newest":
         after = page_cursor((await store.calls(wanted, limit=3))[-1])
         assert [found.id for found in await store.calls(wanted, after=after)] == every[3:]
+
+
+@pytest.mark.parametrize("ahead", [0, 3, 100])
+async def test_a_page_says_how_many_there_are_on_all_pages(
+    store: Store, ahead: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "_AHEAD", ahead)
+    await asyncio.gather(*(store.append(event(n, row=row(n, to=f"{n % 3}"))) for n in range(9)))
+    wanted = CallFilter(order="-to")
+    every = [found.id for found in await store.calls(wanted)]
+    for limit, offset in ((0, 0), (4, 0), (4, 4), (4, 8), (9, 0), (20, 0), (4, 12)):
+        page, total = await store.page(wanted, limit=limit, offset=offset)
+        assert ([found.id for found in page], total) == (every[offset : offset + limit], 9)
+    assert await store.page(CallFilter(statuses=("busy",))) == ([], 0)
 
 
 @pytest.mark.parametrize(
@@ -203,6 +229,9 @@ async def test_both_spellings_of_a_number_are_one_list(store: Store, order: str)
             {"statuses": ("queued", "ringing"), "open": True},
             "INDEX calls_by_end (ended_at=?)",
         ),
+        ({"open_or_ended_from": 9.0}, "INDEX calls_by_end (ended_at"),
+        ({"ids": ("1", "2")}, "INDEX sqlite_autoindex_calls_1 (id=?)"),
+        ({"parent_id": "1"}, "INDEX calls_by_parent (parent_id=?)"),
     ],
 )
 async def test_a_list_walks_along_the_index_of_what_it_is_narrowed_by(
@@ -221,7 +250,8 @@ async def test_a_list_walks_along_the_index_of_what_it_is_narrowed_by(
     ways = [line[3] for line in plan if "calls" in line[3]]
     assert ways
     assert all(index in way for way in ways), ways
-    assert any("ORDER BY" in line[3] for line in plan) is ("open" in narrowed)
+    few = {"open", "open_or_ended_from", "ids", "parent_id"}
+    assert any("ORDER BY" in line[3] for line in plan) is not few.isdisjoint(narrowed)
 
 
 async def test_what_a_call_began_with_stays(store: Store) -> None:

@@ -66,7 +66,7 @@ class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which calls to list; every field given must match."""
 
     account_id: UUID
-    call_id: UUID | None = None
+    call_ids: frozenset[UUID] | None = None
     statuses: frozenset[CallStatus] | None = None
     directions: frozenset[Direction] | None = None
     from_: str | None = None
@@ -159,6 +159,12 @@ class Calls(Protocol):
 
     async def list(self, which: CallFilter, *, limit: int, offset: int = 0) -> Sequence[CallRecord]:
         """A page of calls."""
+        ...
+
+    async def page(
+        self, which: CallFilter, *, limit: int, offset: int = 0
+    ) -> tuple[Sequence[CallRecord], int]:
+        """A page of calls, and how many there are on all pages."""
         ...
 
     async def count(self, which: CallFilter) -> int:

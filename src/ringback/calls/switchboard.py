@@ -125,6 +125,16 @@ class Switchboard:
         rows = await self.engine.store.calls(wanted, limit=limit, offset=offset)
         return await gradually(from_row(row) for row in rows)
 
+    async def page(
+        self, which: CallFilter, *, limit: int, offset: int = 0
+    ) -> tuple[Sequence[CallRecord], int]:
+        """A page, and how many there are. See `Calls.page`."""
+        wanted = stored_filter(which)
+        if wanted is None:
+            return [], 0
+        rows, total = await self.engine.store.page(wanted, limit=limit, offset=offset)
+        return await gradually(from_row(row) for row in rows), total
+
     async def count(self, which: CallFilter) -> int:
         """How many calls match."""
         wanted = stored_filter(which)

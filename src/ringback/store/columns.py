@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -25,6 +25,7 @@ def _in_order(table: Table) -> Callable[[Any], tuple[Any, ...]]:
 _event_fields, _call_fields = _in_order(schema.events), _in_order(schema.calls)
 delivery_values: Callable[[StoredDelivery], tuple[Any, ...]] = _in_order(schema.deliveries)
 """A delivery as the database takes it, in the order of its table's columns."""
+_CALL_NAMES = tuple(column.name for column in schema.calls.columns)
 _CALL_PLAIN = len(schema.calls.columns) - len(_CALL_JSON)
 
 
@@ -40,11 +41,12 @@ def call_values(row: CallRow) -> tuple[Any, ...]:
     return (*fields[:_CALL_PLAIN], *map(_to_json, fields[_CALL_PLAIN:]))
 
 
-def call_row(columns: RowMapping) -> CallRow:
+def call_row(values: Sequence[Any]) -> CallRow:
     """The reverse of `call_values`."""
-    fields = dict(columns)
+    fields = dict(zip(_CALL_NAMES, values, strict=True))
     for name in _CALL_JSON:
-        fields[name] = _from_json(fields[name])
+        if fields[name] is not None:
+            fields[name] = _decode(fields[name])
     return CallRow(**fields)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -41,11 +42,13 @@ ORDERS: dict[str, ColumnElement[Any]] = {
 }
 """What calls can be sorted by."""
 BY_TIME = ("newest", "oldest")
+_AHEAD = 500
+"""How many calls past a page are looked for: if there are no more, they are counted with that."""
 
 
 def read_call(connection: Connection, call_id: str) -> CallRow | None:
     """One call by its identifier."""
-    found = connection.execute(select(calls).where(calls.c.id == call_id)).mappings().first()
+    found = connection.execute(select(calls).where(calls.c.id == call_id)).first()
     return None if found is None else call_row(found)
 
 
@@ -53,19 +56,44 @@ def read_calls(
     connection: Connection, wanted: CallFilter, limit: int, offset: int, after: Cursor | None
 ) -> list[CallRow]:
     """A page of calls in the wanted order; `after` goes with the order newest first only."""
+    if wanted.order not in BY_TIME:
+        return _rows_of(connection, _identifiers(connection, wanted, limit, offset))
+    statement = _by_time(select(calls), wanted, after).limit(limit).offset(offset)
+    return list(map(call_row, connection.execute(statement)))
+
+
+def read_page(
+    connection: Connection, wanted: CallFilter, limit: int, offset: int
+) -> tuple[list[CallRow], int]:
+    """A page of calls in the wanted order, and how many there are on all pages."""
+    # A filter that leaves few calls has to look at all of them: once is enough.
+    found = _identifiers(connection, wanted, limit + _AHEAD, offset)
+    complete = len(found) < limit + _AHEAD and (found or not offset)
+    total = offset + len(found) if complete else count_calls(connection, wanted)
+    return _rows_of(connection, found[:limit]), total
+
+
+def _identifiers(connection: Connection, wanted: CallFilter, limit: int, offset: int) -> list[str]:
+    """Of a page of calls. An index holds all that is needed for it."""
     statement: Select[Any] | CompoundSelect[Any]
     if wanted.order in BY_TIME:
-        statement = _by_time(wanted, after).limit(limit).offset(offset)
+        statement = _by_time(select(calls.c.id, calls.c.created_at), wanted, None)
     else:
-        # Sorted are the identifiers alone, of which an index holds all that is needed.
-        page = _narrowed(select(calls.c.id), wanted).order_by(*_order(wanted.order, calls.c))
-        shown = calls.c.id.in_(page.limit(limit).offset(offset).scalar_subquery())
-        statement = select(calls).where(shown).order_by(*_order(wanted.order, calls.c))
-    return [call_row(columns) for columns in connection.execute(statement).mappings()]
+        statement = _narrowed(select(calls.c.id), wanted).order_by(*_order(wanted.order, calls.c))
+    return list(connection.execute(statement.limit(limit).offset(offset)).scalars())
 
 
-def _by_time(wanted: CallFilter, after: Cursor | None) -> Select[Any] | CompoundSelect[Any]:
-    parts = [_narrowed(select(calls), each) for each in _apart(wanted)]
+def _rows_of(connection: Connection, ids: Sequence[str]) -> list[CallRow]:
+    """These calls, in this order."""
+    found = map(call_row, connection.execute(select(calls).where(calls.c.id.in_(ids))))
+    rows = {row.id: row for row in found}
+    return [rows[id] for id in ids if id in rows]  # one may have been deleted meanwhile
+
+
+def _by_time(
+    columns: Select[Any], wanted: CallFilter, after: Cursor | None
+) -> Select[Any] | CompoundSelect[Any]:
+    parts = [_narrowed(columns, each) for each in _apart(wanted)]
     if after is not None:
         older = calls.c.created_at < after.created_at
         tied = and_(calls.c.created_at == after.created_at, calls.c.id < after.id)
@@ -105,7 +133,7 @@ def count_calls(connection: Connection, wanted: CallFilter) -> int:
 def read_open_calls(connection: Connection) -> list[CallRow]:
     """Every call that has not ended, oldest first."""
     statement = select(calls).where(calls.c.ended_at.is_(None)).order_by(calls.c.created_at)
-    return [call_row(columns) for columns in connection.execute(statement).mappings()]
+    return list(map(call_row, connection.execute(statement)))
 
 
 def read_events(connection: Connection, call_id: str, after: int) -> list[StoredEvent]:
@@ -183,9 +211,12 @@ def _narrowed(statement: Select[Any], wanted: CallFilter) -> Select[Any]:
 
 def _members(wanted: CallFilter) -> list[ColumnElement[bool]]:
     # SQLite takes it that an account has ten calls, and would begin with those; an expression has no index.
-    account = calls.c.account_id.concat("") if wanted.open else calls.c.account_id
+    recent = wanted.open or wanted.open_or_ended_from is not None
+    few = recent or wanted.ids or wanted.parent_id or wanted.sip_call_id
+    account = calls.c.account_id.concat("") if few else calls.c.account_id
     choices: tuple[tuple[ColumnElement[Any], tuple[str, ...]], ...] = (
         (account, wanted.accounts),
+        (calls.c.id, wanted.ids),
         (calls.c.application_id, wanted.applications),
         (calls.c.status, wanted.statuses),
         (calls.c.direction, wanted.directions),
@@ -227,15 +258,14 @@ def _particulars(wanted: CallFilter) -> list[ColumnElement[bool]]:
         conditions.append(or_(*(column.contains(wanted.party, autoescape=True) for column in either)))
     if wanted.top_level:
         conditions.append(calls.c.parent_id.is_(None))
-    if wanted.open:
-        conditions.append(calls.c.ended_at.is_(None))
+    if wanted.open is not None:
+        conditions.append(calls.c.ended_at.is_(None) if wanted.open else calls.c.ended_at.is_not(None))
     if wanted.open_or_ended_from is not None:
         conditions.append(or_(calls.c.ended_at.is_(None), calls.c.ended_at >= wanted.open_or_ended_from))
     if wanted.answered is not None:
         answered = calls.c.answered_at.is_not(None)
         conditions.append(answered if wanted.answered else ~answered)
     for column, value in (
-        (calls.c.id, wanted.id),
         (calls.c.parent_id, wanted.parent_id),
         (calls.c.sip_call_id, wanted.sip_call_id),
         (calls.c.trunk_name, wanted.trunk_name),

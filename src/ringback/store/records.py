@@ -117,7 +117,7 @@ class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which calls a list wants. Every field narrows; an empty tuple, "" or None means any."""
 
     accounts: tuple[str, ...] = ()
-    id: str | None = None
+    ids: tuple[str, ...] = ()
     id_prefix: str = ""
     applications: tuple[str, ...] = ()
     statuses: tuple[str, ...] = ()
@@ -133,7 +133,7 @@ class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
     trunk_name: str | None = None
     client_name: str | None = None
     answered: bool | None = None
-    open: bool = False  # only calls that have not ended
+    open: bool | None = None  # only calls that have not ended; False: only those that have
     created_from: float | None = None  # inclusive
     created_to: float | None = None  # exclusive, as are the other `_to`
     answered_from: float | None = None

@@ -147,6 +147,13 @@ class Store:
             lambda connection: queries.read_calls(connection, wanted, limit, offset, after)
         )
 
+    async def page(
+        self, wanted: CallFilter, *, limit: int = 50, offset: int = 0
+    ) -> tuple[list[CallRow], int]:
+        """A page of calls as `wanted.order` says, and how many there are on all pages."""
+        limit = max(0, min(limit, _MAX_PAGE))
+        return await self._read(lambda connection: queries.read_page(connection, wanted, limit, offset))
+
     async def count(self, wanted: CallFilter) -> int:
         """How many calls a filter leaves."""
         return await self._read(lambda connection: queries.count_calls(connection, wanted))

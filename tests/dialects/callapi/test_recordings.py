@@ -134,9 +134,9 @@ async def test_pages(rest: Any, services: Any) -> None:
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        ("", {"order": "newest", "call_id": None}),
-        (f"CallSid={SID}", {"call_id": CALL}),
-        ("CallSid=x", {"call_id": UUID(int=0)}),
+        ("", {"order": "newest", "call_ids": None}),
+        (f"CallSid={SID}", {"call_ids": frozenset({CALL})}),
+        ("CallSid=x", {"call_ids": frozenset({UUID(int=0)})}),
         ("StartTime=2020-05-26", {"created_from": datetime(2020, 5, 26, tzinfo=UTC)}),
         ("EndTime=2020-05-26", {"created_before": datetime(2020, 5, 27, tzinfo=UTC)}),
         ("SortBy=DateCreated", {"order": "created_at"}),

@@ -111,7 +111,7 @@ async def test_a_recording_below_its_call(api: Api, calls: MemoryCalls, recordin
     _, body = await api("GET", f"{TW}/Calls/{CA_SID}/Recordings.json", AC_SID)
     assert body["recordings"] == [TWILIO_CALL_RECORDING]
     assert body["uri"].startswith(f"{TW}/Calls/{CA_SID}/Recordings.json?")
-    assert recordings.filters[-1].call_id == CALL_ID
+    assert recordings.filters[-1].call_ids == frozenset({CALL_ID})
 
 
 @pytest.mark.parametrize(

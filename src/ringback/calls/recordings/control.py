@@ -30,7 +30,7 @@ class RecordingFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which recordings to list; every field given must match."""
 
     account_id: UUID
-    call_id: UUID | None = None
+    call_ids: frozenset[UUID] | None = None
     statuses: frozenset[RecordingStatus] | None = None
     created_from: datetime | None = None
     """Inclusive."""

@@ -35,14 +35,14 @@ class StoredRecordings:
 
     async def list(self, which: RecordingFilter, *, limit: int, offset: int = 0) -> Sequence[Recording]:
         """A page of recordings. See `Recordings.list`."""
-        if which.statuses == frozenset():
+        if frozenset() in (which.statuses, which.call_ids):
             return ()
         rows = await self._store.recordings(_stored_filter(which), limit=limit, offset=offset)
         return await gradually(from_recording_row(row) for row in rows)
 
     async def count(self, which: RecordingFilter) -> int:
         """How many recordings match."""
-        if which.statuses == frozenset():
+        if frozenset() in (which.statuses, which.call_ids):
             return 0
         return await self._store.count_recordings(_stored_filter(which))
 
@@ -81,7 +81,7 @@ class StoredRecordings:
 def _stored_filter(which: RecordingFilter) -> records.RecordingFilter:
     return records.RecordingFilter(
         accounts=(str(which.account_id),),
-        calls=(str(which.call_id),) if which.call_id else (),
+        calls=tuple(sorted(map(str, which.call_ids or ()))),
         statuses=tuple(sorted(which.statuses)) if which.statuses is not None else (),
         created_from=epoch(which.created_from),
         created_to=epoch(which.created_before),

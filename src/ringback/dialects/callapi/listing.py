@@ -10,7 +10,7 @@ import msgspec
 from ringback.calls.control import CallFilter, NoSuchCall
 from ringback.calls.record import CallRecord
 from ringback.calls.services import Services
-from ringback.dialects.callapi.paging import check_page, envelope, read_moment, read_order, read_page
+from ringback.dialects.callapi.paging import Page, check_page, envelope, read_moment, read_order, read_page
 from ringback.dialects.callapi.represent import Listing
 from ringback.dialects.callapi.resources import account_uri, call_resource
 from ringback.dialects.callapi.sids import call_sid
@@ -46,14 +46,8 @@ async def list_calls(
     else:
         which = _filter(account, parameters, today_only=today_only)
         nothing = which.statuses == frozenset() or "ConferenceSid" in parameters
-        total = 0 if nothing else await services.calls.count(which)
+        calls, total = ([], 0) if nothing else await _page(services, which, page)
         check_page(page, total)
-        found = (
-            []
-            if not total or not page.size
-            else await services.calls.list(which, limit=page.size, offset=page.offset)
-        )
-        calls = list(found)
     now = datetime.now(UTC)
     return Listing(
         "Calls",
@@ -68,6 +62,11 @@ async def list_calls(
             last_sid=call_sid(services.instance, calls[-1].id) if calls else None,
         ),
     )
+
+
+async def _page(services: Services, which: CallFilter, page: Page) -> tuple[list[CallRecord], int]:
+    found, total = await services.calls.page(which, limit=page.size, offset=page.offset)
+    return list(found), total
 
 
 async def _just(services: Services, account: Account, sid: str) -> tuple[list[CallRecord], int]:

@@ -41,7 +41,7 @@ async def list_recordings(services: Services, account: Account, parameters: Para
     start, end = read_moment(parameters, "StartTime"), read_moment(parameters, "EndTime")
     which = RecordingFilter(
         account_id=account.id,
-        call_id=_call_id(parameters),
+        call_ids=_calls(parameters),
         statuses=_THERE,
         created_from=start[0] if start else None,
         created_before=end[1] if end else None,
@@ -67,7 +67,9 @@ async def list_recordings(services: Services, account: Account, parameters: Para
 
 async def recordings_of(services: Services, call: CallRecord) -> Listing:
     """All of one call, the first first, without an envelope."""
-    which = RecordingFilter(account_id=call.account_id, call_id=call.id, statuses=_THERE, order="oldest")
+    which = RecordingFilter(
+        account_id=call.account_id, call_ids=frozenset({call.id}), statuses=_THERE, order="oldest"
+    )
     found = await services.recordings.list(which, limit=_MOST_OF_A_CALL)
     return Listing("Recordings", [_resource(services, recording) for recording in found])
 
@@ -143,8 +145,8 @@ def _resource(services: Services, recording: Recording) -> Resource:
     return recording_resource(recording, services.instance, services.public_url)
 
 
-def _call_id(parameters: Parameters) -> UUID | None:
+def _calls(parameters: Parameters) -> frozenset[UUID] | None:
     text = parameters.get("CallSid").strip()
     if not text:
         return None
-    return read_sid(text) or UUID(int=0)  # what is no SID is no call
+    return frozenset({read_sid(text) or UUID(int=0)})  # what is no SID is no call

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Union
 from xml.sax.saxutils import escape, quoteattr
 
+import msgspec
 from starlette.responses import Response
 
 from ringback.net.slices import gradually
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0 section 2.2
-_PRETTY = json.JSONEncoder(indent=2, ensure_ascii=False)
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
@@ -52,9 +51,18 @@ async def as_response(what: Resource | Listing, *, json: bool, status: int = 200
     return Response(await to_xml(what), status, media_type="application/xml")
 
 
-async def to_json(what: Resource | Listing) -> str:
+async def to_json(what: Resource | Listing) -> bytes:
     """Two spaces of indentation, as the service prints it."""
-    return "".join(await gradually(_PRETTY.iterencode(await _plain(what))))
+    if isinstance(what, Resource):
+        return _pretty(_object(what.members))
+    margin = b"\n    " if what.key else b"\n  "
+    made = (_pretty(_object(resource.members)).replace(b"\n", margin) for resource in what.resources)
+    items = await gradually(made)
+    inner = margin + (b"," + margin).join(items) + margin[:-2] if items else b""
+    if not what.key:
+        return b"[" + inner + b"]"
+    around = _pretty({**what.envelope, what.key: ()})
+    return around.removesuffix(b"]\n}") + inner + b"]\n}"
 
 
 async def to_xml(what: Resource | Listing) -> str:
@@ -65,16 +73,13 @@ async def to_xml(what: Resource | Listing) -> str:
 def message_response(text: str, status: int, *, json: bool) -> Response:
     """The service's form of an error that has one."""
     if json:
-        return Response(_PRETTY.encode({"message": text}), status, media_type="application/json")
+        return Response(_pretty({"message": text}), status, media_type="application/json")
     body = f"{_HEAD}<RestcommResponse><Message>{_text(text)}</Message></RestcommResponse>"
     return Response(body, status, media_type="application/xml")
 
 
-async def _plain(what: Resource | Listing) -> Any:
-    if isinstance(what, Resource):
-        return _object(what.members)
-    items = await gradually(_object(resource.members) for resource in what.resources)
-    return {**what.envelope, what.key: items} if what.key else items
+def _pretty(value: dict[str, Any]) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2)
 
 
 def _object(members: Members) -> dict[str, Any]:

@@ -6,8 +6,7 @@ Sources: CallAPI "Calls", "Listing Calls", "Modifying Live Calls", "Recordings";
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from email.utils import format_datetime
+from datetime import datetime
 from uuid import UUID
 
 from ringback.calls.record import CallRecord
@@ -27,7 +26,7 @@ from ringback.dialects.callapi.sids import (
     recording_url,
 )
 from ringback.dialects.callapi.words import answerer_word, status_word
-from ringback.dialects.http import iso8601
+from ringback.dialects.http import iso8601, rfc2822
 
 _DIRECTIONS = {
     Direction.INBOUND: "inbound",
@@ -149,5 +148,4 @@ def _ring_seconds(call: CallRecord) -> int | None:
 
 def _date(at: datetime) -> str:
     """`Thu, 7 Jun 2018 16:56:33 +0000`: RFC 2822 with the day unpadded, as the service writes it."""
-    text = format_datetime(at.astimezone(UTC))
-    return text.replace(", 0", ", ", 1)
+    return rfc2822(at).replace(", 0", ", ", 1)

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import msgspec
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 
 from ringback.calls.control import CallFilter, NoSuchCall, Overloaded
 from ringback.calls.record import CallRecord
@@ -20,6 +21,7 @@ from ringback.dialects.jambonz.cdr import DIRECTIONS, cdr
 from ringback.dialects.jambonz.errors import ApiError
 from ringback.dialects.spelling import read_sid
 from ringback.net.clock import utcnow
+from ringback.net.slices import gradually
 
 if TYPE_CHECKING:
     from ringback.calls.services import Services
@@ -43,11 +45,10 @@ class RecentCalls:
         page = _number(request, "page", 10**9)
         count = _number(request, "count", MOST)
         which = self._filter(request, account)
-        calls = await self._services.calls.list(which, limit=count, offset=(page - 1) * count)
-        total = await self._services.calls.count(which)
+        calls, total = await self._services.calls.page(which, limit=count, offset=(page - 1) * count)
         recorded = await self._recorded(account, calls)
         parents = await self._parents(account, calls)
-        rows = [
+        made = (
             cdr(
                 call,
                 account,
@@ -55,10 +56,10 @@ class RecentCalls:
                 parent_call_id=parents.get(call.parent_id) if call.parent_id else None,
             )
             for call in calls
-        ]
-        return JSONResponse(
-            {"total": total, "page_size": count, "batch": len(rows), "page": page, "data": rows}
         )
+        rows = await gradually(msgspec.Raw(msgspec.json.encode(row)) for row in made)
+        body = {"total": total, "page_size": count, "batch": len(rows), "page": page, "data": rows}
+        return Response(msgspec.json.encode(body), media_type="application/json")
 
     def _filter(self, request: Request, account: Account) -> CallFilter:
         query = request.query_params
@@ -70,7 +71,7 @@ class RecentCalls:
         sid = read_sid(text) if text else None
         return CallFilter(
             account_id=account.id,
-            call_id=sid,
+            call_ids=None if sid is None else frozenset({sid}),
             statuses=FINAL,
             directions=None if direction is None else DIRECTIONS[direction],
             trunk=query.get("trunk") or None,
@@ -82,13 +83,8 @@ class RecentCalls:
 
     async def _recorded(self, account: Account, calls: Sequence[CallRecord]) -> set[UUID]:
         """Those of the calls that have a recording."""
-        if not calls:
-            return set()
         which = RecordingFilter(
-            account_id=account.id,
-            statuses=_KEPT,
-            created_from=min(call.created_at for call in calls),
-            created_before=max(call.ended_at or call.updated_at for call in calls) + timedelta(seconds=1),
+            account_id=account.id, call_ids=frozenset(call.id for call in calls), statuses=_KEPT
         )
         found = await self._services.recordings.list(which, limit=_MOST_RECORDINGS)
         return {recording.call_id for recording in found}
@@ -96,12 +92,10 @@ class RecentCalls:
     async def _parents(self, account: Account, calls: Sequence[CallRecord]) -> dict[UUID, str]:
         """The SIP Call-IDs of the calls that dialled these."""
         known = {call.id: call.sip_call_id for call in calls}
-        for id in {call.parent_id for call in calls if call.parent_id is not None} - known.keys():
-            try:
-                known[id] = (await self._services.calls.get(account.id, id)).sip_call_id
-            except NoSuchCall:
-                continue
-        return known
+        others = frozenset(call.parent_id for call in calls if call.parent_id is not None) - known.keys()
+        which = CallFilter(account_id=account.id, call_ids=others)
+        found = await self._services.calls.list(which, limit=len(others))
+        return known | {call.id: call.sip_call_id for call in found}
 
     # -- audio
 
@@ -146,7 +140,7 @@ class RecentCalls:
             raise ApiError(404) from error
         if (path["year"], path["month"], path["day"]) != tuple(f"{call.created_at:%Y %m %d}".split()):
             raise ApiError(404)
-        which = RecordingFilter(account_id=account.id, call_id=call.id, statuses=_KEPT)
+        which = RecordingFilter(account_id=account.id, call_ids=frozenset({call.id}), statuses=_KEPT)
         found = await self._services.recordings.list(which, limit=1)
         if not found:
             raise ApiError(404)

@@ -98,8 +98,9 @@ async def listing(exchange: Exchange) -> Response:
     page = exchange.wanted()
     which = read_filter(exchange.query, exchange.account.id, page)
     calls = await exchange.services.calls.list(which, limit=page.size + 1, offset=page.offset)
-    shown = await gradually(exchange.view.call(call) for call in calls[: page.size])
-    return exchange.listed("calls", "Calls", shown, page, more=len(calls) > page.size)
+    shown = (exchange.view.call(call) for call in calls[: page.size])
+    items = await gradually(msgspec.Raw(msgspec.json.encode(item)) for item in shown)
+    return exchange.listed("calls", "Calls", items, page, more=len(calls) > page.size)
 
 
 async def find(exchange: Exchange, sid: str) -> CallRecord:

@@ -96,7 +96,7 @@ async def _page(exchange: Exchange, call_id: UUID | None, kind: str) -> Response
         created_before = page.anchor
     which = RecordingFilter(
         account_id=exchange.account.id,
-        call_id=call_id,
+        call_ids=None if call_id is None else frozenset({call_id}),
         created_from=created_from,
         created_before=created_before,
     )
