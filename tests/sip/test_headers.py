@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,6 +60,37 @@ def test_copy_from_and_repetition() -> None:
     assert other.first_repeated(("from",)) is None
     other.keep_first(("via", "to"))
     assert other.get_all("Via") == ["1"]
+
+
+def test_a_row_is_lengthened_as_it_stands() -> None:
+    headers = Headers([("To", '"a\\"b" <sip:a@h>'), ("To", "second")])
+    headers.lengthen("t", ";tag=1")
+    headers.lengthen("Subject", "new")
+    assert list(headers.items()) == [("To", '"a\\"b" <sip:a@h>;tag=1'), ("To", "second"), ("Subject", "new")]
+    assert list(headers.keys()) == ["to", "subject"]
+
+
+def test_what_was_parsed_is_forgotten_with_the_text() -> None:
+    other = Headers([("To", "other")])
+    changes: list[Callable[[Headers], object]] = [
+        lambda headers: headers.add("t", "x"),
+        lambda headers: headers.set("To", "x"),
+        lambda headers: headers.insert_first("To", "x"),
+        lambda headers: headers.replace_first("TO", "x"),
+        lambda headers: headers.lengthen("To", "x"),
+        lambda headers: headers.remove("to"),
+        lambda headers: headers.copy_from(other, "To"),
+        lambda headers: headers.keep_first(["to"]),
+        lambda headers: headers.append_parsed(["t: x"]),
+    ]
+    for change in changes:
+        headers = Headers([("To", "a"), ("To", "b")])
+        headers.parsed["to"] = "a, parsed"
+        headers.get("To")
+        assert headers.copy().parsed == {}
+        assert "to" in headers.parsed
+        change(headers)
+        assert "to" not in headers.parsed
 
 
 def test_parsed_rows() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ringback.sip.flow import Flow, join_host_port, parse_listen, split_address
 from ringback.sip.pending import Pending
@@ -65,6 +68,31 @@ def test_timers_fire_in_order() -> None:
     timers.fire()
     assert fired == ["a", "b"]
     assert timers.next_deadline() is None
+
+
+@given(st.lists(st.tuples(st.sampled_from([0.0, 0.5, 1.0, 4.0, 32.0]), st.booleans(), st.booleans())))
+def test_timers_fire_in_order_of_time_and_then_as_they_were_set(
+    steps: list[tuple[float, bool, bool]],
+) -> None:
+    """Whatever their lengths are, and however many are cancelled: as one sorted list would."""
+    now = 0.0
+    timers = Timers(lambda: now)
+    fired: list[tuple[float, int]] = []
+    expected: list[tuple[float, int]] = []
+    for number, (length, passes, cancelled) in enumerate(steps):
+        now += 0.25 if passes else 0.0
+        due = (now + length, number)
+        timer = timers.after(length, partial(fired.append, due))
+        if cancelled:
+            timer.cancel()
+        else:
+            expected.append(due)
+    expected.sort()
+    assert timers.next_deadline() == (expected[0][0] if expected else None)
+    while (deadline := timers.next_deadline()) is not None:
+        now = max(now, deadline)
+        timers.fire()
+    assert fired == expected
 
 
 async def test_a_result_that_comes_later() -> None:

@@ -83,7 +83,6 @@ class Via(msgspec.Struct, frozen=True):
         return f"{self.protocol}/{self.transport} {host}{port}{self.params}"
 
 
-@lru_cache(maxsize=1024)
 def _parse_via(text: str) -> Via:
     match = _VIA.fullmatch(text.strip(WS))
     if match is None:

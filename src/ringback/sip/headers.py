@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator, KeysView
+from typing import Any, Final
 
 from ringback.sip.grammar import WS, is_token
 
@@ -70,9 +70,10 @@ def key_of(name: str) -> str:
 
 def _checked(value: str) -> str:
     """A value fit to be written: nothing in it can end the line. Raises ValueError."""
-    if "\r" in value or "\n" in value or "\0" in value:
-        raise ValueError("a header field value cannot hold CR, LF or NUL")
-    value.encode()  # a lone surrogate cannot be sent either
+    if not (value.isascii() and value.isprintable()):
+        if "\r" in value or "\n" in value or "\0" in value:
+            raise ValueError("a header field value cannot hold CR, LF or NUL")
+        value.encode()  # a lone surrogate cannot be sent either
     return value.strip(WS)
 
 
@@ -80,11 +81,13 @@ class Headers:
     """Rows of one name keep their order; rows of different names are kept by first appearance,
     since :rfc:`3261#section-7.3.1` gives their order no meaning."""
 
-    __slots__ = ("_names", "_rows")
+    __slots__ = ("_names", "_rows", "parsed")
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
         self._rows: dict[str, list[str]] = {}
         self._names: dict[str, str] = {}  # how names outside the table are written
+        self.parsed: dict[str, Any] = {}
+        """What fields say, by key: for whoever parses them to keep. A field that changes drops out."""
         for name, value in items:
             self.add(name, value)
 
@@ -99,7 +102,8 @@ class Headers:
 
     def add(self, name: str, value: str) -> None:
         """Append a row. Raises ValueError when name or value cannot stand in a message."""
-        self._slot(name).append(_checked(value))
+        value = _checked(value)
+        self._slot(name).append(value)
 
     def set(self, name: str, value: str) -> None:
         """Replace every row of that name. Raises ValueError when name or value cannot stand in a message."""
@@ -122,7 +126,15 @@ class Headers:
 
     def remove(self, name: str) -> None:
         """Drop every row of that name, if there is any."""
-        self._rows.pop(key_of(name), None)
+        key = key_of(name)
+        self._rows.pop(key, None)
+        self.parsed.pop(key, None)
+
+    def lengthen(self, name: str, text: str) -> None:
+        """Put text behind the first row of that name, or add it. Raises ValueError."""
+        text = _checked(text)
+        rows = self._slot(name)
+        rows[:1] = [rows[0] + text if rows else text]
 
     def copy_from(self, other: Headers, *names: str) -> None:
         """Take over every row of these names as it was received."""
@@ -130,9 +142,14 @@ class Headers:
             key = _KEYS.get(name) or key_of(name)
             rows = other._rows.get(key)
             if rows:
-                self._rows[key] = list(rows)
+                self._rows[key] = rows.copy()
+                self.parsed.pop(key, None)
                 if key not in _DISPLAY:
                     self._names.setdefault(key, name)
+
+    def keys(self) -> KeysView[str]:
+        """The names of all rows: in lower case, and long."""
+        return self._rows.keys()
 
     def items(self) -> Iterator[tuple[str, str]]:
         """(name as written, value) of every row."""
@@ -160,6 +177,7 @@ class Headers:
         """Add unfolded lines that the parser has already checked; False when one has no name that is a
         token."""
         rows = self._rows
+        self.parsed.clear()
         for line in lines:
             name, colon, value = line.partition(":")
             key = _KEYS.get(name)
@@ -192,6 +210,7 @@ class Headers:
         for key in keys:
             if key in self._rows:
                 del self._rows[key][1:]
+                self.parsed.pop(key, None)
 
     def _slot(self, name: str) -> list[str]:
         key = _KEYS.get(name) or key_of(name)
@@ -199,6 +218,7 @@ class Headers:
             raise ValueError(f"not a header field name: {name!r}")
         if key not in _DISPLAY:
             self._names.setdefault(key, name)
+        self.parsed.pop(key, None)
         return self._rows.setdefault(key, [])
 
     def __contains__(self, name: object) -> bool:

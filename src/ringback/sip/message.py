@@ -1,7 +1,7 @@
 """SIP requests and responses.
 
-A message keeps its header fields as text; the typed properties parse on first use (the parsers remember
-what they saw, so asking again costs a look-up). ``parse_message`` in ``ringback.sip.parse`` has already
+A message keeps its header fields as text; the typed properties parse on first use, and those that every
+message has are remembered until the text changes. ``parse_message`` in ``ringback.sip.parse`` has already
 parsed Via, From, To, Call-ID, CSeq and Max-Forwards of what it returns: those properties cannot fail there.
 The others (``contacts``, ``routes`` …) raise ``SipParseError`` (400) on malformed input; ``validate()``
 asks all of them at once.
@@ -9,9 +9,8 @@ asks all of them at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import lru_cache
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Final, Generic, TypeVar
 
 from ringback.sip.errors import SipParseError
 from ringback.sip.fields import CSeq, MediaType, Via
@@ -34,12 +33,47 @@ __all__ = [
     "make_response",
 ]
 
+T = TypeVar("T")
+
 _MAX_DELTA_SECONDS: Final = 2**32 - 1
+_REPEATED: Final = ("Via", "From", "To", "Call-ID", "CSeq")
+"""What a response takes over from its request."""
+_OPTIONAL: Final = {
+    "contact": "contacts",
+    "route": "routes",
+    "record-route": "record_routes",
+    "p-asserted-identity": "asserted_identities",
+    "diversion": "diversions",
+    "refer-to": "refer_to",
+    "max-forwards": "max_forwards",
+    "expires": "expires",
+    "content-type": "content_type",
+}
+"""Header fields that may be missing, but not malformed, and the properties that read them."""
 
 
-@lru_cache(maxsize=1024)
 def _topmost(row: str) -> Via:
     return Via.parse(split_list(row)[0])
+
+
+class _Required(Generic[T]):
+    """A header field that every message has (:rfc:`3261#section-8.1.1`), as what its first row says: read
+    when first asked for, and again once it has changed. Raises SipParseError (400)."""
+
+    def __init__(self, name: str, parse: Callable[[str], T]) -> None:
+        self._name = name
+        self._key = name.lower()
+        self._parse = parse
+
+    def __get__(self, message: _Message, _: object = None) -> T:
+        headers = message.headers
+        value: T | None = headers.parsed.get(self._key)
+        if value is None:
+            text = headers.get(self._name)
+            if text is None:
+                raise SipParseError(f"Missing {self._name}")
+            value = headers.parsed[self._key] = self._parse(text)
+        return value
 
 
 class _Message:
@@ -49,37 +83,26 @@ class _Message:
         self.headers = headers if isinstance(headers, Headers) else Headers(headers)
         self.body = body
 
-    # What every message has (RFC 3261 8.1.1). Missing ones raise SipParseError (400).
-
-    @property
-    def via(self) -> Via:
-        """The topmost Via."""
-        return _topmost(self._required("Via"))
+    via = _Required("Via", _topmost)
+    """The topmost Via."""
+    from_ = _Required("From", NameAddr.parse)
+    to = _Required("To", NameAddr.parse)
+    call_id = _Required("Call-ID", str)
+    cseq = _Required("CSeq", CSeq.parse)
 
     @property
     def vias(self) -> list[Via]:
-        return [via for row in self.headers.get_all("Via") for via in Via.parse_many(row)]
+        rows = self.headers.get_all("Via")
+        if len(rows) == 1 and "," not in rows[0]:
+            return [self.via]
+        return [via for row in rows for via in Via.parse_many(row)]
 
     def replace_top_via(self, via: Via) -> None:
         """Change the topmost Via (to add ``received``, say), also where one row holds several."""
-        _, *rest = split_list(self._required("Via"))
-        self.headers.replace_first("Via", ",".join([str(via), *rest]))
-
-    @property
-    def from_(self) -> NameAddr:
-        return NameAddr.parse(self._required("From"))
-
-    @property
-    def to(self) -> NameAddr:
-        return NameAddr.parse(self._required("To"))
-
-    @property
-    def call_id(self) -> str:
-        return self._required("Call-ID")
-
-    @property
-    def cseq(self) -> CSeq:
-        return CSeq.parse(self._required("CSeq"))
+        headers = self.headers
+        _, *rest = split_list(headers.get("Via") or "")
+        headers.replace_first("Via", ",".join([str(via), *rest]))
+        headers.parsed["via"] = via
 
     # What it may have.
 
@@ -160,24 +183,18 @@ class _Message:
 
     def validate(self) -> None:
         """Read every header field that this stack understands. Raises SipParseError (400)."""
-        _ = (self.vias, self.from_, self.to, self.call_id, self.cseq, self.contacts, self.routes)
-        _ = (self.record_routes, self.asserted_identities, self.diversions, self.refer_to)
-        _ = (self.max_forwards, self.expires, self.content_type)
-        for name in ("Require", "Proxy-Require", "Supported", "Unsupported", "Allow"):
-            self._tokens(name)
-
-    def _required(self, name: str) -> str:
-        value = self.headers.get(name)
-        if value is None:
-            raise SipParseError(f"Missing {name}")
-        return value
+        _ = (self.vias, self.from_, self.to, self.call_id, self.cseq)
+        present = self.headers.keys()
+        for key, name in _OPTIONAL.items():
+            if key in present:
+                getattr(self, name)
 
     def _addresses(self, name: str) -> list[NameAddr]:
         return [address for row in self.headers.get_all(name) for address in NameAddr.parse_many(row)]
 
     def _tokens(self, name: str) -> list[str]:
-        parts = (part.strip(WS) for row in self.headers.get_all(name) for part in row.split(","))
-        return [part.lower() for part in parts if part]
+        rows = self.headers.get_all(name)
+        return [token.lower() for row in rows for part in row.split(",") if (token := part.strip(WS))]
 
     def _number(self, name: str, largest: int) -> int | None:
         value = self.headers.get(name)
@@ -269,24 +286,19 @@ def make_response(
     """
     response = Response(status, reason)
     headers = response.headers
-    headers.copy_from(request.headers, "Via", "From", "To", "Call-ID", "CSeq")
+    headers.copy_from(request.headers, *_REPEATED)
     if status == 100:
         headers.copy_from(request.headers, "Timestamp")
     if record_route:
         headers.copy_from(request.headers, "Record-Route")
-    if to_tag is not None and status > 100:
-        _add_to_tag(headers, to_tag)
+    if to_tag is not None and status > 100 and not _has_to_tag(request):
+        # As text: a quoted-pair in the display name stays as it was received.
+        headers.lengthen("To", f";tag={to_tag}")
     return response
 
 
-def _add_to_tag(headers: Headers, to_tag: str) -> None:
-    to = headers.get("To") or ""
+def _has_to_tag(request: Request) -> bool:
     try:
-        if NameAddr.parse(to).tag is not None:
-            return
+        return request.to.tag is not None
     except SipParseError:
-        pass  # answered as it came: the sender recognises its own text
-    # Appended as text: a quoted-pair in the display name stays as it was received.
-    rows = Headers()
-    rows.append_parsed([f"To:{to};tag={to_tag}"])
-    headers.copy_from(rows, "To")
+        return False  # answered as it came: the sender recognises its own text

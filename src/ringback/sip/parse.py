@@ -172,7 +172,8 @@ def _check(message: Message) -> None:
     _ = (message.via, message.from_, message.to, message.max_forwards)
     if _CALL_ID.fullmatch(message.call_id) is None:
         raise SipParseError("Malformed Call-ID")
-    if message.cseq.method != getattr(message, "method", message.cseq.method):
+    method = message.cseq.method
+    if isinstance(message, Request) and message.method != method:
         raise SipParseError("CSeq Does Not Match Method")
 
 
