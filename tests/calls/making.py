@@ -167,6 +167,9 @@ class FakeStore:
             self.waiting.append(committed)
         return committed
 
+    def post(self, append: Append) -> None:
+        self.append(append)
+
     def trace(self, call_id: str, at: float, kind: str, data: bytes) -> None:
         """Nobody looks."""
 

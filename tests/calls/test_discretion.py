@@ -94,11 +94,12 @@ HOOK = verbs.Hook(url="http://bob:s3cret@app.example/a", username="bob", passwor
     ids=lambda event: type(event).__name__,
 )
 def test_no_event_in_the_log_holds_credentials(event: events.CallEvent) -> None:
-    logged = discreet(event)
+    logged, text = discreet(event)
     assert type(logged) is type(event)
-    assert b"s3cret" not in events.encode(logged)
-    assert b"bob" not in events.encode(logged)
-    assert b"app.example" in events.encode(logged)
+    assert b"s3cret" not in text
+    assert b"bob" not in text
+    assert b"app.example" in text
+    assert events.decode(text) == logged
 
 
 @pytest.mark.parametrize(
@@ -107,4 +108,4 @@ def test_no_event_in_the_log_holds_credentials(event: events.CallEvent) -> None:
     ids=events.kind_of,
 )
 def test_an_event_without_credentials_is_logged_as_it_is(event: events.CallEvent) -> None:
-    assert discreet(event) == event
+    assert discreet(event) == (event, events.encode(event))

@@ -29,8 +29,11 @@ class Bench:
         self.application = FakeApplication()
         self.log = CallLog(answered_record(), fake_engine(self.store, self.deliverer), sequence=4)
 
-    def append(self, event: events.CallEvent, *, new_call: bool = False) -> asyncio.Future[None]:
-        return self.log.append(event, self.application, new_call=new_call)
+    def append(self, event: events.CallEvent) -> None:
+        self.log.append(event, self.application)
+
+    def commit(self, event: events.CallEvent, *, new_call: bool = False) -> asyncio.Future[None]:
+        return self.log.commit(event, self.application, new_call=new_call)
 
 
 @pytest.fixture
@@ -51,7 +54,7 @@ async def test_an_event_the_row_and_the_callbacks_are_one_append(bench: Bench) -
 
 
 async def test_callbacks_are_sent_after_the_commit_never_before(bench: Bench) -> None:
-    committed = bench.append(ENDED)
+    committed = bench.commit(ENDED)
     assert bench.deliverer.offered == []
     asyncio.get_running_loop().call_soon(bench.store.waiting[0].set_result, None)
     await committed
@@ -59,7 +62,7 @@ async def test_callbacks_are_sent_after_the_commit_never_before(bench: Bench) ->
 
 
 async def test_callbacks_of_what_was_never_stored_are_never_sent(bench: Bench) -> None:
-    committed = bench.append(ENDED)
+    committed = bench.commit(ENDED)
     bench.store.waiting[0].set_exception(StoreUnavailable("closed"))
     with pytest.raises(StoreUnavailable):
         await committed
@@ -76,7 +79,7 @@ async def test_the_row_is_stored_when_it_changed(bench: Bench) -> None:
 async def test_a_running_call_goes_on_without_its_log(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     bench.store.refuses = StoreUnavailable("the disk is full")
     with caplog.at_level(logging.ERROR):
-        await bench.append(ENDED)
+        await bench.commit(ENDED)
     assert bench.log.record.status is CallStatus.COMPLETED
     assert bench.application.told == [ENDED]
     assert "the disk is full" in caplog.text
@@ -85,7 +88,7 @@ async def test_a_running_call_goes_on_without_its_log(bench: Bench, caplog: pyte
 async def test_a_new_call_does_not_begin_without_its_log(bench: Bench) -> None:
     bench.store.refuses = StoreUnavailable("the disk is full")
     with pytest.raises(StoreUnavailable):
-        bench.append(KEY, new_call=True)
+        bench.commit(KEY, new_call=True)
     assert bench.application.told == []
 
 

@@ -189,7 +189,8 @@ class Application(Protocol):
     def deliveries(self, event: CallEvent, call: CallRecord) -> Sequence[Delivery]:
         """The callbacks due for this event, rendered; `call` is the record with the event already applied.
 
-        Called inside the step that stores the event: quick, pure, no waiting.
+        Called inside the step that stores the event: quick, pure, no waiting. What the script does and hears
+        (verbs, documents, keys, missing audio) causes none, and is not asked about.
         """
         ...
 

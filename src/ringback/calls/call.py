@@ -124,12 +124,20 @@ class Call:
         """Whether 200 was sent or received."""
         return self.record.answered_at is not None
 
-    def append(self, event: events.CallEvent, *, at: datetime | None = None) -> asyncio.Future[None]:
-        """Let the event have happened, now or `at` a moment shortly before."""
-        committed = self.log.append(event, self.application, at=at)
+    def append(self, event: events.CallEvent) -> None:
+        """Let the event have happened."""
+        self.log.append(event, self.application)
+        self._show(event)
+
+    def commit(self, event: events.CallEvent, *, at: datetime | None = None) -> asyncio.Future[None]:
+        """The same, now or `at` a moment shortly before; the future resolves when it is durable."""
+        committed = self.log.commit(event, self.application, at=at)
+        self._show(event)
+        return committed
+
+    def _show(self, event: events.CallEvent) -> None:
         for watcher in tuple(self._watchers):
             watcher(event)
-        return committed
 
     def note(self, level: str, code: str, message: str, **detail: Any) -> None:
         """Record something worth knowing."""
@@ -405,7 +413,7 @@ class Call:
         """Free what the call holds, then let its end be known. Runs outside whatever ended the call."""
         try:
             await self.recorder.close()
-            committed = self.append(ending.event(await self._statistics()), at=at)
+            committed = self.commit(ending.event(await self._statistics()), at=at)
             self._ended.set_result(None)
             await first_of(committed)
             self.ended.set_result(None)

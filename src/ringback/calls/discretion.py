@@ -33,20 +33,22 @@ _SIP_PASSWORD = re.compile(r"""(?i)\b(sips?:[^\s:@;?<>"'&]+):[^\s@<>"'&]*@""")
 _JSON_PASSWORD = re.compile(r'("password"\s*:\s*")(?:[^"\\]|\\.)*"')
 _XML_PASSWORD = re.compile(r"""(?i)(\bpassword\s*=\s*)(?:"[^"]*"|'[^']*')""")
 _HIDDEN_KEYS = frozenset({"username", "password"})
-_SUSPECT = re.compile(rb'@|"(?:username|password)":[^n]')
-"""What is in the JSON of an event from which something may have to be hidden; `n` begins null."""
+_NAMED = re.compile(rb'"(?:username|password)":[^n]')
+"""Credentials of their own in the JSON of an event; `n` begins null."""
 
-_OF_APPLICATIONS = (
-    AnswererDetected
-    | CallControlled
-    | DocumentAsked
-    | KeysMatched
-    | Noted
-    | RecordingChanged
-    | TranscriptionFailed
-    | ReferProgress
-    | VerbEnded
-    | VerbStarted
+_OF_APPLICATIONS = frozenset(
+    {
+        AnswererDetected,
+        CallControlled,
+        DocumentAsked,
+        KeysMatched,
+        Noted,
+        RecordingChanged,
+        TranscriptionFailed,
+        ReferProgress,
+        VerbEnded,
+        VerbStarted,
+    }
 )
 """Events that hold what an application wrote, its URLs among it."""
 
@@ -93,8 +95,10 @@ def shown(value: Any) -> Any:
     return value
 
 
-def discreet(event: CallEvent) -> CallEvent:
-    """The event as it is logged: nothing ever reads credentials from there."""
-    if not isinstance(event, _OF_APPLICATIONS) or _SUSPECT.search(encode(event)) is None:
-        return event
-    return msgspec.convert(shown(msgspec.to_builtins(event)), type(event))
+def discreet(event: CallEvent) -> tuple[CallEvent, bytes]:
+    """The event as it is logged, and its JSON: nothing ever reads credentials from there."""
+    text = encode(event)
+    if type(event) not in _OF_APPLICATIONS or not (b"@" in text or _NAMED.search(text)):
+        return event, text
+    hidden = msgspec.convert(shown(msgspec.to_builtins(event)), type(event))
+    return hidden, encode(hidden)

@@ -6,7 +6,7 @@ sense for an old one: logs outlive versions.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import msgspec
@@ -293,11 +293,12 @@ CallEvent = (
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[CallEvent] = msgspec.json.Decoder(CallEvent)
+_kinds: dict[type[CallEvent], str] = {each: str(each.__struct_config__.tag) for each in get_args(CallEvent)}
 
 
 def kind_of(event: CallEvent) -> str:
     """The event's kind in the log."""
-    return str(event.__struct_config__.tag)
+    return _kinds[type(event)]
 
 
 def encode(event: CallEvent) -> bytes:

@@ -6,7 +6,8 @@ import asyncio
 import logging
 from contextvars import Context
 from datetime import datetime
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from ringback.calls.discretion import discreet
 from ringback.calls.events import (
@@ -20,7 +21,6 @@ from ringback.calls.events import (
     RecordingChanged,
     VerbEnded,
     VerbStarted,
-    encode,
     kind_of,
 )
 from ringback.calls.record import CallRecord, apply
@@ -28,6 +28,7 @@ from ringback.calls.recordings.rows import to_recording_row
 from ringback.calls.rows import to_row
 from ringback.net.clock import utcnow
 from ringback.store.errors import StoreError
+from ringback.store.ids import spelled
 from ringback.store.records import Append, CallRow, StoredDelivery
 from ringback.webhooks.delivery import Delivery
 from ringback.webhooks.outbox import to_stored
@@ -40,18 +41,30 @@ logger = logging.getLogger(__name__)
 _Due = tuple[Delivery, StoredDelivery]
 """A callback as it is sent, and as it is stored."""
 
-_NARRATIVE = (
-    DigitReceived,
-    DocumentAsked,
-    DocumentReceived,
-    MediaMissing,
-    MediaResumed,
-    Noted,
-    RecordingChanged,
-    VerbEnded,
-    VerbStarted,
+
+_UNTOLD = frozenset(
+    {
+        DigitReceived,
+        DocumentAsked,
+        DocumentReceived,
+        MediaMissing,
+        MediaResumed,
+        VerbEnded,
+        VerbStarted,
+    }
 )
-"""Events that change no status: nobody waits for them to be durable."""
+"""Events for which no service has a callback: no application is asked for one."""
+_NARRATIVE = _UNTOLD | {Noted, RecordingChanged}
+"""Events that change no status: nobody waits for them to be durable, but for a callback."""
+
+
+class _Step(NamedTuple):
+    """What comes of one event: what is stored, the callbacks to send then, and the event as people see it."""
+
+    append: Append
+    due: list[Delivery]
+    logged: CallEvent
+    at: datetime
 
 
 class CallLog:
@@ -60,11 +73,26 @@ class CallLog:
     def __init__(self, record: CallRecord, engine: Engine, *, sequence: int = -1) -> None:
         self.record = record
         self._engine = engine
-        self._call_id = str(record.id)
+        self._call_id = spelled(record.id)
         self._sequence = sequence
         self._stored: CallRecord | None = None
 
-    def append(
+    def append(self, event: CallEvent, application: Application | None) -> None:
+        """Apply the event, and have it stored with the callbacks due for it.
+
+        The callbacks are sent after the commit, never before; without an application nobody is told.
+        """
+        step = self._step(event, application, utcnow())
+        try:
+            if step.due:
+                self._then_send(self._engine.store.append(step.append), step.due)
+            else:
+                self._engine.store.post(step.append)
+        except StoreError as error:
+            self._lost(step.append, error)
+        self._tell(step, event, application)
+
+    def commit(
         self,
         event: CallEvent,
         application: Application | None,
@@ -72,42 +100,53 @@ class CallLog:
         new_call: bool = False,
         at: datetime | None = None,
     ) -> asyncio.Future[None]:
-        """Apply the event, store it with the callbacks due for it; the future resolves once that is durable.
+        """The same for who wants to know when it is durable: the future resolves then, awaited or not.
 
-        The callbacks are sent after the commit, never before; without an application nobody is told. Nobody
-        has to await the future. `at` is when it happened, where that is not now.
+        `at` is when it happened, where that is not now.
 
         Raises:
             StoreError: `new_call` and the store takes no new calls.
         """
-        at = at or utcnow()
+        step = self._step(event, application, at or utcnow())
+        try:
+            committed = self._engine.store.append(step.append, new_call=new_call)
+        except StoreError as error:
+            if new_call:
+                raise
+            self._lost(step.append, error)
+            committed = asyncio.get_running_loop().create_future()
+            committed.set_result(None)
+        else:
+            self._then_send(committed, step.due)
+        self._tell(step, event, application)
+        return committed
+
+    def _step(self, event: CallEvent, application: Application | None, at: datetime) -> _Step:
         self._engine.meter.happened(self.record, event, at)
         self.record = apply(self.record, event, at)
         due = self._due(event, application)
         self._sequence += 1
-        logged = discreet(event)
+        logged, payload = discreet(event)
         append = Append(
             call_id=self._call_id,
             sequence=self._sequence,
             kind=kind_of(logged),
             at=at.timestamp(),
-            payload=encode(logged),
+            payload=payload,
             row=self._row(),
             deliveries=tuple(stored for _, stored in due),
             recordings=(to_recording_row(event.recording),) if isinstance(event, RecordingChanged) else (),
-            patient=isinstance(event, _NARRATIVE) and not due,
+            patient=not due and type(event) in _NARRATIVE,
         )
-        committed = self._store(append, new_call)
-        # An empty context: sending callbacks is no part of whatever the call is doing now.
-        deliveries = [delivery for delivery, _ in due]
-        committed.add_done_callback(lambda done: self._committed(done, deliveries), context=Context())
-        self._engine.time_line.happened(self.record, logged, at)
+        return _Step(append, [delivery for delivery, _ in due], logged, at)
+
+    def _tell(self, step: _Step, event: CallEvent, application: Application | None) -> None:
+        self._engine.time_line.happened(self.record, step.logged, step.at)
         self._notify(event, application)
-        return committed
 
     def _due(self, event: CallEvent, application: Application | None) -> list[_Due]:
         """The callbacks. A fault in rendering costs them, not the event: that has happened all the same."""
-        if application is None:
+        if application is None or type(event) in _UNTOLD:
             return []
         try:
             return [(each, to_stored(each)) for each in application.deliveries(event, self.record)]
@@ -130,19 +169,15 @@ class CallLog:
         self._stored = self.record
         return to_row(self.record)
 
-    def _store(self, append: Append, new_call: bool) -> asyncio.Future[None]:
-        try:
-            return self._engine.store.append(append, new_call=new_call)
-        except StoreError as error:
-            if new_call:
-                raise
-            # A running call goes on without its log rather than end for the log's sake.
-            logger.error("call %s: %s was not stored: %s", append.call_id, append.kind, error)
-            lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            lost.set_result(None)
-            return lost
+    def _lost(self, append: Append, error: StoreError) -> None:
+        """A running call goes on without its log rather than end for the log's sake."""
+        logger.error("call %s: %s was not stored: %s", append.call_id, append.kind, error)
 
-    def _committed(self, done: asyncio.Future[None], deliveries: list[Delivery]) -> None:
+    def _then_send(self, committed: asyncio.Future[None], deliveries: list[Delivery]) -> None:
+        # An empty context: sending callbacks is no part of whatever the call is doing now.
+        committed.add_done_callback(partial(self._committed, deliveries), context=Context())
+
+    def _committed(self, deliveries: list[Delivery], done: asyncio.Future[None]) -> None:
         error = None if done.cancelled() else done.exception()
         if error is not None:
             logger.error("call %s: an event was not stored: %s", self.record.id, error)

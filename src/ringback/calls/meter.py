@@ -6,6 +6,7 @@ How things stand at a moment is not counted here but read where it is known (`ri
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -25,42 +26,49 @@ _DIALECTS = ("laml", "jambonz", "callapi")
 
 
 class Meter:
-    """Counters on a registry of their own. Whatever can be counted is there from the start, with 0."""
+    """Counters on a registry of their own. Whatever can be counted is there from the start, with 0.
+
+    What has labels is looked up by them once: a registry takes longer to find a counter than to count.
+    """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._setups = Counter(
+        setups = Counter(
             "ringback_call_setups",
             "Calls that were answered, or ended without that, by direction and outcome.",
             ("direction", "outcome"),
             registry=self.registry,
         )
-        self._setup_seconds = Histogram(
+        self._setups = cache(setups.labels)
+        setup_seconds = Histogram(
             "ringback_call_setup_seconds",
             "Time from a call's first event to its answer.",
             ("direction",),
             buckets=_SETUP_BUCKETS,
             registry=self.registry,
         )
+        self._setup_seconds = cache(setup_seconds.labels)
         self._refused = Counter(
             "ringback_invites_refused",
             "INVITEs that became no call, by the status that they were answered with.",
             ("code",),
             registry=self.registry,
         )
-        self._webhook_seconds = Histogram(
+        webhook_seconds = Histogram(
             "ringback_webhook_seconds",
             "Time from a question to an application until its answer, or until that was given up.",
             ("dialect", "outcome"),
             buckets=_WEBHOOK_BUCKETS,
             registry=self.registry,
         )
-        self._callbacks = Counter(
+        self._webhook_seconds = cache(webhook_seconds.labels)
+        callbacks = Counter(
             "ringback_callbacks",
             "Callbacks that were delivered or given up.",
             ("transport", "outcome"),
             registry=self.registry,
         )
+        self._callbacks = cache(callbacks.labels)
         self._repeats = Counter(
             "ringback_callback_repeats",
             "Attempts at a callback that failed and are followed by another.",
@@ -87,16 +95,16 @@ class Meter:
     def _begin_with_nothing(self) -> None:
         """A rate needs a 0 to start from."""
         for direction in Direction:
-            self._setup_seconds.labels(direction.value)
-            for outcome in ("answered", *(status.value for status in CallStatus if status in FINAL)):
+            self._setup_seconds(direction)
+            for outcome in ("answered", *(status for status in CallStatus if status in FINAL)):
                 if outcome != CallStatus.COMPLETED:
-                    self._setups.labels(direction.value, outcome)
+                    self._setups(direction, outcome)
         for outcome in ("ok", "failed"):
             for dialect in _DIALECTS:
-                self._webhook_seconds.labels(dialect, outcome)
+                self._webhook_seconds(dialect, outcome)
         for outcome in ("delivered", "failed"):
             for transport in ("http", "websocket"):
-                self._callbacks.labels(transport, outcome)
+                self._callbacks(transport, outcome)
         for status in RecordingStatus:
             if status.final:
                 self._recordings.labels(status.value)
@@ -104,24 +112,29 @@ class Meter:
     def happened(self, call: CallRecord, event: CallEvent, at: datetime) -> None:
         """An event was appended; `call` is what was known just before."""
         if isinstance(event, CallAnswered):
-            self._setups.labels(call.direction.value, "answered").inc()
+            self._setups(call.direction, "answered").inc()
             seconds = (at - call.created_at).total_seconds()
-            self._setup_seconds.labels(call.direction.value).observe(max(0.0, seconds))
+            self._setup_seconds(call.direction).observe(max(0.0, seconds))
         elif isinstance(event, CallEnded):
             if call.answered_at is None:
-                self._setups.labels(call.direction.value, event.status.value).inc()
+                self._setups(call.direction, event.status).inc()
             if event.media is not None:
                 self._count_packets(event.media)
         elif isinstance(event, RecordingChanged) and event.recording.status.final:
             self._recordings.labels(event.recording.status.value).inc()
 
     def _count_packets(self, media: MediaStatistics) -> None:
-        self._rtp["received"].inc(media.packets_in)
-        self._rtp["sent"].inc(media.packets_out)
-        self._rtp["lost"].inc(media.lost_in)
-        self._rtp["late"].inc(media.late)
-        # Duplicates may make what the far end reports negative (RFC 3550, 6.4.1).
-        self._rtp["lost_remote"].inc(max(0, media.lost_out))
+        counted = {
+            "received": media.packets_in,
+            "sent": media.packets_out,
+            "lost": media.lost_in,
+            "late": media.late,
+            # Duplicates may make what the far end reports negative (RFC 3550, 6.4.1).
+            "lost_remote": media.lost_out,
+        }
+        for name, packets in counted.items():
+            if packets > 0:
+                self._rtp[name].inc(packets)
 
     def refused(self, sip_status: int) -> None:
         """An INVITE was refused before it became a call."""
@@ -129,18 +142,18 @@ class Meter:
 
     def asked(self, dialect: str, ok: bool, seconds: float) -> None:
         """An application was asked; `ok`: it gave an answer of an accepted status, in time."""
-        self._webhook_seconds.labels(dialect, "ok" if ok else "failed").observe(seconds)
+        self._webhook_seconds(dialect, "ok" if ok else "failed").observe(seconds)
 
     def delivered(self, outcome: Outcome) -> None:
         """An attempt at a callback ended."""
         if outcome.delivered or outcome.given_up:
-            self._callbacks.labels("http", "delivered" if outcome.delivered else "failed").inc()
+            self._callbacks("http", "delivered" if outcome.delivered else "failed").inc()
         else:
             self._repeats.inc()
 
     def messaged(self, message: SocketMessage) -> None:
         """A message went over an application's socket, or could not."""
         if message.kind == "callback":
-            self._callbacks.labels("websocket", "delivered" if message.ok else "failed").inc()
+            self._callbacks("websocket", "delivered" if message.ok else "failed").inc()
         elif message.elapsed_ms is not None:
             self.asked(message.dialect, message.ok, message.elapsed_ms / 1000)

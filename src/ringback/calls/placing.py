@@ -311,6 +311,6 @@ def begin(call: Call) -> None:
     )
     call.engine.time_line.follow(record.sip_call_id, str(record.id))
     try:
-        call.stored = call.log.append(requested, call.application, new_call=True)
+        call.stored = call.log.commit(requested, call.application, new_call=True)
     except StoreError as error:
         raise Overloaded(f"the call cannot be stored: {error}") from error

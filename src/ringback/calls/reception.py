@@ -210,7 +210,7 @@ class Reception:
         if request.max_forwards is not None:
             call.max_forwards = request.max_forwards
         self._engine.time_line.follow(session.call_id, str(record.id))
-        call.stored = call.log.append(received, application, new_call=True)
+        call.stored = call.log.commit(received, application, new_call=True)
         self._engine.roster.take(call)
         if application.rings_at_once:
             call.ring()

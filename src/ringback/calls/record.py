@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from functools import singledispatch
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -98,20 +98,30 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
         return max(0, self.progress - 1)
 
 
-@singledispatch
-def _change(event: CallEvent, call: CallRecord, at: datetime) -> dict[str, Any]:
-    return {}
+EventT = TypeVar("EventT", bound=CallEvent)
+_Change = Callable[[EventT, CallRecord, datetime], dict[str, Any]]
+_changes: dict[type[Any], _Change[Any]] = {}
+"""What each kind of event changes; most kinds change nothing."""
 
 
 def apply(call: CallRecord, event: CallEvent, at: datetime) -> CallRecord:
     """The record after this event."""
-    changes = _change(event, call, at)
-    if not changes:
-        return call
-    return msgspec.structs.replace(call, updated_at=at, **changes)
+    change = _changes.get(type(event))
+    changes = None if change is None else change(event, call, at)
+    return msgspec.structs.replace(call, updated_at=at, **changes) if changes else call
 
 
-@_change.register
+def _changed_by(kind: type[EventT]) -> Callable[[_Change[EventT]], _Change[EventT]]:
+    """What follows says what this kind of event changes."""
+
+    def register(change: _Change[EventT]) -> _Change[EventT]:
+        _changes[kind] = change
+        return change
+
+    return register
+
+
+@_changed_by(CallReceived)
 def _(event: CallReceived, call: CallRecord, at: datetime) -> dict[str, Any]:
     return {
         "status": CallStatus.INITIATED,
@@ -123,17 +133,17 @@ def _(event: CallReceived, call: CallRecord, at: datetime) -> dict[str, Any]:
     }
 
 
-@_change.register
+@_changed_by(CallRequested)
 def _(event: CallRequested, call: CallRecord, at: datetime) -> dict[str, Any]:
     return {"status": CallStatus.QUEUED}
 
 
-@_change.register
+@_changed_by(CallRerouted)
 def _(event: CallRerouted, call: CallRecord, at: datetime) -> dict[str, Any]:
     return {"trunk": event.trunk}
 
 
-@_change.register
+@_changed_by(CallInitiated)
 def _(event: CallInitiated, call: CallRecord, at: datetime) -> dict[str, Any]:
     return {
         "status": CallStatus.INITIATED,
@@ -146,7 +156,7 @@ def _(event: CallInitiated, call: CallRecord, at: datetime) -> dict[str, Any]:
     }
 
 
-@_change.register
+@_changed_by(CallRinging)
 def _(event: CallRinging, call: CallRecord, at: datetime) -> dict[str, Any]:
     first = call.ringing_at is None
     return {
@@ -158,7 +168,7 @@ def _(event: CallRinging, call: CallRecord, at: datetime) -> dict[str, Any]:
     }
 
 
-@_change.register
+@_changed_by(CallAnswered)
 def _(event: CallAnswered, call: CallRecord, at: datetime) -> dict[str, Any]:
     return {
         "status": CallStatus.IN_PROGRESS,
@@ -170,7 +180,7 @@ def _(event: CallAnswered, call: CallRecord, at: datetime) -> dict[str, Any]:
     }
 
 
-@_change.register
+@_changed_by(CallEnded)
 def _(event: CallEnded, call: CallRecord, at: datetime) -> dict[str, Any]:
     return {
         "status": event.status,
@@ -186,18 +196,18 @@ def _(event: CallEnded, call: CallRecord, at: datetime) -> dict[str, Any]:
     }
 
 
-@_change.register
+@_changed_by(CallTagged)
 def _(event: CallTagged, call: CallRecord, at: datetime) -> dict[str, Any]:
     return {"custom": event.data}
 
 
-@_change.register
+@_changed_by(AnswererDetected)
 def _(event: AnswererDetected, call: CallRecord, at: datetime) -> dict[str, Any]:
     if not event.verdict or event.partial:
         return {}
     return {"answered_by": event.what, "detection_ms": event.milliseconds}
 
 
-@_change.register
+@_changed_by(RecordingChanged)
 def _(event: RecordingChanged, call: CallRecord, at: datetime) -> dict[str, Any]:
     return {"recording": event.recording}

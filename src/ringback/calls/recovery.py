@@ -83,7 +83,7 @@ class _Past:
             self._tell(recording)
         status = CallStatus.COMPLETED if self.record.answered_at else CallStatus.FAILED
         ending = ending_of(self.record, EndedBy.SERVER, "the server was restarted", status, 500)
-        await self._log.append(ending.event(None), self._application)
+        await self._log.commit(ending.event(None), self._application)
         self.keep(recordings)
 
     def keep(self, recordings: Sequence[Recording]) -> None:
@@ -92,7 +92,7 @@ class _Past:
             self._engine.archive.keep(recording, self._tell)
 
     def _tell(self, recording: Recording) -> asyncio.Future[None]:
-        return self._log.append(RecordingChanged(recording=recording), self._application)
+        return self._log.commit(RecordingChanged(recording=recording), self._application)
 
 
 async def _recordings_left(engine: Engine) -> dict[str, list[Recording]]:

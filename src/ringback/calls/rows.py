@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any, cast
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from ringback.calls.record import CallRecord
 from ringback.calls.recordings.recording import Recording
 from ringback.calls.status import CallStatus, Direction, EndedBy
 from ringback.net.clock import epoch, maybe_moment, moment
+from ringback.store.ids import spelled
 from ringback.store.records import CallRow
 
 _EXTRA = (
@@ -26,6 +28,7 @@ _EXTRA = (
     "detection_ms",
     "recording",
 )
+_extra_of = attrgetter(*_EXTRA)
 
 
 def storable(text: str) -> str:
@@ -36,11 +39,11 @@ def storable(text: str) -> str:
 
 def to_row(call: CallRecord) -> CallRow:
     """The call's row."""
-    extra = {name: getattr(call, name) for name in _EXTRA}
+    extra = dict(zip(_EXTRA, _extra_of(call), strict=True))
     extra["initiated_at"] = epoch(call.initiated_at)
     return CallRow(
-        id=str(call.id),
-        account_id=str(call.account_id),
+        id=spelled(call.id),
+        account_id=spelled(call.account_id),
         application_id=_text(call.application_id),
         parent_id=_text(call.parent_id),
         number_id=_text(call.number_id),
@@ -67,9 +70,9 @@ def to_row(call: CallRecord) -> CallRow:
         ended_by=call.ended_by,
         answered_by=call.answered_by,
         custom=call.custom,
-        stats=msgspec.to_builtins(call.media) if call.media else None,
+        stats=call.media,
         dialog=call.dialog,
-        extra=msgspec.to_builtins(extra),
+        extra=extra,
     )
 
 
@@ -132,7 +135,7 @@ def _pairs(value: Any) -> tuple[tuple[str, str], ...]:
 
 
 def _text(value: UUID | None) -> str | None:
-    return str(value) if value else None
+    return None if value is None else spelled(value)
 
 
 def _uuid(value: str | None) -> UUID | None:

@@ -173,7 +173,7 @@ class Switchboard:
             if application is not None:
                 call.set_application(application)
             place = document or hook
-            stored = call.append(CallControlled(what="redirect", detail=_where(place)))
+            stored = call.commit(CallControlled(what="redirect", detail=_where(place)))
             await call.runner.replace(_first(place, status_hook))
             await stored
             return call.record
@@ -183,7 +183,7 @@ class Switchboard:
         async with self._changing(account_id, call_id) as call:
             if not call.runner.running:
                 raise WrongState(f"call {call_id} runs no verbs that others could come after")
-            await call.append(CallControlled(what="append", detail={"verbs": len(verbs)}))
+            await call.commit(CallControlled(what="append", detail={"verbs": len(verbs)}))
             call.runner.append(verbs)
             return call.record
 
@@ -210,13 +210,13 @@ class Switchboard:
         async with self._changing(account_id, call_id) as call:
             if call.leg.send_digits(digits, duration_ms) is None:
                 raise WrongState(f"call {call_id} has no media yet")
-            await call.append(CallControlled(what="send digits", detail={"digits": digits}))
+            await call.commit(CallControlled(what="send digits", detail={"digits": digits}))
             return call.record
 
     async def tag(self, account_id: UUID, call_id: UUID, data: dict[str, Any]) -> CallRecord:
         """Replace the application's own data. See `Calls.tag`."""
         async with self._changing(account_id, call_id) as call:
-            await call.append(CallTagged(data=data))
+            await call.commit(CallTagged(data=data))
             return call.record
 
     async def mute(self, account_id: UUID, call_id: UUID, *, muted: bool) -> CallRecord:
@@ -225,7 +225,7 @@ class Switchboard:
             if not call.is_answered:
                 raise WrongState(f"call {call_id} is {call.record.status}")
             call.leg.mute(muted)
-            await call.append(CallControlled(what="mute" if muted else "unmute"))
+            await call.commit(CallControlled(what="mute" if muted else "unmute"))
             return call.record
 
     async def start_recording(self, account_id: UUID, call_id: UUID, plan: RecordingPlan) -> Recording:
@@ -234,7 +234,7 @@ class Switchboard:
             if not call.is_answered:
                 raise WrongState(f"call {call_id} is {call.record.status}")
             recording = call.recorder.start(plan)
-            await call.append(CallControlled(what="recording start"))
+            await call.commit(CallControlled(what="recording start"))
             return recording
 
     async def change_recording(
@@ -250,7 +250,7 @@ class Switchboard:
         """Pause, resume or stop a recording. See `Calls.change_recording`."""
         async with self._changing(account_id, call_id) as call:
             recording = call.recorder.change(what, recording_id, name=name, silence=silence)
-            await call.append(CallControlled(what=f"recording {what}"))
+            await call.commit(CallControlled(what=f"recording {what}"))
             return recording
 
     async def redirect_callee(
@@ -260,7 +260,7 @@ class Switchboard:
         async with self._changing(account_id, call_id) as call:
             callee = _connected_callee(call)
             async with callee.control_lock:  # always after the caller's, so that two changes never cross
-                await callee.append(CallControlled(what="redirect", detail={"url": hook.url}))
+                await callee.commit(CallControlled(what="redirect", detail={"url": hook.url}))
                 question = Redirected(hook=hook, status_hook=status_hook, by_control=True)
                 await callee.runner.replace(question)
                 return callee.record
@@ -284,7 +284,7 @@ class Switchboard:
                 if application is not None:
                     call.set_application(application)
                 stored = {
-                    each.append(CallControlled(what="redirect", detail=_where(place)))
+                    each.commit(CallControlled(what="redirect", detail=_where(place)))
                     for each, place in ((call, to), (callee, callee_to))
                 }
                 callee.go_alone()
@@ -297,7 +297,7 @@ class Switchboard:
         """Whisper. See `Calls.play_over`."""
         async with self._changing(account_id, call_id) as call:
             _check_media(call)
-            await call.append(CallControlled(what="whisper", detail={"verbs": len(verbs)}))
+            await call.commit(CallControlled(what="whisper", detail={"verbs": len(verbs)}))
             call.whisper(verbs)
             return call.record
 
@@ -318,7 +318,7 @@ class Switchboard:
                 pending = submit(call, verb)
             except ValueError as error:
                 raise WrongState(str(error)) from error
-            await call.append(CallControlled(what="send request", detail={"method": method}))
+            await call.commit(CallControlled(what="send request", detail={"method": method}))
         # The far end may take its time; other changes need not wait for that.
         response = await pending
         return response.status, response.reason
@@ -328,7 +328,7 @@ class Switchboard:
         async with self._changing(account_id, call_id) as call:
             _check_media(call)
             call.leg.amplify(decibels)
-            await call.append(CallControlled(what="amplify", detail={"decibels": decibels}))
+            await call.commit(CallControlled(what="amplify", detail={"decibels": decibels}))
             return call.record
 
     async def configure(self, account_id: UUID, call_id: UUID, verb: Configure) -> CallRecord:
@@ -337,14 +337,14 @@ class Switchboard:
             if verb.gain_db is not None:
                 _check_media(call)
             configure(call, verb)
-            await call.append(CallControlled(what="configure"))
+            await call.commit(CallControlled(what="configure"))
             return call.record
 
     async def limit_time(self, account_id: UUID, call_id: UUID, seconds: float) -> CallRecord:
         """End the call that long after its answer. See `Calls.limit_time`."""
         async with self._changing(account_id, call_id) as call:
             call.time_limit.set(seconds)
-            await call.append(CallControlled(what="limit time", detail={"seconds": seconds}))
+            await call.commit(CallControlled(what="limit time", detail={"seconds": seconds}))
             return call.record
 
     async def transfer(self, account_id: UUID, call_id: UUID, verb: Refer | Transfer) -> CallRecord:
@@ -352,7 +352,7 @@ class Switchboard:
         async with self._changing(account_id, call_id) as call:
             if not call.is_answered:
                 raise WrongState(f"call {call_id} is {call.record.status}")
-            await call.append(CallControlled(what="transfer"))
+            await call.commit(CallControlled(what="transfer"))
             await call.runner.interject(verb)
             return call.record
 
@@ -360,7 +360,7 @@ class Switchboard:
         """Let another application take the callbacks. See `Calls.set_application`."""
         async with self._changing(account_id, call_id) as call:
             call.set_application(application)
-            await call.append(CallControlled(what="callbacks"))
+            await call.commit(CallControlled(what="callbacks"))
             return call.record
 
     @contextlib.asynccontextmanager
@@ -394,7 +394,7 @@ async def _end(
     call: Call, unanswered: CallStatus, headers: tuple[tuple[str, str], ...] = ()
 ) -> asyncio.Future[None]:
     """End it; resolved once it is stored that this is wanted."""
-    stored = call.append(CallControlled(what="hang up"))
+    stored = call.commit(CallControlled(what="hang up"))
     status = None if call.is_answered else unanswered
     verb = HangUp(headers=headers, ended_as=status, sip_status=503, cause="ended from outside")
     await call.hang_up(verb, EndedBy.CONTROL)

@@ -36,13 +36,14 @@ class Settlement:
 
 @dataclass(slots=True, eq=False)
 class Write:
-    """What one caller wants stored, and the future that tells it. `change` is what is not in bulk."""
+    """What one caller wants stored, and the future that tells it, if it waits. `change` is what is not in
+    bulk."""
 
-    future: asyncio.Future[Any]
     append: Append | None = None
     settlement: Settlement | None = None
     change: Callable[[Connection], Any] | None = None
-    patient: bool = False  # nobody waits for it: it may wait for company
+    patient: bool = False  # it may wait for company
+    future: asyncio.Future[Any] | None = None
 
 
 @dataclass(slots=True)

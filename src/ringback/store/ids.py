@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import uuid
 from datetime import datetime
+from functools import lru_cache
 
 # The namespace under which every derived identifier lives (RFC 9562 section 5.5). It never changes.
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:ringback")
@@ -34,3 +35,9 @@ def ordered_id(at: datetime) -> uuid.UUID:
     random = secrets.randbits(74)
     version, variant = 7 << 76, 2 << 62
     return uuid.UUID(int=milliseconds << 80 | version | random >> 62 << 64 | variant | random & (1 << 62) - 1)
+
+
+@lru_cache(maxsize=4096)
+def spelled(id: uuid.UUID) -> str:
+    """An identifier in the store's spelling. A call says those of itself and its account dozens of times."""
+    return str(id)

@@ -132,7 +132,14 @@ class Store:
         """
         if new_call and not self.healthy:
             raise StoreUnavailable("the database cannot be written at the moment")
-        return self._writer.submit(Write(self._future(), append=append, patient=append.patient))
+        return self._submit(Write(append=append, patient=append.patient))
+
+    def post(self, append: Append) -> None:
+        """The same where nobody wants to know when it is durable: that it cannot be stored is only logged.
+
+        Raises StoreOverloaded, StoreUnavailable.
+        """
+        self._writer.submit(Write(append=append, patient=append.patient))
 
     async def call(self, call_id: str) -> CallRow | None:
         """The row of one call."""
@@ -282,7 +289,7 @@ class Store:
         error: str | None = None,
     ) -> asyncio.Future[None]:
         settlement = Settlement(id, (status, attempts, not_before, http_status, error), time.time())
-        return self._writer.submit(Write(self._future(), settlement=settlement, patient=True))
+        return self._submit(Write(settlement=settlement, patient=True))
 
     # -- objects
 
@@ -332,11 +339,13 @@ class Store:
 
     # -- inside
 
-    def _future(self) -> asyncio.Future[Any]:
-        return asyncio.get_running_loop().create_future()
-
     def _change(self, change: Callable[[Connection], Any]) -> asyncio.Future[Any]:
-        return self._writer.submit(Write(self._future(), change=change))
+        return self._submit(Write(change=change))
+
+    def _submit(self, write: Write) -> asyncio.Future[Any]:
+        future = write.future = asyncio.get_running_loop().create_future()
+        self._writer.submit(write)
+        return future
 
     async def _read(self, query: Callable[[Connection], ResultT]) -> ResultT:
         def run() -> ResultT:

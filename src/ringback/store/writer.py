@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 
 GROUP_SECONDS = 0.005  # a busy store commits no more often than this; an idle one commits at once
 LINGER_SECONDS = 0.02  # how long a write that nobody waits for may wait for company
+BREATH = 2.0  # times as long as a commit took the next one waits, so that a busier store has larger groups
 BATCH_LIMIT = 1000  # bounds the time of a commit, and of the loop's turn that reports it
 BACKLOG_LIMIT = 20_000  # writes that wait while commits fail
 STALL_SECONDS = 2.0  # a commit that takes longer counts as an outage
@@ -43,7 +44,8 @@ class Writer:
         self._writing = False
         self._pending_since = 0.0  # when the oldest of `_pending` came
         self._writing_since = 0.0  # and the oldest of those handed over
-        self._last_commit = 0.0
+        self._handed_over = 0.0
+        self._not_before = 0.0  # the moment of the next commit
         self._timer: asyncio.Handle | None = None
         self._due = 0.0
         self._closed = False
@@ -73,7 +75,7 @@ class Writer:
             return self._loop.time() - self._writing_since
         return self._loop.time() - self._pending_since if self._pending else 0.0
 
-    def submit(self, write: Write) -> asyncio.Future[Any]:
+    def submit(self, write: Write) -> None:
         """Queue a write. Raises StoreUnavailable when closed, StoreOverloaded when the backlog is full."""
         if self._closed:
             raise StoreUnavailable("the store is closed")
@@ -85,7 +87,6 @@ class Writer:
         self._pending.append(write)
         if not self._writing:
             self._plan(LINGER_SECONDS if write.patient else 0.0)
-        return write.future
 
     async def close(self, grace: float = 5.0) -> None:
         """Commit what is queued; what cannot be committed within `grace` seconds is given up."""
@@ -105,7 +106,7 @@ class Writer:
 
     def _plan(self, patience: float) -> None:
         """Have the group handed over when it may be, `patience` seconds from now at the latest."""
-        due = max(self._loop.time() + patience, self._last_commit + GROUP_SECONDS)
+        due = max(self._loop.time() + patience, self._not_before)
         if self._timer is not None:
             if self._due <= due:
                 return
@@ -116,6 +117,7 @@ class Writer:
     def _begin(self) -> None:
         self._timer = None
         self._writing = True
+        self._handed_over = self._loop.time()
         self._hand_over()
 
     def _hand_over(self) -> None:
@@ -183,18 +185,29 @@ class Writer:
     # -- on the loop again
 
     def _settle(self, batch: list[Write], results: list[Any]) -> None:
+        now = self._loop.time()
         self._waiting -= len(batch)
         self._writing = False
-        self._last_commit = self._loop.time()
+        breath = BREATH * (now - self._handed_over)
+        self._not_before = now + min(max(GROUP_SECONDS, breath), LINGER_SECONDS)
         if self._pending and not self._closed:
             self._plan(LINGER_SECONDS if all(write.patient for write in self._pending) else 0.0)
         for write, result in zip(batch, results, strict=True):
-            if write.future.done():
-                continue
-            if not isinstance(result, Exception):
-                write.future.set_result(result)
-                continue
-            if not isinstance(result, StoreUnavailable):
-                result = StoredRecordRefused(str(result))
-            write.future.set_exception(result)
-            write.future.exception()  # reported here: a caller that does not wait owes us nothing
+            _tell(write, result)
+
+
+def _tell(write: Write, result: Any) -> None:
+    """Resolve the write's future; of what nobody waits for only a failure is told."""
+    failed, future = isinstance(result, Exception), write.future
+    if future is None:
+        if failed and write.append is not None:
+            _log.error("call %s: %s was not stored: %s", write.append.call_id, write.append.kind, result)
+    elif future.done():
+        pass
+    elif failed:
+        future.set_exception(
+            result if isinstance(result, StoreUnavailable) else StoredRecordRefused(str(result))
+        )
+        future.exception()  # reported here: a caller that does not wait owes us nothing
+    else:
+        future.set_result(result)

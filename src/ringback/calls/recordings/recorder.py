@@ -224,7 +224,7 @@ class Recorder(Part):
         hook = finished.plan.transcription
         if finished.transcribed and hook is not None:
             call.append(TranscriptionFailed(id=uuid4(), recording=finished, hook=hook))
-        call.engine.archive.keep(finished, lambda kept: call.append(RecordingChanged(recording=kept)))
+        call.engine.archive.keep(finished, lambda kept: call.commit(RecordingChanged(recording=kept)))
 
     async def _closed(self, take: _Take, done: asyncio.Future[RecordingClosed]) -> RecordingClosed:
         """The file is complete, or nothing more is to be expected of it."""
@@ -256,4 +256,4 @@ class Recorder(Part):
         self._tell(take.recording)
 
     def _tell(self, recording: Recording) -> asyncio.Future[None]:
-        return self._call.append(RecordingChanged(recording=recording))
+        return self._call.commit(RecordingChanged(recording=recording))

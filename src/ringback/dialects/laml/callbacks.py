@@ -25,6 +25,7 @@ from ringback.dialects.laml.sids import ACCOUNT, CALL, RECORDING, TRANSCRIPTION,
 from ringback.dialects.laml.statuses import webhook_status
 from ringback.dialects.laml.transcriptions import counterpart
 from ringback.dialects.progress import progress_event
+from ringback.store.ids import spelled
 from ringback.webhooks.delivery import Delivery
 
 _OF_THE_CALL = ("dial-verb", "outbound-api")
@@ -121,10 +122,11 @@ class Callbacks:
         self, key: UUID, hook: Hook, fields: Fields, call: CallRecord, settings: Settings
     ) -> Delivery:
         """The same event always makes the same delivery, so that a repeat is seen as one."""
+        token, account = str(key), spelled(call.account_id)
         return Delivery(
-            id=str(key),
-            account_id=str(call.account_id),
-            call_id=str(call.id),
+            id=token,
+            account_id=account,
+            call_id=spelled(call.id),
             sequence=call.sequence_number,
             url=hook.url,
             method=hook.method,
@@ -132,8 +134,8 @@ class Callbacks:
             headers=(("User-Agent", self._profile.user_agent),),
             auth=credentials(hook, settings),
             scheme=self._profile.signing,
-            key_ref=str(call.account_id),
-            token=str(key),
+            key_ref=account,
+            token=token,
             token_header=self._profile.idempotency_header,
             policy=self._profile.callbacks,
         )
