@@ -6,16 +6,11 @@ import asyncio
 import ssl
 import time
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
-from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
-from weakref import WeakSet
 
 import aiohttp
 from aiohttp import ClientTimeout, ClientWebSocketResponse
-from aiohttp.connector import Connection
 from yarl import URL
 
 from ringback.net.clock import elapsed_ms
@@ -37,6 +32,7 @@ from ringback.net.reply import (
 from ringback.net.resolver import GuardedResolver, Lookup, system_lookup
 from ringback.net.step import HTTP_SCHEMES, WS_SCHEMES, Step, first_step, redirected, step_headers
 from ringback.net.url import Target
+from ringback.net.wire import Received, Wire
 
 __all__ = [
     "BodyTooLarge",
@@ -77,7 +73,7 @@ class HttpPool:
         self.on_exchange: Callable[[Exchange], None] | None = None
         """Told of every finished `request`, in the context of the task that made it."""
         self._resolver = GuardedResolver(policy, lookup=lookup)
-        connector = _Connector(
+        connector = aiohttp.TCPConnector(
             resolver=self._resolver,
             limit=0,
             limit_per_host=per_origin,
@@ -85,19 +81,17 @@ class HttpPool:
             keepalive_timeout=_KEEPALIVE_SECONDS,
             ssl=tls if tls is not None else True,
         )
-        common: dict[str, Any] = {
-            "connector": connector,
-            "cookie_jar": aiohttp.DummyCookieJar(),
-            "headers": {"User-Agent": user_agent, "Accept": "*/*"},
-            "raise_for_status": False,
-        }
-        self._session = aiohttp.ClientSession(**common)
-        # What is traced costs as much again as the exchange: only handshakes are.
-        self._handshakes = aiohttp.ClientSession(**common, connector_owner=False, trace_configs=[_trace()])
+        self._wire = Wire(connector, user_agent)
+        # For what is sent from a file, and for WebSockets.
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": user_agent, "Accept": "*/*"},
+            trace_configs=[_trace()],
+        )
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._handshakes.close()
         await self._session.close()
         await self._resolver.close()
 
@@ -121,9 +115,10 @@ class HttpPool:
         exact URL and the body that are about to be sent.
         """
         started = time.monotonic()
+        limits, redirects = limits or HttpLimits(), redirects or Redirects()
         try:
             reply = await self._request(
-                method, url, tuple(headers), body, limits or HttpLimits(), redirects, cookies, sign, auth
+                method, url, tuple(headers), body, limits, redirects, cookies, sign, auth
             )
         except HttpFailure as failure:
             self._observe(
@@ -145,7 +140,7 @@ class HttpPool:
         headers: Headers,
         body: bytes,
         limits: HttpLimits,
-        redirects: Redirects | None,
+        redirects: Redirects,
         cookies: Cookies | None,
         sign: Sign | None,
         auth: tuple[str, str] | None,
@@ -154,65 +149,40 @@ class HttpPool:
         step = first_step(method.upper(), url, headers, body, auth, HTTP_SCHEMES)
         try:
             async with asyncio.timeout(limits.total_timeout):
-                status, received, data, final = await self._follow(
-                    step, limits, redirects or Redirects(), cookies, sign
-                )
+                received, final = await self._follow(step, limits, redirects, cookies, sign)
         except TimeoutError as error:
             limit = limits.total_timeout or 0.0
             raise HttpFailure("timeout", f"no complete reply within {limit:g} s", step.target.url) from error
-        content_type, charset = media_type(
-            next((v for k, v in received if k.lower() == "content-type"), None)
+        content_type, charset = media_type(received.headers.get("Content-Type"))
+        return HttpReply(
+            received.status,
+            tuple(received.headers.items()),
+            received.body,
+            final,
+            elapsed_ms(started),
+            content_type,
+            charset,
         )
-        return HttpReply(status, received, data, final, elapsed_ms(started), content_type, charset)
 
     async def _follow(
         self, step: Step, limits: HttpLimits, rules: Redirects, cookies: Cookies | None, sign: Sign | None
-    ) -> tuple[int, Headers, bytes, str]:
+    ) -> tuple[Received, str]:
+        """The last reply, and the URL that it is of."""
         for _ in range(rules.limit + 1):
-            status, received, data = await self._send(step, limits, cookies, sign)
-            location = next((v for k, v in received if k.lower() == "location"), None)
-            if status not in _REDIRECTS or location is None or rules.limit == 0:
-                return status, received, data, step.target.url
-            step = redirected(step, status, location, rules.keep_method)
-        raise HttpFailure(
-            "too-many-redirects", f"more than {rules.limit} redirects", step.target.url, status=status
-        )
-
-    async def _send(
-        self, step: Step, limits: HttpLimits, cookies: Cookies | None, sign: Sign | None
-    ) -> tuple[int, Headers, bytes]:
-        self._check_literal(step.target)
-        headers = step_headers(step, cookies, sign)
-        _reused.set(False)
-        try:
-            return await self._exchange(step, headers, limits, cookies)
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            if not _reused.get() or isinstance(error, aiohttp.ClientConnectorError):
-                raise failure_of(error, step.target.url) from error
-        except Exception as error:
-            raise failure_of(error, step.target.url) from error
-        # A pooled connection that the server was closing: the request was not read. Once more, afresh.
-        headers = (*headers, ("Connection", "close"))
-        try:
-            return await self._exchange(step, headers, limits, cookies)
-        except Exception as error:
-            raise failure_of(error, step.target.url) from error
-
-    async def _exchange(
-        self, step: Step, headers: Headers, limits: HttpLimits, cookies: Cookies | None
-    ) -> tuple[int, Headers, bytes]:
-        async with self._session.request(
-            step.method,
-            URL(step.target.url, encoded=True),
-            headers=list(headers),
-            data=step.body or None,
-            allow_redirects=False,
-            timeout=_timeout(limits.connect_timeout, limits.read_timeout),
-        ) as response:
+            self._check_literal(step.target)
+            received = await self._wire.exchange(step, step_headers(step, cookies, sign), limits)
             if cookies is not None:
-                cookies.store(step.target.url, response.headers.getall("Set-Cookie", []))
-            data = await _read(response, limits.max_body, step.target.url)
-            return response.status, tuple(response.headers.items()), data
+                cookies.store(step.target.url, received.headers.getall("Set-Cookie", ()))
+            location = received.headers.get("Location")
+            if received.status not in _REDIRECTS or location is None or rules.limit == 0:
+                return received, step.target.url
+            step = redirected(step, received.status, location, rules.keep_method)
+        raise HttpFailure(
+            "too-many-redirects",
+            f"more than {rules.limit} redirects",
+            step.target.url,
+            status=received.status,
+        )
 
     async def upload(
         self,
@@ -272,7 +242,7 @@ class HttpPool:
                 for _ in range(max_redirects + 1):
                     self._check_literal(step.target)
                     try:
-                        return await self._handshakes.ws_connect(
+                        return await self._session.ws_connect(
                             URL(step.target.url, encoded=True),
                             protocols=list(subprotocols),
                             headers=list(step_headers(step, None, sign)),
@@ -306,29 +276,6 @@ class _Redirected(Exception):
         self.location = location
 
 
-_reused: ContextVar[bool] = ContextVar("reused", default=False)
-"""Whether the exchange at hand went over a connection that had served one before."""
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Keeps connections, and says in `_reused` whether it has just handed out one again."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._served: WeakSet[object] = WeakSet()
-
-    async def connect(self, *arguments: Any, **options: Any) -> Connection:
-        connection = await super().connect(*arguments, **options)
-        _reused.set(connection.protocol in self._served)
-        self._served.add(connection.protocol)
-        return connection
-
-
-@lru_cache(maxsize=256)
-def _timeout(connect: float, read: float) -> ClientTimeout:
-    return ClientTimeout(total=None, sock_connect=connect, sock_read=read)
-
-
 def _trace() -> aiohttp.TraceConfig:
     config = aiohttp.TraceConfig()
 
@@ -342,17 +289,3 @@ def _trace() -> aiohttp.TraceConfig:
 
     config.on_request_redirect.append(refuse_redirect)
     return config
-
-
-async def _read(response: aiohttp.ClientResponse, limit: int, url: str) -> bytes:
-    declared = response.content_length
-    if declared is not None and declared > limit and response.method != "HEAD":
-        response.close()
-        raise BodyTooLarge(limit, url)
-    parts = bytearray()
-    async for part in response.content.iter_any():
-        parts += part
-        if len(parts) > limit:
-            response.close()
-            raise BodyTooLarge(limit, url)
-    return bytes(parts)

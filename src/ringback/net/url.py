@@ -24,9 +24,14 @@ class BadUrl(ValueError):
 
 
 class Target(msgspec.Struct, frozen=True):
-    """A URL taken apart: what to request (no fragment, no credentials) and what was said beside it."""
+    """A URL taken apart: what to request (no fragment, no credentials) and what was said beside it.
+
+    `url` is `origin` (scheme, host and, where it is not the default, port) and `path` (with the query).
+    """
 
     url: str
+    origin: str
+    path: str
     scheme: str
     host: str
     port: int
@@ -55,9 +60,13 @@ def target(url: str, *, schemes: tuple[str, ...] = ("http", "https")) -> Target:
     default = DEFAULT_PORTS[scheme]
     bracketed = f"[{host}]" if ":" in host else host
     netloc = bracketed if port in (None, default) else f"{bracketed}:{port}"
+    origin = f"{scheme}://{netloc}"
     path = quote(parts.path or "/", safe=_KEEP)
+    at = urlunsplit((scheme, netloc, path, quote(parts.query, safe=_KEEP), ""))
     return Target(
-        url=urlunsplit((scheme, netloc, path, quote(parts.query, safe=_KEEP), "")),
+        url=at,
+        origin=origin,
+        path=at.removeprefix(origin),
         scheme=scheme,
         host=host,
         port=default if port is None else port,
