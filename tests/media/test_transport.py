@@ -148,6 +148,32 @@ def test_a_row_is_used_again_with_another_socket(wire: Callable[..., Wire], kind
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_row_that_is_given_up_at_once_takes_nothing_of_the_next(
+    wire: Callable[..., Wire], kind: str
+) -> None:
+    line = wire(kind, rows=0)
+    line.attach(0)
+    line.transport.detach(0, 0)
+    port = line.attach(1)  # its socket has the number of the one before
+    line.peer.sendto(b"for the second", ("127.0.0.1", port))
+    assert [(row, data) for row, data, _ in line.receive(1)] == [(1, b"for the second")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_port_of_a_row_that_was_given_up_is_free(wire: Callable[..., Wire], kind: str) -> None:
+    line = wire(kind, rows=2)
+    line.transport.receive(0)
+    for row, port in enumerate(line.ports):
+        line.transport.detach(0, row)
+        if row == 0:
+            line.transport.flush(0)
+        else:
+            line.transport.receive(0)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as again:
+            again.bind(("127.0.0.1", port))
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_flood_is_taken_in_over_several_ticks(wire: Callable[..., Wire], kind: str) -> None:
     line = wire(kind, rows=8)
     for number in range(150):

@@ -175,6 +175,7 @@ class Desk:
         phase.begin(due)
         self._tap_line.flush()
         if not phase.count:
+            self._transport.flush(number)
             self._send_reports(now)
             return
         batch = self._transport.receive(number)
@@ -350,6 +351,9 @@ class Desk:
         self.rtcp_poll.unregister(seat.rtcp.fileno())
         del self._rtcp_rows[seat.rtcp.fileno()]
         seat.rtcp.close()
+        if self.idle:
+            for number in range(PHASES):
+                self._transport.flush(number)  # no tick may come for a while
         self._ports.give_back(seat.port, now)
         heapq.heappush(self._free, row)
         phase.events = [event for event in phase.events if event[0] != row // PHASES]

@@ -110,8 +110,8 @@ class Ring:
         self._done_head, self._done_tail = word(complete[0]), word(complete[1])
         self._queue = np.frombuffer(queue, np.int64).reshape(self.entries, ENTRY_WORDS)
         self._queue_octets = memoryview(queue)
-        self._put = 0
-        """Requests by `put` that the kernel knows nothing of."""
+        self.unsent = 0
+        """Requests in the queue that the kernel knows nothing of."""
         done = np.frombuffer(rings, np.int64, DONE_WORDS * self._completions, complete[5])
         self._done = done.reshape(self._completions, DONE_WORDS)
         self._done_octets = memoryview(rings)[complete[5] :]
@@ -120,13 +120,14 @@ class Ring:
         self._wake = -1
         self._none = (ctypes.c_void_p(None), ctypes.c_size_t(0))
 
-    def submit(self, requests: npt.NDArray[np.generic]) -> None:
-        """Hand requests (dtype `ENTRY`, or their words) to the kernel, at most `entries` at once.
-
-        Raises OSError.
+    def queue(self, requests: npt.NDArray[np.generic]) -> None:
+        """Prepare requests (dtype `ENTRY`, or their words), at most `entries` at once. They go to the kernel,
+        in order, with the next `flush`, or when it is next asked what is done. Raises OSError.
         """
         words = requests.view(np.int64).reshape(-1, ENTRY_WORDS)
         count = len(words)
+        if self.unsent + count > self.entries:
+            self.flush()
         tail = self._tail[0]
         at = tail & (self.entries - 1)
         first = min(count, self.entries - at)
@@ -134,29 +135,28 @@ class Ring:
         if first < count:
             self._queue[: count - first] = words[first:]
         self._tail[0] = (tail + count) & 0xFFFFFFFF
-        while count:
-            count -= self._call(count, 0)
+        self.unsent += count
 
     def put(self, template: memoryview, address: int, length: int) -> None:
-        """Prepare one request: the template's, with another address and length. See `flush`."""
-        if self._put == self.entries:
+        """Prepare one request: the template's, with another address and length. Raises OSError."""
+        if self.unsent == self.entries:
             self.flush()
-        at = ((self._tail[0] + self._put) & (self.entries - 1)) * ENTRY.itemsize
+        tail = self._tail[0]
+        at = (tail & (self.entries - 1)) * ENTRY.itemsize
         self._queue_octets[at : at + ENTRY.itemsize] = template
         ADDRESS.pack_into(self._queue_octets, at + ADDRESS_AT, address, length)
-        self._put += 1
+        self._tail[0] = (tail + 1) & 0xFFFFFFFF
+        self.unsent += 1
 
     def flush(self) -> None:
         """Hand what was prepared to the kernel. Raises OSError."""
-        count, self._put = self._put, 0
-        self._tail[0] = (self._tail[0] + count) & 0xFFFFFFFF
-        while count:
-            count -= self._call(count, 0)
+        while self.unsent:
+            self.unsent -= self._call(self.unsent, 0)
 
     @property
     def ready(self) -> bool:
-        """Whether there are completions, or work that may make some."""
-        waiting = self._flags[0] & (QUEUE_TASKRUN | QUEUE_OVERFLOW)
+        """Whether there are completions, or something that may make some."""
+        waiting = self.unsent or self._flags[0] & (QUEUE_TASKRUN | QUEUE_OVERFLOW)
         return bool(waiting) or self._done_head[0] != self._done_tail[0]
 
     def peek(self, most: int) -> list[tuple[int, int, int]] | None:
@@ -189,11 +189,16 @@ class Ring:
         return done
 
     def work(self) -> None:
-        """Let the kernel do what waits to be done in our name; a bounded part of it at each call."""
-        for _ in range(256):
-            if not self._flags[0] & (QUEUE_TASKRUN | QUEUE_OVERFLOW):
+        """Hand over what was prepared, and let the kernel do what waits to be done in our name.
+
+        It does some twenty things at each call. Its flag may be left standing when all is done (a packet that
+        comes meanwhile on another processor is counted and done before its flag is up): then nothing moves.
+        """
+        while self.unsent or self._flags[0] & (QUEUE_TASKRUN | QUEUE_OVERFLOW):
+            done, unsent = self._done_tail[0], self.unsent
+            self.unsent -= self._call(unsent, ENTER_GETEVENTS)
+            if self.unsent == unsent and self._done_tail[0] == done:
                 return
-            self._call(0, ENTER_GETEVENTS)
 
     def register_buffers(self, ring: int, entries: int, group: int) -> None:
         """Give the kernel a ring of receive buffers at the address `ring`."""

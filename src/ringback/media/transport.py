@@ -49,10 +49,15 @@ class Transport(Protocol):
         """Packets that the kernel did not take."""
 
     def attach(self, phase: int, row: int, rtp: socket.socket) -> None:
-        """Begin to receive for a row; what had come before is thrown away."""
+        """Receive for a row, from the phase's next `receive` or `flush` on. What had come is thrown away."""
 
     def detach(self, phase: int, row: int) -> None:
-        """Stop receiving for a row and close its socket."""
+        """Stop receiving for a row and close its socket. Its port may be taken until the phase's next
+        `receive` or `flush`.
+        """
+
+    def flush(self, phase: int) -> None:
+        """See to what was attached and detached now."""
 
     def receive(self, phase: int) -> Batch | None:
         """What has come to the phase's sockets. The batch is valid until the phase's next."""
@@ -119,6 +124,9 @@ class SocketTransport:
         rtp = lane.sockets.pop(row)
         lane.ignore(rtp)
         rtp.close()
+
+    def flush(self, phase: int) -> None:
+        """It was seen to at once."""
 
     def hasten(self, phase: int, row: int) -> None:
         lane, place = self._lanes[phase], row * len(self._lanes) + phase

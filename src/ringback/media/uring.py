@@ -98,16 +98,22 @@ class UringTransport:
     def send(self, phase: int, outgoing: Outgoing, remotes: UInt64) -> None:
         self._lanes[phase].send(outgoing, remotes)
 
+    def flush(self, phase: int) -> None:
+        self._lanes[phase].flush()
+
     def hasten(self, phase: int, row: int) -> None:
         place = row * len(self._lanes) + phase
         if not self._hastened.armed[place]:
             self._lanes[phase].disarm(row)
+            self._lanes[phase].flush()
             self._hastened.arm(place, self._sockets[phase, row])
+            self._hastened.flush()
 
     def slow(self, phase: int, row: int) -> None:
         place = row * len(self._lanes) + phase
         if self._hastened.armed[place]:
             self._hastened.disarm(place)
+            self._hastened.flush()
             self._hastened.forget(place)
             self._lanes[phase].arm(row, self._sockets[phase, row])
 
@@ -165,6 +171,8 @@ class _Lane:
         self._oldest = np.zeros(capacity, np.int64)
         """The serial number of the row's first receive whose packets are still the row's."""
         self._ended: set[int] = set()
+        self._queued: set[int] = set()
+        """Rows whose receive the kernel may not know of yet."""
         self._used: Int64 = np.zeros(0, np.int64)
         self._offer_slots()
         # What every receive asks for: room for the address and one control message.
@@ -187,18 +195,24 @@ class _Lane:
         self._templates_of = 0
 
     def arm(self, row: int, rtp: socket.socket) -> None:
-        """Receive for a row from now on."""
+        """Receive for a row, from the next look at what has come on."""
         self.armed[row] = True
         self._serial[row] += 1
         self._receives["fd"][row] = self._sends["fd"][row] = rtp.fileno()
         self._current[row] = row | int(self._serial[row] & SERIAL) << 32
         self._receives["user_data"][row] = self._current[row]
-        self._ring.submit(self._receives[row : row + 1])
+        self._ring.queue(self._receives[row : row + 1])
+        self._queued.add(row)
 
     def disarm(self, row: int) -> None:
-        """Receive no more; what has come is still to be had."""
+        """Receive no more, from the next look on; what has come is still to be had.
+
+        The row's socket may be closed at once.
+        """
         if not self.armed[row]:
             return
+        if row in self._queued:
+            self.flush()  # later the kernel would find another socket by that number, or none
         self.armed[row] = False
         self._current[row] = -1
         self._ended.discard(row)
@@ -207,9 +221,17 @@ class _Lane:
         cancel["flags"] = SKIP_SUCCESS
         cancel["addr"] = self._receives["user_data"][row]
         cancel["user_data"] = SENT | 1
-        self._ring.submit(cancel)
-        # Only when the receive is truly over does the kernel let go of the socket, and with it of the port.
-        self._ring.work()
+        self._ring.queue(cancel)
+
+    def flush(self) -> None:
+        """What was armed and disarmed is so from now on.
+
+        Only when a receive is truly over does the kernel let go of the socket, and with it of the port.
+        """
+        if self._ring.unsent:
+            self._ring.work()
+        if not self._ring.unsent:
+            self._queued.clear()
 
     def forget(self, row: int) -> None:
         """What has come for the row is nobody's."""
@@ -230,6 +252,8 @@ class _Lane:
         self._used = self._used[:0]
         self._rearm()
         slots, rows = self._take_all()
+        if self._queued and not self._ring.unsent:
+            self._queued.clear()
         if not len(slots):
             return None
         self._used = slots
@@ -307,7 +331,8 @@ class _Lane:
             self._templates_of = base
         requests = self._send_words.take(outgoing.rows, axis=0)
         requests[:, SEND_LENGTH] |= outgoing.lengths
-        self._ring.submit(requests)
+        self._ring.queue(requests)
+        self._ring.flush()
 
     def send_from(self, departures: Departures, remotes: UInt64) -> None:
         """Packets that may lie anywhere."""
@@ -318,7 +343,8 @@ class _Lane:
         requests[:, SEND_AT] += data.ctypes.data
         requests[:, SEND_LENGTH] |= departures.lengths
         for first in range(0, len(requests), self._ring.entries):
-            self._ring.submit(requests[first : first + self._ring.entries])
+            self._ring.queue(requests[first : first + self._ring.entries])
+        self._ring.flush()
 
     def send_few(self, departures: FewDepartures, remotes: UInt64) -> None:
         """A few packets that lie in slots."""
@@ -360,7 +386,7 @@ class _Lane:
     def _rearm(self) -> None:
         """Receives that the kernel gave up, out of slots or by an ICMP error, begin again."""
         if self._ended:
-            self._ring.submit(self._receives[sorted(self._ended)])
+            self._ring.queue(self._receives[sorted(self._ended)])
             self._ended.clear()
 
     def _offer_slots(self) -> None:
