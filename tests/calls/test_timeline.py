@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
+import msgspec
 import pytest
 from tests.calls.making import ACCOUNT, CALL, NOON, FakeStore, record
 
@@ -181,7 +182,7 @@ async def test_a_refused_call_leaves_a_line(watched: Watched) -> None:
 async def test_it_is_read_in_order_of_time(tmp_path: Path) -> None:
     """Events of the log and lines of the trace become one."""
     async with await Store.open("sqlite", tmp_path) as store:
-        time_line = TimeLine(store)
+        time_line, heard = TimeLine(store), list[Line]()
         time_line.follow("abc", str(CALL))
         for sequence, (at, key) in enumerate([(2.0, "1"), (4.0, "2")]):
             event = events.DigitReceived(key=key, method="info")
@@ -195,9 +196,32 @@ async def test_it_is_read_in_order_of_time(tmp_path: Path) -> None:
                     row=to_row(record()),
                 )
             )
-        time_line.sip(sip("BYE sip:a SIP/2.0", "abc", at=5.0))
+        with time_line.listening(heard.append):
+            time_line.sip(sip("BYE sip:a SIP/2.0", "abc", at=5.0))
         time_line.sip(sip("INFO sip:a SIP/2.0", "abc", at=3.0))
         time_line.sip(sip("INVITE sip:a SIP/2.0", "abc", at=1.0))
         lines = await lines_of(store, str(CALL))
     assert [line.at for line in lines] == [1.0, 2.0, 3.0, 4.0, 5.0]
     assert [line.kind for line in lines] == ["sip", "key", "sip", "key", "sip"]
+    assert lines[-1:] == heard
+
+
+async def test_what_is_kept_of_a_message_holds_no_credentials(tmp_path: Path) -> None:
+    message = b"REGISTER sip:a SIP/2.0\r\nCall-ID: abc\r\nAuthorization: Digest x\r\nSubject: \xe9\r\n\r\n"
+    async with await Store.open("sqlite", tmp_path) as store:
+        time_line = TimeLine(store)
+        time_line.follow("abc", str(CALL))
+        time_line.sip(trace(message, direction="out"))
+        [entry] = await store.traces(str(CALL))
+        [line] = await lines_of(store, str(CALL))
+    assert b"Digest" not in entry.data
+    assert line.text == "-> udp 192.0.2.1:5060  REGISTER sip:a SIP/2.0"
+    assert line.data["message"].splitlines()[2:4] == ["Authorization: (removed)", "Subject: \ufffd"]
+
+
+async def test_lines_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    """They kept SIP messages as lines, too."""
+    line = Line(call_id=str(CALL), at=1.0, kind="sip", text="<- udp h  BYE", data={"message": "BYE"})
+    async with await Store.open("sqlite", tmp_path) as store:
+        store.trace(line.call_id, line.at, line.kind, msgspec.json.encode(line))
+        assert await lines_of(store, str(CALL)) == [line]

@@ -23,6 +23,7 @@ from ringback.calls.record import CallRecord
 from ringback.net.clock import utcnow
 from ringback.net.http import Exchange
 from ringback.sip.flow import Trace
+from ringback.store.records import TraceEntry
 from ringback.store.store import Store
 from ringback.webhooks.delivery import Delivery
 from ringback.webhooks.retry import Outcome
@@ -30,7 +31,7 @@ from ringback.webhooks.retry import Outcome
 current_call: ContextVar[str | None] = ContextVar("current_call", default=None)
 """The call in whose name the running task works: how a fetch finds its way onto the right time line."""
 
-_CALL_ID = re.compile(rb"^(?:call-id|i)[ \t]*:[ \t]*([^\r\n]+?)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+_CALL_ID = re.compile(rb"\n(?:call-id|i)[ \t]*:[ \t]*([^\r\n]*[^\r\n \t])", re.IGNORECASE)
 _MAX_BODY = 4096
 _MAX_URL = 2048
 _UNCLAIMED_CALL_IDS = 256
@@ -96,7 +97,7 @@ class TimeLine:
         key = sip_call_id.encode()
         self._calls_by_call_id[key] = call_id
         for trace in self._unclaimed.pop(key, ()):
-            self._keep(_sip_line(call_id, trace))
+            self._keep_message(call_id, trace)
 
     def forget(self, sip_call_id: str) -> None:
         """The call is over."""
@@ -115,9 +116,15 @@ class TimeLine:
             return
         call_id = self._calls_by_call_id.get(found[1])
         if call_id is not None:
-            self._keep(_sip_line(call_id, trace))
+            self._keep_message(call_id, trace)
         else:
             self._set_aside(found[1], trace)
+
+    def _keep_message(self, call_id: str, trace: Trace) -> None:
+        """As it was on the wire: it becomes a line when somebody looks."""
+        self._store.trace(call_id, trace.when, "sip", _pack(trace))
+        if self._listeners:
+            self._publish(_sip_line(call_id, trace))
 
     def _set_aside(self, sip_call_id: bytes, trace: Trace) -> None:
         held = self._unclaimed.setdefault(sip_call_id, [])
@@ -199,6 +206,23 @@ class TimeLine:
             listener(line)
 
 
+def _pack(trace: Trace) -> bytes:
+    """A SIP message as it is kept: a line of where it went, and what of it may be kept."""
+    text = trace.message.decode("utf-8", "replace")
+    kept = redacted(text)
+    message = trace.message if kept is text else kept.encode()
+    return f"{trace.direction} {trace.transport} {trace.remote}\r\n".encode() + message
+
+
+def _unpack(entry: TraceEntry) -> Line:
+    """A line from what was kept. What is no SIP message is the line itself, in JSON."""
+    if entry.data.startswith(b"{"):
+        return _decode_line(entry.data)
+    way, _, message = entry.data.partition(b"\r\n")
+    direction, transport, remote = way.decode().split(" ")
+    return _sip_line(entry.call_id, Trace(direction, entry.at, "", remote, transport, message))
+
+
 def _sip_line(call_id: str, trace: Trace) -> Line:
     start = trace.message.partition(b"\r\n")[0].decode("utf-8", "replace")
     arrow = "<-" if trace.direction == "in" else "->"
@@ -222,7 +246,7 @@ async def lines_of(store: Store, call_id: str) -> list[Line]:
         kind, text = describe(event)
         lines.append(_line(call_id, stored.at, kind, text, event))
     for entry in await store.traces(call_id):
-        lines.append(_decode_line(entry.data))
+        lines.append(_unpack(entry))
     lines.sort(key=lambda line: line.at)
     return lines
 
