@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import time
+from email.utils import formatdate
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -19,6 +21,25 @@ MOST = 2048
 """Connections of one listener; never more than a quarter of the files that may be open."""
 
 _MANY_FILES = 65_536  # some programs that we start go through all that might be open
+
+
+class Date:
+    """The Date header (RFC 9110 section 6.6.1): made when it is needed, once a second at the most."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._headers: list[tuple[bytes, bytes]] = []
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The header, alone in a list, as of now."""
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self._headers = [(b"date", formatdate(second, usegmt=True).encode())]
+        return self._headers
+
+
+date = Date()
 
 
 class Connection(HttpToolsProtocol):
@@ -39,6 +60,7 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._begun()
+        self.server_state.default_headers = date.headers()
         super().data_received(data)
 
     def on_message_begin(self) -> None:

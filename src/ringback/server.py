@@ -193,6 +193,7 @@ class Server:
             busy=lambda: self.switchboard.live > 0 or self.capacity.limited,
         )
         self._stack.callback(lag.close)
+        self.capacity.on_enter = lag.wake
         lag.start()
 
     def _engine(self, http: HttpPool, data: Path) -> Engine:

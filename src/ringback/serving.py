@@ -57,7 +57,7 @@ class WebListeners:
     async def close(self) -> None:
         """Finish the requests under way and close the sockets."""
         for server, _ in self._servers:
-            server.should_exit = True
+            server.leave()
         for _, serving in self._servers:
             await asyncio.wait({serving})
         self._plain.close()
@@ -79,7 +79,20 @@ class WebListeners:
 
 
 class _Uvicorn(uvicorn.Server):
-    """Signals belong to the command that runs us."""
+    """Signals belong to the command that runs us, which also says when to end: nobody looks for that ten
+    times a second, and connections see to the Date header themselves."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._leaving = asyncio.Event()
+
+    def leave(self) -> None:
+        """Finish the requests under way, and end."""
+        self.should_exit = True
+        self._leaving.set()
+
+    async def main_loop(self) -> None:
+        await self._leaving.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -96,6 +109,7 @@ def _configuration(
         access_log=False,
         lifespan="off",
         server_header=False,
+        date_header=False,
         ws="none",
         timeout_graceful_shutdown=2,
         ssl_certfile=certificate,

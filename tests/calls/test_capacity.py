@@ -49,6 +49,15 @@ class Hand:
             self.capacity.lagged(loop)
 
 
+def test_who_measures_is_told_of_each_new_call() -> None:
+    hand = Hand()
+    told: list[int] = []
+    hand.capacity.enter()
+    hand.capacity.on_enter = lambda: told.append(1)
+    hand.capacity.enter()
+    assert told == [1]
+
+
 @pytest.mark.parametrize(
     ("late", "cause"),
     [

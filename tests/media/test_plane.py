@@ -115,7 +115,7 @@ async def test_a_worker_without_legs_rests(start: Start, phone: Phone) -> None:
     plane = await start()
     ticks = [plane.stats().workers[0].ticks]
     async with asyncio.timeout(DEADLINE):
-        while len(ticks) < 4:  # a pulse comes once a second
+        while len(ticks) < 3:  # a pulse comes once a second, for as long as it tells anything new
             await asyncio.sleep(0.02)
             now = plane.stats().workers[0].ticks
             if now != ticks[-1]:

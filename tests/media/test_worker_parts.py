@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import select
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from tests.ports import free_ports
 
 from ringback.media import protocol
 from ringback.media.clockwork import FRAME, STEP, Clockwork, until_tick
 from ringback.media.model import Digit, LegStatistics, RemoteMedia, Report, TickStatistics
 from ringback.media.outbox import REPORTS_UP_TO, Outbox
 from ringback.media.ports import Ports
+from ringback.media.worker import QUIET, Worker
 
 COMMANDS: list[protocol.Command] = [
     protocol.Open(3, 1),
@@ -63,6 +67,41 @@ def test_ports_are_even_taken_in_turn_and_rest() -> None:
     assert ports.take(15.0) == 20002
     assert ports.take(15.0) is None
     assert ports.take(16.0) == 20000
+
+
+def test_ports_are_used_up_when_none_is_free_or_will_be() -> None:
+    ports = Ports(20000, 20001, 5.0)
+    assert not ports.used_up
+    assert ports.take(0.0) == 20000
+    assert ports.used_up
+    ports.give_back(20000, 0.0)
+    assert not ports.used_up
+
+
+def test_at_rest_a_worker_falls_silent_once_there_is_nothing_new_to_tell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slept: list[float | None] = []
+
+    def nothing_comes(*given: Any) -> tuple[list[int], list[int], list[int]]:
+        slept.append(given[3])
+        return [], [], []
+
+    first = free_ports(8)
+    control, connection = socket.socketpair()
+    settings = protocol.Settings(
+        worker=0, rtp_host="127.0.0.1", first_port=first, last_port=first + 7, max_legs=4
+    )
+    with control, connection:
+        worker = Worker(connection, settings)
+        monkeypatch.setattr(select, "select", nothing_comes)
+        for _ in range(QUIET):
+            worker._pulse = 0.0  # it is time for one
+            worker._rest()
+            worker._tick()
+        worker._rest()
+        worker._desk.shut()
+    assert slept == [0.0] * QUIET + [None]
 
 
 def test_a_range_that_begins_odd_or_ends_even_has_whole_pairs_only() -> None:

@@ -6,8 +6,10 @@ import asyncio
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from email.utils import formatdate
 
 import pytest
 from starlette.applications import Starlette
@@ -117,6 +119,20 @@ async def test_a_slow_request_that_arrives_is_answered() -> None:
                 client.send(part)
                 await asyncio.sleep(4.0)
             assert (await client.reply()).endswith(b"hello")
+
+
+@in_virtual_time
+async def test_each_reply_says_when_it_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 784111777.25
+    monkeypatch.setattr(time, "time", lambda: now)
+    async with listening() as port, Client.to(port) as client:
+        for sent, status in ((WHOLE, b"200"), (WHOLE, b"200"), (b"nonsense\r\n\r\n", b"400")):
+            client.send(sent)
+            reply = await client.reply()
+            assert reply.startswith(b"HTTP/1.1 " + status)
+            date = formatdate(now, usegmt=True).encode()
+            assert reply.split(b"\r\n").count(b"date: " + date) == 1
+            now += 0.5
 
 
 @in_virtual_time

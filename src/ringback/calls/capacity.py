@@ -74,6 +74,8 @@ class Capacity:
         self._said_at = 0.0
         self._said_refused = 0
         self._watched: tuple[Reading, Committing, Ticking] | None = None
+        self.on_enter: Callable[[], None] | None = None
+        """Told of each new call that comes in: at rest there is nothing to measure."""
 
     # -- new calls
 
@@ -84,6 +86,8 @@ class Capacity:
     def enter(self) -> None:
         """A new call comes in."""
         self.throttle.enter()
+        if self.on_enter is not None:
+            self.on_enter()
 
     def refuse(self, host: str) -> Refusal:
         """A new call from this address is refused; "" is for one that somebody asked for over HTTP."""

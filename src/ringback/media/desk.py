@@ -109,6 +109,11 @@ class Desk:
         if offers:
             self._tell(protocol.Lend(offers))
 
+    @property
+    def supplied(self) -> bool:
+        """Whether the control side has as many as it may, or there are no more."""
+        return self._lent >= self._settings.lend_ahead or not self._free or self._ports.used_up
+
     def begin(self, now: float) -> None:
         """Lend for the first time. Raises OSError if no port at all can be bound.
 

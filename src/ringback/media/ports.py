@@ -40,6 +40,11 @@ class Ports:
     def __len__(self) -> int:
         return len(self._free)
 
+    @property
+    def used_up(self) -> bool:
+        """Whether all are in use: none is free, and none rests."""
+        return not self._free and not self._resting
+
 
 def bind_pair(host: str, port: int) -> tuple[socket.socket, socket.socket]:
     """Sockets for RTP and RTCP on `port` and the next. Raises OSError when either is taken."""

@@ -35,6 +35,8 @@ goes in one batch."""
 RELAY_SHARE = 0.2
 """The share of the time that looking may take, until the gap is at its longest."""
 PULSE = 1.0
+QUIET = 3
+"""Pulses at rest, after which nothing that they tell changes: the first may have seen the last leg."""
 PRIORITY = -10
 """Niceness, where it is permitted: sound that comes late is lost, everything else only waits."""
 
@@ -55,6 +57,7 @@ class Worker:
         self._desk = Desk(settings, self._outbox.put)
         self._clock = Clockwork(time.monotonic(), settings.epoch)
         self._pulse = 0.0
+        self._quiet = 0
         self._running = True
         self._relay_due = 0.0
 
@@ -70,8 +73,11 @@ class Worker:
         self._clock = Clockwork(time.monotonic(), self._settings.epoch)
         try:
             while self._running:
-                if self._clock.phase == 0 and self._desk.idle:
-                    self._rest()
+                if self._clock.phase == 0:
+                    if self._desk.idle:
+                        self._rest()
+                    else:
+                        self._quiet = 0
                 self._wait()
                 self._tick()
         except ConnectionError as error:
@@ -83,7 +89,8 @@ class Worker:
     def _rest(self) -> None:
         """No leg is open: sleep until the control side says something, or it is time to tell how it goes."""
         if not (self._commands or self._outbox.waiting):
-            left = max(0.0, self._pulse - time.monotonic())
+            told = self._quiet >= QUIET and self._desk.supplied
+            left = None if told else max(0.0, self._pulse - time.monotonic())
             select.select([self._connection.fileno()], [], [], left)
             self._clock.resume(time.monotonic())
             self._desk.align(self._clock.phase)
@@ -134,6 +141,7 @@ class Worker:
         clock.end(now - begun)
         if now >= self._pulse:
             self._pulse = now + PULSE
+            self._quiet += 1
             self._beat(now)
         self._outbox.flush()
 

@@ -6,13 +6,13 @@ import asyncio
 import time
 from collections.abc import Callable
 
-EVERY, AT_REST = 0.05, 0.2
+EVERY, AT_REST = 0.05, 1.0
 """Seconds between two samples, and while there is nothing to do."""
 
 
 class LoopLag:
     """Asks the running loop to come back, again and again, and tells how many seconds late it did. Where
-    `busy` says no it is asked less often."""
+    `busy` says no it is asked less often, until it is told of work."""
 
     def __init__(
         self,
@@ -24,17 +24,23 @@ class LoopLag:
         self._every = every
         self._busy = busy
         self._due = 0.0
+        self._resting = False
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Sample from now on."""
-        # Not the loop's own clock: some loops read it once a turn, which hides what the turn took.
-        seconds = self._every if self._busy is None or self._busy() else AT_REST
-        self._due = time.monotonic() + seconds
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._sample)
+        self._resting = self._busy is not None and not self._busy()
+        self._again(AT_REST if self._resting else self._every)
+
+    def wake(self) -> None:
+        """Work has come: the next sample is not as far off as at rest."""
+        if self._resting:
+            self.close()
+            self._again(self._every)
 
     def close(self) -> None:
         """Sample no more."""
+        self._resting = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -44,3 +50,8 @@ class LoopLag:
         for observe in self._observers:
             observe(late)
         self.start()
+
+    def _again(self, seconds: float) -> None:
+        # Not the loop's own clock: some loops read it once a turn, which hides what the turn took.
+        self._due = time.monotonic() + seconds
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._sample)
