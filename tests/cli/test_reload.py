@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import stat
 from collections.abc import AsyncIterator
@@ -13,8 +14,10 @@ import aiohttp
 import pytest
 from tests.cli.conftest import Command
 
+from ringback.cli.call import Wanted, call
 from ringback.cli.devices import devices
 from ringback.cli.reload import reload
+from ringback.cli.trace import trace
 from ringback.config import Settings, load
 from ringback.reloading import Changes
 from ringback.routing.directory import Number, Trunk
@@ -206,6 +209,33 @@ async def test_without_a_server_there_is_nobody_to_ask(
     assert await reload(config) == 2
     assert await devices(config) == 2
     assert "start one with ringback serve" in capsys.readouterr().err
+
+
+async def test_whoever_only_asks_makes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither settings nor a server: neither a data directory nor a password that nobody needs."""
+    monkeypatch.chdir(tmp_path)
+    wanted = Wanted(number="1", digits="", record=None, seconds=1.0, server="", user="", password="")
+    assert [await reload(None), await devices(None), await call(wanted, None)] == [2, 2, 2]
+    assert capsys.readouterr().err.count(f"no server runs on {tmp_path}/ringback-data") == 3
+    assert [await trace("last", False, None), await trace("abcd", False, None)] == [1, 1]
+    said = capsys.readouterr().err
+    assert f"there are no calls yet in {tmp_path}/ringback-data" in said
+    assert f"there is no call abcd in {tmp_path}/ringback-data" in said
+    assert os.listdir(tmp_path) == []
+
+
+async def test_a_made_up_password_is_not_tried(
+    server: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    at = server.sip_address
+    wanted = Wanted(number="1", digits="", record=None, seconds=5.0, server=at, user="", password="")
+    assert await call(wanted, None) == 1
+    assert "the server wants alice's password: give it with --user and --password" in capsys.readouterr().out
 
 
 async def test_a_server_without_a_file_says_so(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

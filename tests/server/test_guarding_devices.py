@@ -27,7 +27,7 @@ async def refusals(phone: Softphone, times: int) -> list[int]:
     return statuses
 
 
-async def test_whoever_guesses_passwords_is_stopped(data: Path) -> None:
+async def test_whoever_guesses_passwords_is_stopped(data: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with WebApp() as app:
         devices = DevicesSection(failures=3, failures_per_minute=0.0)
         async with RunningServer(site_settings(app, data, devices=devices)) as server:
@@ -41,6 +41,10 @@ async def test_whoever_guesses_passwords_is_stopped(data: Path) -> None:
                 with pytest.raises(CallFailed) as refused:
                     await (await alice.call("+14155550100")).answered(10)
                 assert refused.value.status == 503
+    refusals_said = [each.getMessage() for each in caplog.records if "too many attempts" in each.getMessage()]
+    assert len(refusals_said) == 1, "and not one for each"
+    assert refusals_said[0].startswith("REGISTER of device alice from udp:127.0.0.1:")
+    assert "is refused: too many attempts from there, the next in 3600 s" in refusals_said[0]
 
 
 async def test_honest_devices_are_not_counted(data: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Protocol
 
 import msgspec
@@ -104,6 +104,9 @@ class Doorkeeper:
         rows = request.headers.get_all(field)
         wait = self._failures.barred(source.host, client.account_id if client else None) if rows else 0
         if wait:
+            if request.method == "REGISTER":  # a refused call is told of like any other
+                why = f"too many attempts from there, the next in {wait} s"
+                self._complain(request, source, client, why, about=source.host)
             then(Denied(status=503, reason="Too Many Attempts", headers=(("Retry-After", str(wait)),)))
             return
         digest = self._digest(self._realm(request))
@@ -117,15 +120,18 @@ class Doorkeeper:
             return
         if verdict.wrong or verdict.username is not None:
             self._failures.note(source.host)
-            self._complain(request, source, client)
+            # Names that nobody has are a stranger's to make up: they count as one.
+            about = source.host, client.username if client else None
+            why = "wrong password" if client is not None else "no such device"
+            self._complain(request, source, client, why, about=about)
         then(_challenge(request, digest, stale=verdict.stale))
 
-    def _complain(self, request: Request, source: Flow, client: Client | None) -> None:
-        # Names that nobody has are a stranger's to make up: they count as one.
-        kept_back = self._hush.tell((source.host, client.username if client else None))
+    def _complain(
+        self, request: Request, source: Flow, client: Client | None, why: str, *, about: Hashable
+    ) -> None:
+        kept_back = self._hush.tell(about)
         if kept_back is None:
             return
-        why = "wrong password" if client is not None else "no such device"
         name = client.username if client is not None else request.to.uri.user
         more = f" (and {kept_back} others since the last such line)" if kept_back else ""
         logger.warning("%s of device %s from %s is refused: %s%s", request.method, name, source, why, more)

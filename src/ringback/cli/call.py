@@ -60,7 +60,7 @@ async def call(wanted: Wanted, config: Path | None) -> int:
     """Place it; 0 when it was answered, 1 when not, 2 when there is no server to call."""
     console, errors = Console(highlight=False), Console(stderr=True, highlight=False)
     try:
-        settings = load(config)
+        settings = load(config, look_only=True)
     except ConfigError as error:
         errors.print(str(error), style="red", markup=False)
         return 2
@@ -221,5 +221,9 @@ def _device(wanted: Wanted, settings: Settings) -> _Device:
     devices = settings.directory().all(Client)
     if not devices:
         return _Device("softphone", "", "")
-    source = str(demonstration_account(settings)) if settings.demo else settings.source
-    return _Device(devices[0].username, devices[0].password, source)
+    username, password = devices[0].username, devices[0].password
+    if not settings.demo:
+        return _Device(username, password, settings.source)
+    kept = demonstration_account(settings)
+    # Where no server has run, the password is a made-up one.
+    return _Device(username, password if kept.exists() else "", str(kept))

@@ -22,7 +22,7 @@ _UNLIMITED = 10_000
 async def devices(config: Path | None, *, as_json: bool = False) -> int:
     """Print a table, or JSON; 0, or 1 when the server does not say, 2 when none runs."""
     try:
-        found = await steer(load(config), "GET", "/console/devices")
+        found = await steer(load(config, look_only=True), "GET", "/console/devices")
     except (ConfigError, NotSteered) as error:
         problems, status = problems_of(error)
         for problem in problems:

@@ -17,7 +17,7 @@ async def reload(config: Path | None) -> int:
     console, errors = Console(highlight=False), Console(stderr=True, highlight=False)
     try:
         # Read here first: a file that is wrong is said at once, and it names the data directory.
-        changed = await steer(load(config), "POST", "/console/reload")
+        changed = await steer(load(config, look_only=True), "POST", "/console/reload")
     except (ConfigError, NotSteered) as error:
         problems, status = problems_of(error)
         for problem in problems:

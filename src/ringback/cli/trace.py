@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -14,8 +17,10 @@ from ringback.calls.status import Direction
 from ringback.calls.timeline import lines_of
 from ringback.cli.printable import printable
 from ringback.cli.show import Watcher
-from ringback.config import ConfigError, load
+from ringback.config import ConfigError, Settings, load
 from ringback.dialects.spelling import read_sid
+from ringback.running import out_of_reach
+from ringback.store.database import SQLITE_FILE
 from ringback.store.errors import StoreError
 from ringback.store.records import CallFilter, CallRow
 from ringback.store.store import Store
@@ -36,21 +41,31 @@ async def trace(which: str, full: bool, config: Path | None) -> int:
     """Show it; 1 when there is no such call, 2 when the settings are wrong."""
     console, errors = Console(highlight=False), Console(stderr=True, highlight=False)
     try:
-        settings = load(config)
-        store = await Store.open(settings.server.database, settings.server.data_path)
-    except (ConfigError, StoreError) as error:
+        settings = load(config, look_only=True)
+    except ConfigError as error:
         errors.print(str(error), style="red", markup=False, soft_wrap=True)
         return 2
     try:
-        row = await _find(store, which)
-        await _show(store, row, console, full=full)
+        async with _stored(settings) as store:
+            await _show(store, await _find(store, which), console, full=full)
+    except StoreError as error:
+        errors.print(str(error), style="red", markup=False, soft_wrap=True)
+        return 2
     except _NotFound as error:
         where = f"{error} in {settings.server.data_path}"
         errors.print(where, style="red", markup=False, soft_wrap=True)
         return 1
-    finally:
-        await store.close()
     return 0
+
+
+@asynccontextmanager
+async def _stored(settings: Settings) -> AsyncIterator[Store]:
+    """What there is; nothing where no server has run yet, and nothing is made there. Raises StoreError."""
+    data, database = settings.server.data_path, settings.server.database
+    with tempfile.TemporaryDirectory() as scratch:
+        there = out_of_reach(data) or (data / SQLITE_FILE if database == "sqlite" else data).exists()
+        async with await Store.open(database, data if there else Path(scratch)) as store:
+            yield store
 
 
 async def _show(store: Store, row: CallRow, console: Console, *, full: bool) -> None:
