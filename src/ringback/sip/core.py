@@ -97,6 +97,9 @@ class Core:
         self.clock = clock
         self.local_for = local_for
         self.address_allowed = address_allowed
+        self._ours = Headers(
+            [("Server", settings.user_agent), ("Allow", settings.allow), ("Supported", settings.option_tags)]
+        )
         self.timers = Timers(clock)
         self.layer = TransactionLayer(self.timers, self.send, local_for)
         self.dialogs: dict[DialogKey, DialogUser] = {}
@@ -157,9 +160,9 @@ class Core:
     def response(
         self, request: Request, status: int, reason: str | None = None, to_tag: str | None = None
     ) -> Response:
-        """A response with our name on it."""
-        response = make_response(request, status, reason, to_tag or new_tag())
-        response.headers.add("Server", self.settings.user_agent)
+        """A response with our name on it. Only 100 does without a tag."""
+        response = make_response(request, status, reason, to_tag)
+        response.headers.copy_from(self._ours, "Server")
         return response
 
     def answer(
@@ -179,8 +182,7 @@ class Core:
         """Adds what INVITE, UPDATE and their 2xx carry: Contact, Allow and Supported."""
         headers = message.headers
         headers.add("Contact", self.contact(flow, user))
-        headers.add("Allow", self.settings.allow)
-        headers.add("Supported", self.settings.option_tags)
+        headers.copy_from(self._ours, "Allow", "Supported")
 
     def permitted(self, uri: Uri, flows: list[Flow], peer: Flow | None = None) -> list[Flow]:
         """Those of the addresses found for a URI to which a request may go.

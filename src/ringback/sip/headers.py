@@ -48,24 +48,29 @@ _KNOWN: Final = (
 )
 # fmt: on
 
-# key -> the name as written; every spelling that was seen often -> key
-_DISPLAY: Final = {name.lower(): name for name in _KNOWN}
-_KEYS: Final = (
-    {name: name.lower() for name in _KNOWN}
-    | {name.lower(): name.lower() for name in _KNOWN}
-    | {short: name.lower() for short, name in COMPACT.items()}
-    | {short.upper(): name.lower() for short, name in COMPACT.items()}
+
+class _Places(dict[str, str]):
+    """Where the rows of a name are kept: under the usual spelling of a known name, in lower case under any
+    other; ``""`` when it is no token."""
+
+    def __missing__(self, name: str) -> str:
+        if not is_token(name):
+            return ""
+        key = name.lower()
+        return self.get(key, key)
+
+
+_PLACES: Final = _Places(
+    {name: name for name in _KNOWN}
+    | {name.lower(): name for name in _KNOWN}
+    | COMPACT
+    | {short.upper(): name for short, name in COMPACT.items()}
 )
 
 
 def key_of(name: str) -> str:
     """The lower case long form of a header field name; ``""`` when it is not a token."""
-    key = _KEYS.get(name)
-    if key is None:
-        if not is_token(name):
-            return ""
-        key = name.lower()
-    return key
+    return _PLACES[name].lower()
 
 
 def _checked(value: str) -> str:
@@ -85,20 +90,20 @@ class Headers:
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
         self._rows: dict[str, list[str]] = {}
-        self._names: dict[str, str] = {}  # how names outside the table are written
+        self._names: dict[str, str] = {}  # how names that are not known are written
         self.parsed: dict[str, Any] = {}
-        """What fields say, by key: for whoever parses them to keep. A field that changes drops out."""
+        """What fields say, by name: for whoever parses them to keep. A field that changes drops out."""
         for name, value in items:
             self.add(name, value)
 
     def get(self, name: str) -> str | None:
         """The first row of that name."""
-        rows = self._rows.get(_KEYS.get(name) or key_of(name))
+        rows = self._rows.get(_PLACES[name])
         return rows[0] if rows else None
 
     def get_all(self, name: str) -> list[str]:
         """Every row of that name, top first, as written (a row may hold a comma separated list)."""
-        return list(self._rows.get(_KEYS.get(name) or key_of(name), ()))
+        return list(self._rows.get(_PLACES[name], ()))
 
     def add(self, name: str, value: str) -> None:
         """Append a row. Raises ValueError when name or value cannot stand in a message."""
@@ -116,19 +121,12 @@ class Headers:
         rows = self._slot(name)
         rows.insert(0, value)
         if len(rows) == 1:
-            key = key_of(name)
-            self._rows = {key: rows, **self._rows}
+            self._rows = {_PLACES[name]: rows, **self._rows}
 
     def replace_first(self, name: str, value: str) -> None:
         """Change the topmost row of that name, or add it."""
         value = _checked(value)
         self._slot(name)[:1] = [value]
-
-    def remove(self, name: str) -> None:
-        """Drop every row of that name, if there is any."""
-        key = key_of(name)
-        self._rows.pop(key, None)
-        self.parsed.pop(key, None)
 
     def lengthen(self, name: str, text: str) -> None:
         """Put text behind the first row of that name, or add it. Raises ValueError."""
@@ -136,34 +134,41 @@ class Headers:
         rows = self._slot(name)
         rows[:1] = [rows[0] + text if rows else text]
 
+    def remove(self, name: str) -> None:
+        """Drop every row of that name, if there is any."""
+        key = _PLACES[name]
+        self._rows.pop(key, None)
+        self.parsed.pop(key, None)
+
     def copy_from(self, other: Headers, *names: str) -> None:
         """Take over every row of these names as it was received."""
-        for name in names:
-            key = _KEYS.get(name) or key_of(name)
-            rows = other._rows.get(key)
-            if rows:
-                self._rows[key] = rows.copy()
-                self.parsed.pop(key, None)
-                if key not in _DISPLAY:
-                    self._names.setdefault(key, name)
+        rows = other._rows
+        taken = {key: rows[key].copy() for key in map(_PLACES.__getitem__, names) if key in rows}
+        self._rows.update(taken)
+        if self.parsed:
+            self._forget(taken)
+        if other._names:
+            self._names.update({key: name for key, name in other._names.items() if key in taken})
 
     def keys(self) -> KeysView[str]:
-        """The names of all rows: in lower case, and long."""
+        """The names of all rows: as they are usually written, and in lower case where there is no usual
+        way."""
         return self._rows.keys()
 
     def items(self) -> Iterator[tuple[str, str]]:
         """(name as written, value) of every row."""
         for key, rows in self._rows.items():
-            name = _DISPLAY.get(key) or self._names[key]
+            name = self._names.get(key, key)
             for value in rows:
                 yield name, value
 
     def lines(self) -> list[str]:
         """Every row as it is written, but for Content-Length, which is made of the body."""
+        names = self._names
         return [
-            f"{_DISPLAY.get(key) or self._names[key]}: {value}"
+            f"{names.get(key, key)}: {value}"
             for key, rows in self._rows.items()
-            if key != "content-length"
+            if key != "Content-Length"
             for value in rows
         ]
 
@@ -180,49 +185,52 @@ class Headers:
         self.parsed.clear()
         for line in lines:
             name, colon, value = line.partition(":")
-            key = _KEYS.get(name)
+            key = _PLACES.get(name)
             if key is None:
                 name = name.rstrip(WS)  # white space may stand before the colon
-                key = key_of(name)
+                key = _PLACES[name]
                 if not key:
                     return False
+                if key not in _PLACES:
+                    self._names.setdefault(key, name)
             if not colon:
                 return False
-            present = rows.get(key)
-            if present is None:
-                rows[key] = [value.strip(WS)]
-                if key not in _DISPLAY:
-                    self._names[key] = name
-            else:
-                present.append(value.strip(WS))
+            rows.setdefault(key, []).append(value.strip(WS))
         return True
 
-    def first_repeated(self, keys: Iterable[str]) -> str | None:
-        """The first of these (lower case) names that has more than one row, as written."""
+    def first_repeated(self, names: Iterable[str]) -> str | None:
+        """The first of these names that has more than one row, as usually written."""
         rows = self._rows
-        for key in keys:
-            if key in rows and len(rows[key]) > 1:
-                return _DISPLAY.get(key, key)
+        if sum(map(len, rows.values())) > len(rows):
+            for key in map(_PLACES.__getitem__, names):
+                if len(rows.get(key, ())) > 1:
+                    return key
         return None
 
-    def keep_first(self, keys: Iterable[str]) -> None:
-        """Drop all but the first row of these (lower case) names."""
+    def keep_first(self, names: Iterable[str]) -> None:
+        """Drop all but the first row of these names."""
+        keys = [_PLACES[name] for name in names]
         for key in keys:
-            if key in self._rows:
-                del self._rows[key][1:]
-                self.parsed.pop(key, None)
+            del self._rows.get(key, [])[1:]
+        self._forget(keys)
 
     def _slot(self, name: str) -> list[str]:
-        key = _KEYS.get(name) or key_of(name)
+        """The rows of a name that is about to change."""
+        key = _PLACES[name]
         if not key:
             raise ValueError(f"not a header field name: {name!r}")
-        if key not in _DISPLAY:
+        if key not in _PLACES:
             self._names.setdefault(key, name)
-        self.parsed.pop(key, None)
+        if self.parsed:
+            self.parsed.pop(key, None)
         return self._rows.setdefault(key, [])
 
+    def _forget(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self.parsed.pop(key, None)
+
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and key_of(name) in self._rows
+        return isinstance(name, str) and _PLACES[name] in self._rows
 
     def __eq__(self, other: object) -> bool:
         return self._rows == other._rows if isinstance(other, Headers) else NotImplemented

@@ -39,15 +39,15 @@ _MAX_DELTA_SECONDS: Final = 2**32 - 1
 _REPEATED: Final = ("Via", "From", "To", "Call-ID", "CSeq")
 """What a response takes over from its request."""
 _OPTIONAL: Final = {
-    "contact": "contacts",
-    "route": "routes",
-    "record-route": "record_routes",
-    "p-asserted-identity": "asserted_identities",
-    "diversion": "diversions",
-    "refer-to": "refer_to",
-    "max-forwards": "max_forwards",
-    "expires": "expires",
-    "content-type": "content_type",
+    "Contact": "contacts",
+    "Route": "routes",
+    "Record-Route": "record_routes",
+    "P-Asserted-Identity": "asserted_identities",
+    "Diversion": "diversions",
+    "Refer-To": "refer_to",
+    "Max-Forwards": "max_forwards",
+    "Expires": "expires",
+    "Content-Type": "content_type",
 }
 """Header fields that may be missing, but not malformed, and the properties that read them."""
 
@@ -62,17 +62,16 @@ class _Required(Generic[T]):
 
     def __init__(self, name: str, parse: Callable[[str], T]) -> None:
         self._name = name
-        self._key = name.lower()
         self._parse = parse
 
     def __get__(self, message: _Message, _: object = None) -> T:
         headers = message.headers
-        value: T | None = headers.parsed.get(self._key)
+        value: T | None = headers.parsed.get(self._name)
         if value is None:
             text = headers.get(self._name)
             if text is None:
                 raise SipParseError(f"Missing {self._name}")
-            value = headers.parsed[self._key] = self._parse(text)
+            value = headers.parsed[self._name] = self._parse(text)
         return value
 
 
@@ -102,7 +101,7 @@ class _Message:
         headers = self.headers
         _, *rest = split_list(headers.get("Via") or "")
         headers.replace_first("Via", ",".join([str(via), *rest]))
-        headers.parsed["via"] = via
+        headers.parsed["Via"] = via
 
     # What it may have.
 
@@ -185,9 +184,9 @@ class _Message:
         """Read every header field that this stack understands. Raises SipParseError (400)."""
         _ = (self.vias, self.from_, self.to, self.call_id, self.cseq)
         present = self.headers.keys()
-        for key, name in _OPTIONAL.items():
-            if key in present:
-                getattr(self, name)
+        for name, reader in _OPTIONAL.items():
+            if name in present:
+                getattr(self, reader)
 
     def _addresses(self, name: str) -> list[NameAddr]:
         return [address for row in self.headers.get_all(name) for address in NameAddr.parse_many(row)]

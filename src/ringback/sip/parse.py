@@ -25,14 +25,14 @@ Kind = Literal["sip", "keepalive", "stun", "garbage"]
 
 _STUN_COOKIE: Final = b"\x21\x12\xa4\x42"
 _SINGLE: Final = (
-    "from",
-    "to",
-    "call-id",
-    "cseq",
-    "content-length",
-    "max-forwards",
-    "content-type",
-    "expires",
+    "From",
+    "To",
+    "Call-ID",
+    "CSeq",
+    "Content-Length",
+    "Max-Forwards",
+    "Content-Type",
+    "Expires",
 )
 _CONTROLS: Final = bytes([*range(9), *range(10, 32), 127])
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")

@@ -29,7 +29,7 @@ class ReliableProvisionals:
         self._transaction = transaction
         self._invite = transaction.request.cseq
         self._on_lost: Callable[[], None] | None = on_lost
-        self._rseq = random.randrange(1, 2**20)
+        self._rseq = random.getrandbits(20)
         self._queue: deque[Response] = deque()
         self._current: Response | None = None
         self._interval = T1

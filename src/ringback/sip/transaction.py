@@ -30,6 +30,8 @@ TIMER_D = 32.0
 class State(IntEnum):
     """Where a transaction stands."""
 
+    __hash__ = int.__hash__  # they are looked up for every message, and an Enum's own is slow
+
     CALLING = auto()
     TRYING = auto()
     PROCEEDING = auto()
@@ -41,6 +43,8 @@ class State(IntEnum):
 
 class Input(IntEnum):
     """What can happen to a transaction: a message received, one to be sent, a timer, an error."""
+
+    __hash__ = int.__hash__
 
     PROVISIONAL = auto()
     SUCCESS = auto()
