@@ -41,7 +41,7 @@ def hear(*parts: Int16, hum: float | None = None) -> str:
     audio = np.concatenate([audio, np.zeros(-len(audio) % 160)])
     frames = np.clip(audio, -32767, 32767).astype(np.int16).reshape(-1, 1, 160)
     bank = ToneBank(1)
-    bank.enabled[0] = True
+    bank.enable(0, True)
     keys = ""
     for frame in frames:
         keys += "".join(DTMF_KEYS[code] for _, code in bank.keys(1, bank.feed(frame)))
@@ -144,7 +144,7 @@ def test_white_noise_is_not_heard_as_keys() -> None:
 
 def test_rows_that_are_off_hear_nothing() -> None:
     bank = ToneBank(2)
-    bank.enabled[1] = True
+    bank.enable(1, True)
     heard = []
     for frame in np.repeat(press("8", 200).reshape(-1, 1, 160), 2, axis=1):
         heard += bank.keys(2, bank.feed(frame))
@@ -153,12 +153,12 @@ def test_rows_that_are_off_hear_nothing() -> None:
 
 def test_a_row_turned_off_in_the_middle_of_a_key_hears_it_no_more() -> None:
     bank = ToneBank(1)
-    bank.enabled[0] = True
+    bank.enable(0, True)
     frames = press("8", 200).reshape(-1, 1, 160)
     for frame in frames[:5]:
         bank.keys(1, bank.feed(frame))
     assert bank.hearing[0]
-    bank.enabled[0] = False
+    bank.enable(0, False)
     assert bank.keys(1, bank.feed(frames[5])) == []
     assert not bank.hearing[0]
 

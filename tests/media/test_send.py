@@ -36,7 +36,9 @@ class Line:
 
     def tick(self, frame: Int16 | None = None) -> Sent | None:
         audible = np.array([frame is not None])
-        out = self.senders.build(1, np.zeros((1, 160), np.int16) if frame is None else frame, audible)
+        out = self.senders.build(
+            1, np.zeros((1, 160), np.int16) if frame is None else frame, audible, ~self.senders.active
+        )
         if not len(out.rows):
             return None
         return Sent.parse(out.packets[0, : out.lengths[0]].tobytes())

@@ -39,14 +39,17 @@ class Audience(Rows):
         self._open[row] = True
         self.everybody = False
 
+    @property
+    def settled(self) -> bool:
+        """Whether all rows are heard, whoever listens."""
+        return self.everybody and not len(self._corner.pairs[0])
+
     def survey(self, count: int, listening: Bool) -> Int64:
         """Look anew at rows 0 to `count`; to which of them something is `listening` is known.
 
         Returns those that are not heard any more.
         """
         rows, partners = self._corner.pairs
-        if self.everybody and not len(rows):
-            return rows
         heard = self._open[:count].copy()
         heard[rows] = ~self._carried[partners] | self._tapped[partners]
         heard |= listening | self._tapped[self._corner.number :: self._corner.streams.phases][:count]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ringback.media.rows import Rows
+from ringback.media.rows import Listeners
 from ringback.media.tones import FULL_SCALE_DBM0, RATE
 
 Int64 = npt.NDArray[np.int64]
@@ -48,12 +48,11 @@ _HANN = (0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(WINDOW) + 0.5) / WINDOW)).ast
 _OFFSETS = np.arange(-LOBE, LOBE + 1)
 
 
-class BeepDetectors(Rows):
+class BeepDetectors(Listeners):
     """Rows are off until `configure`d."""
 
     def __init__(self, capacity: int) -> None:
         super().__init__(capacity)
-        self.enabled = self.column(np.bool_)
         self.hearing = self.column(np.bool_)
         """A tone is sounding in the latest window, sure or not: this is no speech."""
         self._audio = self.column(np.float32, (WINDOW,))
@@ -66,16 +65,16 @@ class BeepDetectors(Rows):
         """Begin to listen, or stop."""
         if enabled != self.enabled[row]:
             self.reset(row)
-        self.enabled[row] = enabled
+        self.enable(row, enabled)
 
     def listen(self, frames: Int16) -> tuple[list[tuple[int, float]], list[tuple[int, float, int]]]:
         """One frame of rows 0 to len(frames) [row, sample].
 
         Returns (row, Hz) where a tone began, and (row, Hz, ms) where one is over.
         """
-        rows = np.nonzero(self.enabled[: len(frames)])[0]
-        if not len(rows):
+        if not self:
             return [], []
+        rows = np.nonzero(self.enabled[: len(frames)])[0]
         audio = self._audio[rows]
         audio[:, :SAMPLES] = audio[:, SAMPLES:]
         audio[:, SAMPLES:] = frames[rows]

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ringback.media.model import SpeechDetection
-from ringback.media.rows import Rows
+from ringback.media.rows import Listeners
 from ringback.media.tones import FULL_SCALE_DBM0
 
 Float32 = npt.NDArray[np.float32]
@@ -35,12 +35,11 @@ def level(energy: Float32, samples: int) -> Float32:
     return decibels
 
 
-class SpeechDetectors(Rows):
+class SpeechDetectors(Listeners):
     """Rows are off until `configure`d."""
 
     def __init__(self, capacity: int) -> None:
         super().__init__(capacity)
-        self.enabled = self.column(np.bool_)
         self.speaking = self.column(np.bool_)
         self._start = self.column(np.int64)
         self._stop = self.column(np.int64)
@@ -54,7 +53,7 @@ class SpeechDetectors(Rows):
 
     def configure(self, row: int, detection: SpeechDetection | None) -> None:
         """Begin to listen, or stop. What is known of the noise floor is kept."""
-        self.enabled[row] = detection is not None
+        self.enable(row, detection is not None)
         self.speaking[row] = False
         self._run[row] = 0
         if detection is not None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ringback.media.model import DTMF_KEYS
-from ringback.media.rows import Rows
+from ringback.media.rows import Listeners, Rows
 from ringback.media.rtp import signed
 from ringback.media.tones import HIGH_GROUP, KEYPAD, LOW_GROUP, RATE
 
@@ -111,12 +111,11 @@ _SCALE = np.float32(8 / (2 * HALF) ** 2)
 """From the squared transform under a Hann window to the power of the sine."""
 
 
-class ToneBank(Rows):
+class ToneBank(Listeners):
     """Finds keys in audio. `feed` it every frame; `energy` is then that of each row's frame."""
 
     def __init__(self, capacity: int) -> None:
         super().__init__(capacity)
-        self.enabled = self.column(np.bool_)
         self.hearing = self.column(np.bool_)
         """A tone pair is sounding in the latest window, sure or not: this is no speech."""
         self._audio = self.column(np.float32, (3 * HALF,))
@@ -124,6 +123,8 @@ class ToneBank(Rows):
         self._hits = self.column(np.int64)
         self._active = self.column(np.int64, initial=-1)
         self._misses = self.column(np.int64)
+        self._sounding = False
+        """A tone pair is sounding in some row, or its key is not released yet."""
 
     def feed(self, frames: Int16) -> Float32:
         """Take one frame of rows 0 to len(frames) [row, sample].
@@ -139,8 +140,7 @@ class ToneBank(Rows):
 
     def keys(self, count: int, energy: Float32) -> list[tuple[int, int]]:
         """The (row, event code) of keys that are now known to be pressed."""
-        enabled = self.enabled[:count]
-        if not enabled.any():
+        if not self:
             self.hearing[:count] = False
             return []
         # A frequency is a row here, and so its power at all of ours one run of memory.
@@ -148,22 +148,26 @@ class ToneBank(Rows):
         spectrum *= spectrum
         power = (spectrum[:16] + spectrum[16:]).reshape(2, 8, count)
         total = ((energy[:, :2] + energy[:, 1:]) * np.float32(1 / (2 * HALF))).T
-        strongest = power[:, :4].max(axis=1) + power[:, 4:].max(axis=1)
+        strongest = np.maximum.reduce(power.reshape(2, 2, 4, count), axis=2)
+        pure = (strongest[:, 0] + strongest[:, 1]) * _SCALE > PURITY * total
+        pure &= self.enabled[:count]
+        windows, rows = pure.nonzero()
+        if not (len(rows) or self._sounding):
+            return []
         heard = np.full((2, count), -1)
-        pure = (strongest * _SCALE > PURITY * total) & enabled
-        if pure.any():
-            windows, rows = np.nonzero(pure)
-            heard[windows, rows] = _classify(power[windows, :, rows] * _SCALE)
+        heard[windows, rows] = _classify(power[windows, :, rows] * _SCALE)
         self.hearing[:count] = heard[1] >= 0
         begun: list[tuple[int, int]] = []
         for window in range(2):
             begun += self._step(count, heard[window])
+        # What was heard last is the candidate.
+        self._sounding = bool(np.count_nonzero((self._candidate[:count] >= 0) | (self._active[:count] >= 0)))
         return begun
 
     def _step(self, count: int, key: Int64) -> list[tuple[int, int]]:
         hits, candidate = self._hits[:count], self._candidate[:count]
         active, misses = self._active[:count], self._misses[:count]
-        if (key < 0).all() and (active < 0).all():
+        if not np.count_nonzero((key >= 0) | (active >= 0)):
             candidate[:] = -1
             return []
         hits[:] = np.where(key == candidate, hits + 1, 1)

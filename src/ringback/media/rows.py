@@ -48,3 +48,24 @@ class Rows:
         """Touch the memory of these rows."""
         for array, initial in self._columns:
             array[first:last] = initial
+
+
+class Listeners(Rows):
+    """A part that listens for something, in rows that are `enabled`; true if there are any."""
+
+    def __init__(self, capacity: int) -> None:
+        super().__init__(capacity)
+        self.enabled = self.column(np.bool_)
+        self._listening: set[int] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._listening)
+
+    def enable(self, row: int, enabled: bool) -> None:
+        """Listen in a row, or do not."""
+        self.enabled[row] = enabled
+        (self._listening.add if enabled else self._listening.discard)(row)
+
+    def reset(self, row: int) -> None:
+        super().reset(row)
+        self._listening.discard(row)

@@ -139,7 +139,7 @@ class Phase:
         leg = ColdLeg(generation, int(self.senders.ssrc[row]), cname, now)
         self.legs[row] = leg
         self.count = max(self.count, row + 1)
-        self.bank.enabled[row] = leg.listens_inband()
+        self.bank.enable(row, leg.listens_inband())
         return leg
 
     def close(self, row: int, now: float) -> LegStatistics:
@@ -173,7 +173,7 @@ class Phase:
             event_type=remote.send_dtmf_pt,
         )
         self.watch.expect(row, receives, changed, now)
-        self.bank.enabled[row] = leg.listens_inband()
+        self.bank.enable(row, leg.listens_inband())
 
     def play(self, row: int, command: Play) -> None:
         """Replace what the row plays, in the lane that the command names."""
@@ -202,7 +202,7 @@ class Phase:
         """Choose what is listened for."""
         leg = self.legs[row]
         leg.inband = dtmf_inband
-        self.bank.enabled[row] = leg.listens_inband()
+        self.bank.enable(row, leg.listens_inband())
         self.speech.configure(row, speech)
         self.beeps.configure(row, tones)
 
@@ -253,6 +253,8 @@ class Phase:
     def begin(self, due: float) -> None:
         """A tick comes that was due then, on the clock of packets' arrivals. It is settled who is heard."""
         self.intake.epoch = due - self.frame * SECONDS
+        if self.audience.settled:
+            return
         count = self.count
         listening = self.bank.enabled[:count] | self.speech.enabled[:count] | self.beeps.enabled[:count]
         lost = self.audience.survey(count, listening)
@@ -434,14 +436,13 @@ class Phase:
             self._tell(row, ToneStarted(frequency))
         for row, frequency, ms in over:
             self._tell(row, ToneEnded(frequency, ms))
-        speech = bool(self.speech.enabled[:count].any())
-        if not speech and not self.bank.enabled[:count].any():
+        if not (self.speech or self.bank):
             return
         energy = self.bank.feed(audio)
         for row, code in self.bank.keys(count, energy):
             if now - float(self.intake.event_at[row]) > ECHO:
                 self._press(row, code, "inband")
-        if not speech:
+        if not self.speech:
             return
         levels = detect.level(energy[:, 1] + energy[:, 2], SAMPLES)
         no_speech = self.bank.hearing[:count] | self.beeps.hearing[:count]

@@ -1,0 +1,145 @@
+"""What a tick of the media worker costs, by rows in the phase: its own code, with packets from memory and no
+kernel.
+
+Each row is an IVR leg: G.711 comes to it, a prompt loops, and keys are listened for in its audio, or not.
+`cold` is with the processor's caches swept between ticks, as they are when the rest of the server had the
+core meanwhile; `warm` without.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import pstats
+import socket
+import statistics
+import time
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.table import Table
+
+from bench.options import counts, positive
+from ringback.media import addresses, codecs
+from ringback.media.clockwork import FRAME, PHASES
+from ringback.media.exchange import Corner, Exchange
+from ringback.media.model import RemoteMedia
+from ringback.media.playout import SAMPLES, Arena
+from ringback.media.protocol import Play, Segment
+from ringback.media.rtp import HEADER, Batch
+from ringback.media.tick import Phase
+
+PEER = ("192.0.2.10", 40000)
+CAPACITY = 256
+SLOT = 1600
+PROMPT_FRAMES = 500
+EVENTS = 101
+SETTLE = 120
+"""Ticks before any is measured: buffers have filled."""
+SWEPT = 8 << 20
+"""Octets that are read to sweep the caches."""
+
+
+class Bench:
+    """One phase of four, in virtual time."""
+
+    def __init__(self, rows: int, *, keys: bool) -> None:
+        arena = Arena(1 << 20)
+        self.phase = Phase(CAPACITY, arena, socket.AF_INET, Corner(Exchange(CAPACITY, PHASES), 0))
+        self._noise = np.random.default_rng(1)
+        self._tick = 0
+        prompt = self._sound(PROMPT_FRAMES).astype("<i2").tobytes()
+        arena.write(1, len(prompt), 0, prompt)
+        for row in range(rows):
+            self.phase.prepare(row)
+            self.phase.open(row, 1, "bench", 0.0)
+            events = frozenset[int]() if keys else frozenset({EVENTS})
+            self.phase.set_remote(row, RemoteMedia(*PEER, receive_dtmf_pts=events), 0.0)
+            self.phase.play(
+                row, Play(row, 1, row + 1, [Segment(1, PROMPT_FRAMES * SAMPLES)], 0, 0, 0, False, False)
+            )
+        each = np.arange(rows)
+        data = np.zeros((rows, SLOT), np.uint8)
+        data[:, 0] = 0x80
+        data[:, 8:12] = each.astype(">u4").view(np.uint8).reshape(-1, 4)
+        self._payloads = codecs.encode(self._sound(50), codecs.PCMU).reshape(50, SAMPLES)
+        sources = np.tile(addresses.pack(*PEER, socket.AF_INET), (rows, 1))
+        self._batch = Batch(data, each, each, np.full(rows, HEADER + SAMPLES), sources, np.zeros(rows))
+
+    def tick(self) -> float:
+        """One tick; the seconds of processor time that it took."""
+        batch, now = self._packets(), self._tick * FRAME
+        begun = time.thread_time()
+        self.phase.begin(now)
+        self.phase.receive(batch, now)
+        self.phase.tick(now)
+        spent = time.thread_time() - begun
+        self.phase.events.clear()
+        return spent
+
+    def _packets(self) -> Batch:
+        """The next packet of each row."""
+        self._tick += 1
+        batch = self._batch
+        batch.data[:, 2:4] = np.frombuffer(self._tick.to_bytes(2, "big"), np.uint8)
+        batch.data[:, 4:8] = np.frombuffer((self._tick * SAMPLES).to_bytes(4, "big"), np.uint8)
+        batch.data[:, HEADER : HEADER + SAMPLES] = self._payloads[self._tick % len(self._payloads)]
+        return batch._replace(arrivals=np.full(len(batch.rows), self._tick * FRAME))
+
+    def _sound(self, frames: int) -> npt.NDArray[np.int16]:
+        return self._noise.normal(0, 1000, frames * SAMPLES).astype(np.int16)
+
+
+def measure(rows: int, ticks: int, *, keys: bool, cold: bool) -> float:
+    """The median tick, in µs."""
+    bench, swept = Bench(rows, keys=keys), np.zeros(SWEPT // 8, np.int64)
+    for _ in range(SETTLE):
+        bench.tick()
+    spent = []
+    for _ in range(ticks):
+        if cold:
+            swept += 1
+        spent.append(bench.tick())
+    return statistics.median(spent) * 1e6
+
+
+def profile(rows: int, ticks: int, *, keys: bool) -> pstats.Stats:
+    """What is called in so many ticks."""
+    bench = Bench(rows, keys=keys)
+    for _ in range(SETTLE):
+        bench.tick()
+    with cProfile.Profile() as profiler:
+        for _ in range(ticks):
+            bench.tick()
+    return pstats.Stats(profiler)
+
+
+def main() -> None:
+    """Measure with each number of rows."""
+    given = argparse.ArgumentParser(prog="python -m bench.tick", description=__doc__)
+    given.add_argument("--rows", type=counts, default=[5, 20, 40, 90, 250], metavar="N,N")
+    given.add_argument("--ticks", type=positive, default=300, help="of each run; default: 300")
+    given.add_argument("--runs", type=positive, default=5, help="the medians count; default: 5")
+    given.add_argument("--calls", action="store_true", help="show the calls of a tick with the first number")
+    options = given.parse_args()
+    if options.calls:
+        for keys in (True, False):
+            found = profile(options.rows[0], 100, keys=keys)
+            found.sort_stats("ncalls").print_stats(60)
+        return
+    table = Table(title="A tick, µs of processor time")
+    for heading in ("rows", "keys, warm", "keys, cold", "no keys, warm", "no keys, cold"):
+        table.add_column(heading, justify="right")
+    ways = [{"keys": keys, "cold": cold} for keys in (True, False) for cold in (False, True)]
+    for rows in options.rows:
+        cells = []
+        for way in ways:
+            runs = [measure(rows, options.ticks, **way) for _ in range(options.runs)]
+            cells.append(f"{statistics.median(runs):.0f}")
+        table.add_row(str(rows), *cells)
+    Console(highlight=False).print(table)
+
+
+if __name__ == "__main__":
+    main()
