@@ -66,6 +66,10 @@ class Corner:
         """The counters of the whole worker."""
         return self._exchange.reception
 
+    def __len__(self) -> int:
+        """How many rows hear somebody."""
+        return len(self._sources)
+
     def __contains__(self, row: int) -> bool:
         return row in self._sources
 
@@ -87,7 +91,7 @@ class Corner:
     def leave(self, frames: Int16, lags: Int64, heard: Bool) -> None:
         """Put what rows that are `heard` said, and how long ago that came, where their partners find it."""
         which = heard[self._rows]
-        if which.any():
+        if np.count_nonzero(which):
             places, rows = self._places[which], self._rows[which]
             self._exchange.audio[places] = frames[rows]
             self._exchange.lags[places] = lags[rows]

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from ringback.media import conceal
 from ringback.media.conceal import AHEAD, BLOCK, FADED, FRAME
 from ringback.media.rows import Rows
+from ringback.media.windows import Windows
 
 Int64 = npt.NDArray[np.int64]
 Int16 = npt.NDArray[np.int16]
@@ -41,6 +42,7 @@ NEVER = 1 << 40
 
 _WHOLE = 0x01010101
 """The flags of a frame's four blocks as one number."""
+_PACE = np.int64(FRAME)
 _OFFSETS = np.arange(RING, dtype=np.int64)
 _BLOCK_OCTETS = np.dtype(f"V{BLOCK * 2}")
 
@@ -65,7 +67,7 @@ class JitterBuffers(Rows):
         self.delay_max = self.column(np.int64)
         self._timestamp = self.column(np.int64)
         self._position = self.column(np.int64)
-        self._window = self.column(np.int64)
+        self._windows = Windows(capacity, WINDOW)
         self._slacks = self.column(np.int64, (2 + MEMORY,), initial=NEVER)
         """Blocks that were left until its time when the latest packet of this window came, and the latest but
         one; and the same of that one in each window before.
@@ -91,6 +93,10 @@ class JitterBuffers(Rows):
         self._samples = self.ring.reshape(-1)
         self._flags = self.filled.reshape(-1)
 
+    def reset(self, row: int) -> None:
+        super().reset(row)
+        self._windows.reset(row)
+
     def place(self, rows: Int64, timestamps: Int64, pcm: Int16) -> Int64:
         """Put decoded packets of one length, [packet, sample], at most one per row, in their places.
 
@@ -101,7 +107,7 @@ class JitterBuffers(Rows):
         block = (position + BLOCK // 2) // BLOCK
         slack = block - self.play[rows]
         fresh: Bool = ~self.started[rows] | (slack > JUMP) | (slack < -JUMP)
-        if fresh.any():
+        if np.count_nonzero(fresh):
             self._restart(rows[fresh], block[fresh])
             slack = block - self.play[rows]
         least = self._slacks[rows, 0]
@@ -110,7 +116,7 @@ class JitterBuffers(Rows):
         end = block + count
         self.top[rows] = np.maximum(self.top[rows], end)
         late = slack < 0
-        some_late = bool(late.any())
+        some_late = bool(np.count_nonzero(late))
         if some_late:
             self._stretch(rows[late], -slack[late], end[late])
         self.quiet[rows] = False
@@ -132,14 +138,15 @@ class JitterBuffers(Rows):
         self._flags[index] = False
         frames: Int16 = blocks.reshape(count, FRAME * BLOCK)
         # Rings of rows that have not begun hold silence.
-        full: Bool = (have.view(np.uint32).reshape(-1) == _WHOLE) | ~self.started[:count]
-        plain = full & ~self._loose[:count]
-        if not plain.all():
-            self._mend(np.nonzero(~plain)[0], have, frames)
+        started = self.started[:count]
+        full: Bool = (have.view(np.uint32)[:, 0] == _WHOLE) | ~started
+        rough = (~full | self._loose[:count]).nonzero()[0]
+        if len(rough):
+            self._mend(rough, have, frames)
         self._gone[:count][full] = 0
         self._last[:count] = frames
         np.maximum(self.delay_max[:count], self.top[:count] - play, out=self.delay_max[:count])
-        play += FRAME * self.started[:count]
+        np.add(play, _PACE, out=play, where=started)
         return frames
 
     def advance(self, count: int, frames: int) -> None:
@@ -187,7 +194,7 @@ class JitterBuffers(Rows):
         self.filled[rows] = False
         self.play[rows] = block - START_DELAY
         self.top[rows] = block
-        self._window[rows] = 0
+        self._windows.restart(rows)
         self._slacks[rows] = NEVER
         # How the packets come is not known yet: the first that is late counts already.
         self._strays[rows] = 1
@@ -262,14 +269,12 @@ class JitterBuffers(Rows):
         self._doubtful[rows] = np.where(sure, 0, doubtful)
 
     def _adapt(self, count: int) -> None:
-        window = self._window[:count]
-        window += 1
-        due = window >= WINDOW
-        if due.any():
-            self._judge(np.nonzero(due)[0])
-        spare = self._spare[:count]
-        if spare.any():
-            self._shorten(np.nonzero(spare)[0])
+        over = self._windows.tick(count)
+        if len(over):
+            self._judge(over)
+        spare = self._spare[:count].nonzero()[0]
+        if len(spare):
+            self._shorten(spare)
 
     def _judge(self, rows: Int64) -> None:
         """A window is over."""
@@ -279,7 +284,6 @@ class JitterBuffers(Rows):
         slacks[:, 2:] = slacks[:, 1:-1]
         slacks[:, :2] = NEVER
         self._slacks[rows] = slacks
-        self._window[rows] = 0
         self._strays[rows] = 0
 
     def _shorten(self, rows: Int64) -> None:

@@ -18,6 +18,7 @@ from ringback.media.jitter import JUMP, NEVER, WINDOW
 from ringback.media.rows import Rows
 from ringback.media.rtp import Batch
 from ringback.media.tapline import LOOKBACK
+from ringback.media.windows import Windows
 
 Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
@@ -47,7 +48,11 @@ class Moments(Rows):
         self._offset = self.column(np.int64, initial=-NEVER)
         """Position less place."""
         self._best = self.column(np.int64, initial=-NEVER)
-        self._window = self.column(np.int64)
+        self._windows = Windows(capacity, WINDOW)
+
+    def reset(self, row: int) -> None:
+        super().reset(row)
+        self._windows.reset(row)
 
     def observe(self, rows: Int64, ends: Int64, places: Int64) -> None:
         """Packets whose last sample is before position `ends` came at `places`, at most one per row.
@@ -59,7 +64,7 @@ class Moments(Rows):
         known = self._offset[rows]
         self._best[rows] = np.maximum(self._best[rows], offset)
         moved: Bool = (offset > known + TOLERANCE) | (offset < known - JUMP * BLOCK)
-        if moved.any():
+        if np.count_nonzero(moved):
             self._begin(rows[moved], offset[moved])
 
     def forget(self, rows: Int64) -> None:
@@ -68,11 +73,9 @@ class Moments(Rows):
 
     def pass_frame(self, count: int) -> None:
         """20 ms have passed for rows 0 to `count`."""
-        window = self._window[:count]
-        window += 1
-        due = window >= WINDOW
-        if due.any():
-            self._follow(np.nonzero(due)[0])
+        over = self._windows.tick(count)
+        if len(over):
+            self._follow(over)
 
     def lags(self, count: int, frame: int, play: Int64) -> Int64:
         """How many blocks before the tick `frame` that belongs which is at `play` (blocks) in rows 0 to
@@ -88,8 +91,7 @@ class Moments(Rows):
         later = (best > -NEVER) & (best < self._offset[rows] - TOLERANCE)
         self._offset[rows[later]] = best[later]
         self._best[rows] = -NEVER
-        self._window[rows] = 0
 
     def _begin(self, rows: Int64, offset: Int64) -> None:
         self._offset[rows] = self._best[rows] = offset
-        self._window[rows] = 0
+        self._windows.restart(rows)

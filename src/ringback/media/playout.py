@@ -17,6 +17,14 @@ Bool = npt.NDArray[np.bool_]
 
 SAMPLES = 160
 """A frame of 20 ms."""
+AT, STEP, LEFT, PLAYED = range(4)
+"""What is known of a row's place in its playback, side by side: where in the arena, by how much that moves in
+a frame, how many samples of the part are left, and how many have gone out in all.
+"""
+PLACES = 4
+_PLACE = np.dtype(f"V{8 * PLACES}")
+_PASSED = np.array([0, 0, -SAMPLES, SAMPLES])
+"""What a frame adds to it, beside the step."""
 
 
 class Clip:
@@ -174,10 +182,16 @@ class Players(Rows):
         self._arena = arena
         self._lists: dict[int, Playlist] = {}
         self.active = self.column(np.bool_)
-        self._at = self.column(np.int64)
-        self._step = self.column(np.int64)
-        self._left = self.column(np.int64)
-        self._played = self.column(np.int64)
+        self._places = self.column(np.int64, (PLACES,))
+        self._at = self._places[:, AT]
+        self._step = self._places[:, STEP]
+        self._left = self._places[:, LEFT]
+        self._played = self._places[:, PLAYED]
+        self._place_rows = self._places.view(_PLACE).reshape(-1)
+
+    def __bool__(self) -> bool:
+        """Whether anything plays."""
+        return bool(self._lists)
 
     def play(self, row: int, command: Play) -> list[PlaybackDone]:
         """Begin a playback.
@@ -215,19 +229,26 @@ class Players(Rows):
 
         Returns the playbacks that ended with it.
         """
-        rows = np.nonzero(self.active[:count] if wanted is None else wanted)[0]
+        rows = (self.active[:count] if wanted is None else wanted).nonzero()[0]
         if not len(rows):
             return []
-        whole = self._left[rows] >= SAMPLES
-        full = rows[whole]
-        frames[full] = self._arena.windows[self._at[full]]
-        self._at[full] += self._step[full]
-        self._left[full] -= SAMPLES
-        self._played[full] += SAMPLES
-        ended = []
-        for row in rows[~whole].tolist():
+        places = self._places.take(rows, axis=0)
+        short = places[:, LEFT] < SAMPLES
+        parted = rows[short]
+        full = rows
+        if len(parted):
+            full, places = rows[~short], places[~short]
+        frames[full] = self._arena.windows[places[:, AT]]
+        places[:, AT] += places[:, STEP]
+        places += _PASSED
+        self._place_rows[full] = places.view(_PLACE)[:, 0]
+        over = full[places[:, LEFT] == 0].tolist()
+        for row in parted.tolist():
             self._fill_by_hand(row, frames[row])
-        for row in rows[self._left[rows] == 0].tolist():
+            if self._left[row] == 0:
+                over.append(row)
+        ended = []
+        for row in sorted(over):
             if not self._enter_next(row):
                 ended.append((row, self.stop(row, "completed")[0]))
         return ended

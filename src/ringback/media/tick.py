@@ -98,7 +98,7 @@ class Phase:
         self.audience = Audience(capacity, corner)
         self.intake = Intake(capacity, corner, self.audience.heard)
         self.gate = Gate(capacity, family, corner.streams, corner.number)
-        self.watch = Watch(capacity, no_rtp_after)
+        self.watch = Watch(capacity, no_rtp_after, self.intake.comfort)
         self.senders = Senders(capacity, corner.streams, corner.number)
         self.players = Players(capacity, arena)
         self.whispers = Players(capacity, arena)
@@ -115,6 +115,7 @@ class Phase:
         """
         self._frames = np.zeros((capacity, SAMPLES), np.int16)
         self._nothing = np.zeros((capacity, SAMPLES), np.int16)
+        self._no_lags = np.zeros(capacity, np.int64)
         self._whispered = np.zeros((capacity, SAMPLES), np.int16)
         self._routed = corner.streams.routed[corner.number :: corner.streams.phases]
         self._warmed = 0
@@ -245,7 +246,6 @@ class Phase:
             self.tapped = self.taps.take(self.frame, audio, frames, audible, lags, self._sent_lags(count))
         self.frame += 1
         outgoing = self.senders.build(count, frames, audible, held)
-        np.copyto(self.watch.comfort[:count], self.intake.comfort[:count])
         for row in self.watch.check(count, now):
             self._miss(row, now)
         return outgoing
@@ -365,7 +365,10 @@ class Phase:
 
     def _carried(self, count: int) -> Bool:
         """For which rows the relay speaks: those that are routed, and sent nothing else."""
-        carried: Bool = self._routed[:count] & ~self.players.active[:count] & ~self.whispers.active[:count]
+        routed = self._routed[:count]
+        if not np.count_nonzero(routed):
+            return routed
+        carried: Bool = routed & ~self.players.active[:count] & ~self.whispers.active[:count]
         if self._keying:
             carried[list(self._keying)] = False
         return carried
@@ -386,13 +389,13 @@ class Phase:
         audible = self.players.active[:count] & free
         for row, done in self.players.fill(count, frames, audible):
             self._tell(row, done)
-        wanted = ~audible & (~self.senders.carried[:count] | self.taps.tapped[:count])
-        rows, heard = self.corner.take(wanted)
-        if len(rows):
+        if self.corner:
+            wanted = ~audible & (~self.senders.carried[:count] | self.taps.tapped[:count])
+            rows, heard = self.corner.take(wanted)
             frames[rows] = heard
             audible[rows] = True
-        over = self.whispers.active[:count] & free
-        if over.any():
+        if self.whispers:
+            over = self.whispers.active[:count] & free
             frames[over & ~audible] = 0
             for row, done in self.whispers.fill(count, self._whispered, over):
                 self._tell(row, done)
@@ -412,7 +415,7 @@ class Phase:
         """What the relay has passed on since the last tick came, too."""
         burst = self.audience.burst[:count]
         if not self.audience.everybody:
-            passed = np.nonzero((burst > 0) & ~self.audience.heard[:count])[0]
+            passed = ((burst > 0) & ~self.audience.heard[:count]).nonzero()[0]
             self._watch(passed, now)
             self.intake.comfort[passed] = False
         burst[:] = 0
@@ -420,14 +423,17 @@ class Phase:
     def _listen(self, count: int, now: float) -> tuple[Int16, Int64]:
         """What the rows said in 20 ms, and how many blocks ago that came."""
         jitter, heard = self.intake.jitter, self.audience.heard[:count]
-        if not heard.any():
-            return self._nothing[:count], np.zeros(count, np.int64)
+        if not np.count_nonzero(heard):
+            return self._nothing[:count], self._no_lags[:count]
         audio = jitter.read(count)
         self.intake.moments.pass_frame(count)
-        lags = self.intake.moments.lags(count, self.frame, jitter.play[:count] - BLOCKS)
+        lags = self._no_lags[:count]
+        if self.taps or self.corner:
+            lags = self.intake.moments.lags(count, self.frame, jitter.play[:count] - BLOCKS)
         self._hear(count, audio, now)
         self.voices.shape(audio)
-        self.corner.leave(audio, lags, heard)
+        if self.corner:
+            self.corner.leave(audio, lags, heard)
         return audio, lags
 
     def _hear(self, count: int, audio: Int16, now: float) -> None:
