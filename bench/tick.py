@@ -3,7 +3,7 @@ kernel.
 
 Each row is an IVR leg: G.711 comes to it, a prompt loops, and keys are listened for in its audio, or not.
 `cold` is with the processor's caches swept between ticks, as they are when the rest of the server had the
-core meanwhile; `warm` without.
+core meanwhile; `warm` without. `calls` is with legs of a second each: every tick has some that just began.
 """
 
 from __future__ import annotations
@@ -35,10 +35,19 @@ CAPACITY = 256
 SLOT = 1600
 PROMPT_FRAMES = 500
 EVENTS = 101
+SECOND = 50
+"""Ticks."""
 SETTLE = 120
 """Ticks before any is measured: buffers have filled."""
 SWEPT = 8 << 20
 """Octets that are read to sweep the caches."""
+
+WAYS: dict[str, dict[str, bool]] = {
+    "no keys, warm": {},
+    "keys, warm": {"keys": True},
+    "keys, cold": {"keys": True, "cold": True},
+    "keys, cold, calls": {"keys": True, "cold": True, "calls": True},
+}
 
 
 class Bench:
@@ -51,14 +60,11 @@ class Bench:
         self._tick = 0
         prompt = self._sound(PROMPT_FRAMES).astype("<i2").tobytes()
         arena.write(1, len(prompt), 0, prompt)
+        events = frozenset[int]() if keys else frozenset({EVENTS})
+        self._remote = RemoteMedia(*PEER, receive_dtmf_pts=events)
         for row in range(rows):
             self.phase.prepare(row)
-            self.phase.open(row, 1, "bench", 0.0)
-            events = frozenset[int]() if keys else frozenset({EVENTS})
-            self.phase.set_remote(row, RemoteMedia(*PEER, receive_dtmf_pts=events), 0.0)
-            self.phase.play(
-                row, Play(row, 1, row + 1, [Segment(1, PROMPT_FRAMES * SAMPLES)], 0, 0, 0, False, False)
-            )
+            self._open(row)
         each = np.arange(rows)
         data = np.zeros((rows, SLOT), np.uint8)
         data[:, 0] = 0x80
@@ -66,6 +72,13 @@ class Bench:
         self._payloads = codecs.encode(self._sound(50), codecs.PCMU).reshape(50, SAMPLES)
         sources = np.tile(addresses.pack(*PEER, socket.AF_INET), (rows, 1))
         self._batch = Batch(data, each, each, np.full(rows, HEADER + SAMPLES), sources, np.zeros(rows))
+
+    def replace(self) -> None:
+        """Some legs end, and others begin in their rows: each lives for a second."""
+        for row in range(self._tick % SECOND, len(self._batch.rows), SECOND):
+            self.phase.close(row, self._tick * FRAME)
+            self._open(row)
+        self.phase.events.clear()
 
     def tick(self) -> float:
         """One tick; the seconds of processor time that it took."""
@@ -77,6 +90,13 @@ class Bench:
         spent = time.thread_time() - begun
         self.phase.events.clear()
         return spent
+
+    def _open(self, row: int) -> None:
+        now = self._tick * FRAME
+        self.phase.open(row, 1, "bench", now)
+        self.phase.set_remote(row, self._remote, now)
+        prompt = [Segment(1, PROMPT_FRAMES * SAMPLES)]
+        self.phase.play(row, Play(row, 1, row + 1, prompt, 0, 0, 0, False, False))
 
     def _packets(self) -> Batch:
         """The next packet of each row."""
@@ -91,7 +111,7 @@ class Bench:
         return self._noise.normal(0, 1000, frames * SAMPLES).astype(np.int16)
 
 
-def measure(rows: int, ticks: int, *, keys: bool, cold: bool) -> float:
+def measure(rows: int, ticks: int, *, keys: bool = False, cold: bool = False, calls: bool = False) -> float:
     """The median tick, in µs."""
     bench, swept = Bench(rows, keys=keys), np.zeros(SWEPT // 8, np.int64)
     for _ in range(SETTLE):
@@ -100,6 +120,8 @@ def measure(rows: int, ticks: int, *, keys: bool, cold: bool) -> float:
     for _ in range(ticks):
         if cold:
             swept += 1
+        if calls:
+            bench.replace()
         spent.append(bench.tick())
     return statistics.median(spent) * 1e6
 
@@ -129,12 +151,11 @@ def main() -> None:
             found.sort_stats("ncalls").print_stats(60)
         return
     table = Table(title="A tick, µs of processor time")
-    for heading in ("rows", "keys, warm", "keys, cold", "no keys, warm", "no keys, cold"):
+    for heading in ("rows", *WAYS):
         table.add_column(heading, justify="right")
-    ways = [{"keys": keys, "cold": cold} for keys in (True, False) for cold in (False, True)]
     for rows in options.rows:
         cells = []
-        for way in ways:
+        for way in WAYS.values():
             runs = [measure(rows, options.ticks, **way) for _ in range(options.runs)]
             cells.append(f"{statistics.median(runs):.0f}")
         table.add_row(str(rows), *cells)

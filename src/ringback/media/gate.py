@@ -48,6 +48,10 @@ class Gate(Rows):
         self._taken[row] = 0
         return True
 
+    def count(self, rows: Int64) -> None:
+        """Packets of these rows were taken that need not be looked at, at most one per row."""
+        self._taken[rows] += 1
+
     def reset(self, row: int) -> None:
         super().reset(row)
         self._peers.pop(row, None)
@@ -55,9 +59,9 @@ class Gate(Rows):
     def admit(self, rows: Int64, sources: UInt64) -> Bool:
         """Which packets come from where they should."""
         known = self.known[rows]
-        admitted: Bool = known & (self.remote[rows] == sources).all(axis=1)
+        admitted: Bool = known & np.logical_and.reduce(self.remote[rows] == sources, axis=1)
         foreign = known & ~admitted
-        if foreign.any():
+        if np.count_nonzero(foreign):
             # Rows that learn no more are not looked at: a flood on them must not delay others' learning.
             for index in np.nonzero(foreign & (self._taken[rows] < WINDOW))[0][:JUDGED].tolist():
                 admitted[index] = self._judge(int(rows[index]), sources[index])

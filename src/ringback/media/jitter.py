@@ -65,10 +65,10 @@ class JitterBuffers(Rows):
         self.skipped = self.column(np.int64)
         self.inserted = self.column(np.int64)
         self.delay_max = self.column(np.int64)
-        self._timestamp = self.column(np.int64)
         self._position = self.column(np.int64)
         self._windows = Windows(capacity, WINDOW)
         self._slacks = self.column(np.int64, (2 + MEMORY,), initial=NEVER)
+        self._least, self._second = self._slacks[:, 0], self._slacks[:, 1]
         """Blocks that were left until its time when the latest packet of this window came, and the latest but
         one; and the same of that one in each window before.
         """
@@ -98,7 +98,8 @@ class JitterBuffers(Rows):
         self._windows.reset(row)
 
     def place(self, rows: Int64, timestamps: Int64, pcm: Int16) -> Int64:
-        """Put decoded packets of one length, [packet, sample], at most one per row, in their places.
+        """Put decoded packets of one length, [packet, sample], C-contiguous, at most one per row, in their
+        places.
 
         Returns their ends, as positions in samples.
         """
@@ -106,13 +107,13 @@ class JitterBuffers(Rows):
         position = self._unwrap(rows, timestamps)
         block = (position + BLOCK // 2) // BLOCK
         slack = block - self.play[rows]
-        fresh: Bool = ~self.started[rows] | (slack > JUMP) | (slack < -JUMP)
+        fresh: Bool = ~self.started[rows] | (np.abs(slack) > JUMP)
         if np.count_nonzero(fresh):
             self._restart(rows[fresh], block[fresh])
             slack = block - self.play[rows]
-        least = self._slacks[rows, 0]
-        self._slacks[rows, 1] = np.minimum(self._slacks[rows, 1], np.maximum(least, slack))
-        self._slacks[rows, 0] = np.minimum(least, slack)
+        least = self._least[rows]
+        self._second[rows] = np.minimum(self._second[rows], np.maximum(least, slack))
+        self._least[rows] = np.minimum(least, slack)
         end = block + count
         self.top[rows] = np.maximum(self.top[rows], end)
         late = slack < 0
@@ -182,9 +183,9 @@ class JitterBuffers(Rows):
 
     def _unwrap(self, rows: Int64, timestamps: Int64) -> Int64:
         """Timestamps (32 bit, wrapping) as ever-growing sample positions, relative to the packet before."""
-        step = ((timestamps - self._timestamp[rows] + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
-        position: Int64 = self._position[rows] + step
-        self._timestamp[rows] = timestamps
+        before = self._position[rows]
+        # A position is its timestamp, and some turns of 32 bits.
+        position: Int64 = before + (timestamps - before).astype(np.int32)
         self._position[rows] = position
         return position
 
@@ -222,7 +223,7 @@ class JitterBuffers(Rows):
     def _place_blocks(self, rows: Int64, block: Int64, count: int, pcm: Int16, late: bool) -> None:
         absolute = block[:, None] + _OFFSETS[:count]
         index = (rows[:, None] * RING + (absolute & (RING - 1))).reshape(-1)
-        blocks = np.ascontiguousarray(pcm).view(_BLOCK_OCTETS).reshape(-1)
+        blocks = pcm.view(_BLOCK_OCTETS).reshape(-1)
         if late:
             keep = (absolute >= self.play[rows][:, None]).reshape(-1)
             index, blocks = index[keep], blocks[keep]

@@ -61,9 +61,9 @@ class Moments(Rows):
         the last frame does.
         """
         offset = ends - FRAME * BLOCK - places
-        known = self._offset[rows]
+        ahead = offset - self._offset[rows]
         self._best[rows] = np.maximum(self._best[rows], offset)
-        moved: Bool = (offset > known + TOLERANCE) | (offset < known - JUMP * BLOCK)
+        moved: Bool = (ahead > TOLERANCE) | (ahead < -JUMP * BLOCK)
         if np.count_nonzero(moved):
             self._begin(rows[moved], offset[moved])
 

@@ -90,15 +90,18 @@ class Reception(Rows):
         """
         counts = self._counts.take(rows, axis=0)
         step = (sequence - counts[:, HIGHEST]) & 0xFFFF
-        if not ((step == 1) & (ssrc == counts[:, SSRC])).all():
+        if np.count_nonzero((step != 1) | (ssrc != counts[:, SSRC])):
             return False
-        counts[:, :OCTETS] += 1
-        counts[:, OCTETS] += size
-        counts[:, AUDIO_SAMPLES] += size
-        counts[:, SEEN] = counts[:, SEEN] << 1 | 1
-        self._count_rows[rows] = counts.view(_ROW)[:, 0]
+        self._go_on(rows, counts, size)
         self.measure(rows, timestamps, arrivals)
         return True
+
+    def go_on(self, rows: Int64, timestamps: Int64, size: int, arrivals: Float64) -> None:
+        """Account for audio packets of `size` octets, of which it is known that each is the next of its row's
+        series, at most one per row.
+        """
+        self._go_on(rows, self._counts.take(rows, axis=0), size)
+        self.measure(rows, timestamps, arrivals)
 
     def observe(self, rows: Int64, sequence: Int64, ssrc: Int64) -> tuple[Bool, Bool]:
         """Account for packets, at most one per row.
@@ -107,14 +110,14 @@ class Reception(Rows):
         """
         step = ((sequence - self._highest[rows] + 32768) & 0xFFFF) - 32768
         known = self.ssrc[rows] == ssrc
-        if (known & (step == 1)).all():
+        if np.count_nonzero(known & (step == 1)) == len(rows):
             # As nearly always: each the next of its row.
             self._seen[rows] = self._seen[rows] << _ONE | _ONE
             self._highest[rows] += 1
             self._received[rows] += 1
             return known, known
         restart = ~known | (np.abs(step) > MAX_DROPOUT)
-        if restart.any():
+        if np.count_nonzero(restart):
             self._restart(rows[restart], sequence[restart], ssrc[restart])
             step[restart] = 1
         ahead = step > 0
@@ -144,7 +147,7 @@ class Reception(Rows):
         times[:, TRANSIT] = transit
         # A new time line, or a timestamp that wrapped, is no jitter.
         real = change < CLOCK
-        if not real.all():
+        if np.count_nonzero(real) < len(rows):
             self._transit[rows[~real]] = transit[~real]
             rows, times, change = rows[real], times[real], change[real]
         jitter = times[:, JITTER]
@@ -190,6 +193,13 @@ class Reception(Rows):
         return ReceptionReport(
             int(self.ssrc[row]), fraction, expected - received, highest, int(self._jitter[row])
         )
+
+    def _go_on(self, rows: Int64, counts: Int64, size: Int64 | int) -> None:
+        counts[:, :OCTETS] += 1
+        counts[:, OCTETS] += size
+        counts[:, AUDIO_SAMPLES] += size
+        counts[:, SEEN] = counts[:, SEEN] << 1 | 1
+        self._count_rows[rows] = counts.view(_ROW)[:, 0]
 
     def _expected(self, row: int) -> int:
         return int(self._highest[row] - self._first[row]) + 1 if self.ssrc[row] >= 0 else 0

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from ringback.media import codecs, rtp
 from ringback.media.dtmf import EventReceivers
 from ringback.media.exchange import Corner
+from ringback.media.expected import Expected, marks_of
 from ringback.media.g722 import Decoders
 from ringback.media.jitter import JitterBuffers
 from ringback.media.model import RemoteMedia
@@ -18,6 +19,7 @@ from ringback.media.rtp import Batch, Headers
 
 Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
+UInt8 = npt.NDArray[np.uint8]
 
 UNKNOWN, AUDIO, EVENT, COMFORT = 0, 1, 8, 9
 """What a payload type means to a row; audio is this plus the codec's number."""
@@ -42,6 +44,7 @@ class Intake(Rows):
         self.epoch = 0.0
         """When the frame 0 of the time line of recordings was, on the clock of packets' arrivals."""
         self.reception = corner.reception
+        self.expected = Expected(capacity)
         self._events = EventReceivers(capacity)
         self._wideband = Decoders()
         self._kinds = self.column(np.uint8, (128,))
@@ -54,22 +57,24 @@ class Intake(Rows):
     def reset(self, row: int) -> None:
         super().reset(row)
         self._wideband.drop(row)
-        for part in (self.jitter, self.moments, self._events):
+        for part in (self.jitter, self.moments, self.expected, self._events):
             part.reset(row)
         self.reception.reset(self._corner.place(row))
 
     def warm(self, first: int, last: int) -> None:
         super().warm(first, last)
-        for part in (self.jitter, self.moments, self._events):
+        for part in (self.jitter, self.moments, self.expected, self._events):
             part.warm(first, last)
 
     def let_go(self, rows: Int64) -> None:
         """Nobody hears these rows any more: nothing of them waits."""
         self.jitter.empty(rows)
         self.moments.forget(rows)
+        self.expected.forget(rows)
 
     def configure(self, row: int, remote: RemoteMedia) -> None:
         """Learn what the payload types mean."""
+        self.expected.forget(row)
         kinds = self._kinds[row]
         kinds[:] = UNKNOWN
         for payload_type, codec in remote.receive.items():
@@ -83,29 +88,46 @@ class Intake(Rows):
         """Take in the packets `which` (indices into the batch). Returns (row, event code) of keys pressed."""
         pressed: list[tuple[int, int]] = []
         waves, flooded = rtp.waves(batch.rows, which, SHARE)
-        self.flooded += flooded
+        if flooded:
+            self.flooded += flooded
+            self.expected.forget(batch.rows[which])
         for wave in waves:
             pressed += self._take_wave(batch, headers, wave, now)
         return pressed
 
+    def take_expected(self, batch: Batch, marks: Int64) -> None:
+        """Take in packets that are those expected, with their marks, which are written over."""
+        shapes = self.expected.shape[batch.rows]
+        first = int(shapes[0])
+        if not np.count_nonzero(shapes != first):
+            self._go_on(batch, marks, first)
+            return
+        for shape in sorted(set(shapes.tolist())):
+            which = (shapes == shape).nonzero()[0]
+            self._go_on(batch.select(which), marks[which], shape)
+
+    def _go_on(self, batch: Batch, marks: Int64, shape: int) -> None:
+        """Audio of one shape, each packet the next of its row."""
+        rows, timestamps, size = batch.rows, marks[:, 1].copy(), shape >> 20
+        self.reception.go_on(self._corner.places(rows), timestamps, size, batch.arrivals)
+        self._place(batch, timestamps, shape)
+        self.expected.advance(rows, marks, size)
+
     def _take_wave(self, batch: Batch, headers: Headers, wave: Int64, now: float) -> list[tuple[int, int]]:
-        rows, size = batch.rows[wave], headers.size[wave]
+        rows = batch.rows[wave]
+        self.expected.forget(rows)
         kind = self._kinds[rows, headers.payload_type[wave]]
-        shape = size << 20 | headers.start[wave] << 4 | kind
-        if self._take_next(batch, headers, wave, shape):
-            return []
         meant = kind != UNKNOWN
         places = self._corner.places(rows)
         reception = self.reception
-        if not meant.all():
+        if np.count_nonzero(meant) < len(rows):
             reception.invalid[places[~meant]] += 1
             wave, rows, places, kind = wave[meant], rows[meant], places[meant], kind[meant]
-            shape = shape[meant]
         fresh, ahead = reception.observe(places, headers.sequence[wave], headers.ssrc[wave])
         reception.packets[places] += 1
         reception.octets[places] += headers.size[wave]
-        self._take_audio(batch, headers, wave, shape, fresh, ahead)
-        if not (kind >= EVENT).any():
+        self._take_audio(batch, headers, wave, kind, fresh, ahead)
+        if not np.count_nonzero(kind >= EVENT):
             self.comfort[rows] = False
             return []
         comfort = kind == COMFORT
@@ -115,57 +137,49 @@ class Intake(Rows):
         events = wave[(kind == EVENT) & fresh & (headers.size[wave] >= 4)]
         return self._take_events(batch, headers, events, now) if len(events) else []
 
-    def _take_next(self, batch: Batch, headers: Headers, wave: Int64, shape: Int64) -> bool:
-        """As nearly always: audio alike, each packet the next of its row. Returns whether it was."""
-        first = int(shape[0])
-        if not (AUDIO <= first & 15 < EVENT and 0 < first >> 20 <= LONGEST and (shape == first).all()):
-            return False
-        rows = batch.rows[wave]
-        if not self.reception.follow(
-            self._corner.places(rows),
-            headers.sequence[wave],
-            headers.timestamp[wave],
-            headers.ssrc[wave],
-            first >> 20,
-            batch.arrivals[wave],
-        ):
-            return False
-        self._place(batch, headers, wave, first)
-        self.comfort[rows] = False
-        return True
-
     def _take_audio(
-        self, batch: Batch, headers: Headers, wave: Int64, shape: Int64, fresh: Bool, ahead: Bool
+        self, batch: Batch, headers: Headers, wave: Int64, kind: UInt8, fresh: Bool, ahead: Bool
     ) -> None:
-        size = shape >> 20
-        audio = (shape & 15 < EVENT) & fresh & (size > 0)
+        size = headers.size[wave]
+        audio = (kind < EVENT) & fresh & (size > 0)
         excess = audio & (size > LONGEST)
-        if excess.any():
+        if np.count_nonzero(excess):
             self.reception.invalid[self._corner.places(batch.rows[wave[excess]])] += 1
             audio &= ~excess
         ordered = wave[audio & ahead]
         places = self._corner.places(batch.rows[ordered])
         self.reception.measure(places, headers.timestamp[ordered], batch.arrivals[ordered])
-        wave, size, shape = wave[audio], size[audio], shape[audio]
+        wave, size, ahead = wave[audio], size[audio], ahead[audio]
         self.reception.count_audio(self._corner.places(batch.rows[wave]), size)
+        shape = size << 20 | headers.start[wave] << 4 | kind[audio]
         # Packets of one codec, length and place are decoded and placed in one go.
         for value in sorted(set(shape.tolist())):
-            self._place(batch, headers, wave[shape == value], value)
+            part = wave[shape == value]
+            self._place(batch.select(part), headers.timestamp[part], value)
+        self._learn(batch, headers, wave[ahead], shape[ahead])
 
-    def _place(self, batch: Batch, headers: Headers, part: Int64, shape: int) -> None:
-        """Put audio of one shape where somebody hears it."""
+    def _learn(self, batch: Batch, headers: Headers, part: Int64, shape: Int64) -> None:
+        """What follows these packets is to be like them, if they are usual, and somebody hears them."""
+        usual = self._heard[batch.rows[part]] & (headers.start[part] == rtp.HEADER)
+        usual &= batch.lengths[part] == headers.size[part] + rtp.HEADER
+        part, shape = part[usual], shape[usual]
+        words = headers.words[part]
+        batch = batch.select(part)
+        self.expected.learn(batch.rows, marks_of(batch, words), shape >> 20, shape)
+
+    def _place(self, batch: Batch, timestamps: Int64, shape: int) -> None:
+        """Put audio of one shape, at most one packet per row, where somebody hears it."""
         size, start, codec = shape >> 20, shape >> 4 & 0xFFFF, (shape & 15) - AUDIO
-        rows = batch.rows[part]
-        heard = self._heard[rows]
-        if not heard.all():
-            part, rows = part[heard], rows[heard]
-            if not len(rows):
+        heard = self._heard[batch.rows]
+        if np.count_nonzero(heard) < len(heard):
+            batch, timestamps = batch.select(heard), timestamps[heard]
+            if not len(timestamps):
                 return
-        payload = np.ascontiguousarray(batch.data[batch.slots[part], start : start + size])
-        wide = codec == codecs.G722
+        payload = rtp.payloads(batch, start, size)
+        rows, wide = batch.rows, codec == codecs.G722
         pcm = self._wideband.decode(rows, payload) if wide else codecs.decode(payload, codec)
-        ends = self.jitter.place(rows, headers.timestamp[part], pcm)
-        places = ((batch.arrivals[part] - self.epoch) * CLOCK).astype(np.int64)
+        ends = self.jitter.place(rows, timestamps, pcm)
+        places = ((batch.arrivals - self.epoch) * CLOCK).astype(np.int64)
         self.moments.observe(rows, ends, places)
 
     def _take_events(self, batch: Batch, headers: Headers, part: Int64, now: float) -> list[tuple[int, int]]:

@@ -14,8 +14,13 @@ UInt64 = npt.NDArray[np.uint64]
 Bool = npt.NDArray[np.bool_]
 
 HEADER = 12
+MARKER = 0x80 << 16
+"""The bit of it in a header's first word."""
 PLAIN = 0x80
 """The first octet of an RTP header of this version, without padding, extension and contributors."""
+
+
+_HEADER = np.dtype(f"V{HEADER}")
 
 
 class Batch(NamedTuple):
@@ -56,6 +61,8 @@ class Headers(NamedTuple):
     sequence: Int64
     timestamp: Int64
     ssrc: Int64
+    words: Int64
+    """The three words of each fixed header, [packet, word]."""
     start: Int64
     """Where the payload begins."""
     size: Int64
@@ -68,8 +75,17 @@ class Headers(NamedTuple):
 
 def heads(batch: Batch) -> Int64:
     """The three words of each fixed header, [packet, word]."""
-    words: Int64 = batch.data[batch.slots, :HEADER].view(">u4").astype(np.int64)
+    taken = batch.data[:, :HEADER].view(_HEADER)[batch.slots]
+    words: Int64 = taken.view(">u4").astype(np.int64)
     return words
+
+
+def payloads(batch: Batch, start: int, size: int) -> UInt8:
+    """The octets from `start`, so many of each packet, [packet, octet], C-contiguous."""
+    # Seen as one item each, numpy copies them whole.
+    items = batch.data[:, start : start + size].view(f"V{size}")[batch.slots]
+    octets: UInt8 = items.view(np.uint8)
+    return octets
 
 
 def parse(batch: Batch, words: Int64 | None = None) -> Headers:
@@ -79,7 +95,7 @@ def parse(batch: Batch, words: Int64 | None = None) -> Headers:
     """
     words = heads(batch) if words is None else words
     first = words[:, 0]
-    if (first >> 24 == PLAIN).all() and batch.lengths.min(initial=HEADER) >= HEADER:
+    if not np.count_nonzero(first >> 24 != PLAIN) and batch.lengths.min(initial=HEADER) >= HEADER:
         return _parse_plain(batch, words)
     valid = (batch.lengths >= HEADER) & (first >> 30 == 2)
     kind = first >> 16 & 0xFF
@@ -95,7 +111,16 @@ def parse(batch: Batch, words: Int64 | None = None) -> Headers:
         size[padded] -= np.where(count == 0, 1 << 16, count)
     valid &= (size >= 0) & ~rtcp
     return Headers(
-        valid, rtcp, (kind & 0x80) != 0, kind & 0x7F, first & 0xFFFF, words[:, 1], words[:, 2], start, size
+        valid,
+        rtcp,
+        (kind & 0x80) != 0,
+        kind & 0x7F,
+        first & 0xFFFF,
+        words[:, 1],
+        words[:, 2],
+        words,
+        start,
+        size,
     )
 
 
@@ -107,7 +132,16 @@ def _parse_plain(batch: Batch, words: Int64) -> Headers:
     start = np.full(len(first), HEADER)
     size = batch.lengths - HEADER
     return Headers(
-        ~rtcp, rtcp, kind >= 0x80, kind & 0x7F, first & 0xFFFF, words[:, 1], words[:, 2], start, size
+        ~rtcp,
+        rtcp,
+        kind >= 0x80,
+        kind & 0x7F,
+        first & 0xFFFF,
+        words[:, 1],
+        words[:, 2],
+        words,
+        start,
+        size,
     )
 
 

@@ -17,6 +17,7 @@ from ringback.media.cold import ColdLeg, with_rtcp
 from ringback.media.detect import SpeechDetectors
 from ringback.media.dtmf import ToneBank
 from ringback.media.exchange import Corner, Exchange
+from ringback.media.expected import marks_of
 from ringback.media.gate import Gate
 from ringback.media.keying import EventPacket
 from ringback.media.model import (
@@ -94,7 +95,9 @@ class Phase:
         """(row, packet, source) of RTCP that came on RTP ports."""
         self.keys: list[tuple[int, str]] = []
         """(row, key) of keys that came as events, for whom the row is bridged with."""
-        self.corner = corner = corner or Corner(Exchange(capacity, 1), 0)
+        if corner is None:
+            corner = Corner(Exchange(capacity, 1), 0)
+        self.corner = corner
         self.audience = Audience(capacity, corner)
         self.intake = Intake(capacity, corner, self.audience.heard)
         self.gate = Gate(capacity, family, corner.streams, corner.number)
@@ -213,15 +216,34 @@ class Phase:
 
     def take(self, batch: Batch, words: Int64, now: float) -> None:
         """Take in packets; `words` are their headers, which may have been written over since."""
+        marks = marks_of(batch, words)
+        expected = self.intake.expected.match(batch.rows, marks)
+        count = np.count_nonzero(expected)
+        if count and count == len(expected):
+            self._take_expected(batch, marks, now)
+            return
+        if count:
+            self._take_expected(batch.select(expected), marks[expected], now)
+            batch, words = batch.select(~expected), words[~expected]
+        self._take_any(batch, words, now)
+
+    def _take_expected(self, batch: Batch, marks: Int64, now: float) -> None:
+        """Take in packets that are those expected of their rows."""
+        self.intake.take_expected(batch, marks)
+        self.gate.count(batch.rows)
+        self.watch.keep(batch.rows, now)
+
+    def _take_any(self, batch: Batch, words: Int64, now: float) -> None:
+        """Take in packets of all kinds, from anywhere."""
         headers = rtp.parse(batch, words)
         strange = ~headers.valid & ~headers.rtcp
-        if strange.any():
+        if np.count_nonzero(strange):
             np.add.at(self.intake.reception.invalid, self.corner.places(batch.rows[strange]), 1)
-        for index in np.nonzero(headers.rtcp)[0].tolist():
+        for index in headers.rtcp.nonzero()[0].tolist():
             slot, size = int(batch.slots[index]), int(batch.lengths[index])
             source = addresses.unpack(batch.sources[index])
             self.rtcp.append((int(batch.rows[index]), batch.data[slot, :size].tobytes(), source))
-        valid = np.nonzero(headers.valid)[0]
+        valid = headers.valid.nonzero()[0]
         valid = valid[self.gate.admit(batch.rows[valid], batch.sources[valid])]
         if not len(valid):
             return
@@ -487,6 +509,7 @@ class Phase:
                 self._keying.discard(row)
 
     def _miss(self, row: int, now: float) -> None:
+        self.intake.expected.forget(row)
         if self.watch.heard[row]:
             cause: NoRtpCause = "stopped"
         else:

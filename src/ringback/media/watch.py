@@ -65,6 +65,10 @@ class Watch(Rows):
         self.last[rows] = now
         return sorted(set(first.tolist())), resumed
 
+    def keep(self, rows: Int64, now: float) -> None:
+        """Packets of rows that have been heard, and are not silent."""
+        self.last[rows] = now
+
     def check(self, count: int, now: float) -> list[int]:
         """The rows below `count` that have newly been without media for too long."""
         if now < self._soonest:
