@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy import Connection
+from sqlalchemy.engine.interfaces import DBAPICursor
 
 from ringback.store.columns import (
     call_values,
@@ -19,8 +20,9 @@ from ringback.store.columns import (
     storable,
     storable_values,
 )
-from ringback.store.records import Append
+from ringback.store.records import Append, CallRow
 from ringback.store.statements import Statements, Values
+from ringback.store.writing import WritingConnection
 
 Columns = dict[str, Any]
 
@@ -49,22 +51,21 @@ class Write:
 @dataclass(slots=True)
 class _Bulk:
     events: list[Values] = field(default_factory=list)
-    calls: dict[str, Values] = field(default_factory=dict)  # the last row of each call wins
+    calls: list[Values] = field(default_factory=list)
     deliveries: list[Values] = field(default_factory=list)
     recordings: dict[str, Columns] = field(default_factory=dict)  # the last row of each, too
     settlements: dict[str, Settlement] = field(default_factory=dict)  # and the last of each delivery
 
 
-def commit(engine: Engine, statements: Statements, writes: Sequence[Write], *, retried: bool) -> list[Any]:
+def commit(
+    database: WritingConnection, statements: Statements, writes: Sequence[Write], *, retried: bool
+) -> list[Any]:
     """Store all writes in one transaction; the result of each (None but for a `change`)."""
-    bulk = _collect(writes)
-    with engine.begin() as connection:
-        _execute(connection, statements, bulk, retried)
-        return [None if write.change is None else write.change(connection) for write in writes]
+    return _store(database, statements, _bulk(writes), writes, retried)
 
 
 def commit_singly(
-    engine: Engine, statements: Statements, writes: Sequence[Write], *, retried: bool
+    database: WritingConnection, statements: Statements, writes: Sequence[Write], *, retried: bool
 ) -> list[Any]:
     """Store each write in its own transaction, so that one the database refuses takes no other with it.
 
@@ -72,52 +73,48 @@ def commit_singly(
     """
     results: list[Any] = []
     for write in writes:
-        bulk = _collect([write], clean=True)
         try:
-            with engine.begin() as connection:
-                _execute(connection, statements, bulk, retried)
-                results.append(None if write.change is None else write.change(connection))
+            results += _store(database, statements, _cleaned(_bulk([write])), [write], retried)
         except Exception as error:
-            if is_outage(error):
+            if database.is_outage(error):
                 raise
             results.append(error)
     return results
 
 
-def is_outage(error: Exception) -> bool:
-    """Whether the database as a whole cannot be written: disk full, connection lost, file damaged."""
-    if isinstance(error, IntegrityError | DataError):
-        return False
-    if isinstance(error, OperationalError | InterfaceError):
-        return True
-    # Damaged or foreign files are reported as plain DatabaseError; its other children are mistakes of ours.
-    return type(error) is DatabaseError or isinstance(error, OSError)
+def _store(
+    database: WritingConnection, statements: Statements, bulk: _Bulk, writes: Sequence[Write], retried: bool
+) -> list[Any]:
+    with database.transaction() as connection:
+        with closing(connection.connection.cursor()) as cursor:
+            _execute(cursor, statements, bulk, retried)
+        if bulk.recordings:
+            connection.execute(statements.recording_upsert, list(bulk.recordings.values()))
+        return [None if write.change is None else write.change(connection) for write in writes]
 
 
-def _collect(writes: Sequence[Write], *, clean: bool = False) -> _Bulk:
+def _bulk(writes: Sequence[Write]) -> _Bulk:
     bulk = _Bulk()
+    rows: dict[str, CallRow] = {}  # the last row of each call wins
     for write in writes:
-        if write.append is not None:
-            _collect_append(bulk, write.append)
+        append = write.append
+        if append is not None:
+            bulk.events.append(event_values(append))
+            bulk.deliveries += map(delivery_values, append.deliveries)
+            if append.row is not None:
+                rows[append.row.id] = append.row
+            for recording in append.recordings:
+                bulk.recordings[recording.id] = recording_columns(recording)
         if write.settlement is not None:
             bulk.settlements[write.settlement.id] = write.settlement
-    return _cleaned(bulk) if clean else bulk
-
-
-def _collect_append(bulk: _Bulk, append: Append) -> None:
-    bulk.events.append(event_values(append))
-    if append.row is not None:
-        bulk.calls[append.row.id] = call_values(append.row)
-    if append.deliveries:
-        bulk.deliveries += map(delivery_values, append.deliveries)
-    for row in append.recordings:
-        bulk.recordings[row.id] = recording_columns(row)
+    bulk.calls += map(call_values, rows.values())
+    return bulk
 
 
 def _cleaned(bulk: _Bulk) -> _Bulk:
     return _Bulk(
         events=list(map(storable_values, bulk.events)),
-        calls={key: storable_values(values) for key, values in bulk.calls.items()},
+        calls=list(map(storable_values, bulk.calls)),
         deliveries=list(map(storable_values, bulk.deliveries)),
         recordings={key: storable(columns) for key, columns in bulk.recordings.items()},
         settlements={
@@ -127,21 +124,19 @@ def _cleaned(bulk: _Bulk) -> _Bulk:
     )
 
 
-def _execute(connection: Connection, statements: Statements, bulk: _Bulk, retried: bool) -> None:
+def _execute(cursor: DBAPICursor, statements: Statements, bulk: _Bulk, retried: bool) -> None:
     insert = statements.event_insert_retried if retried else statements.event_insert
-    insert.run(connection, bulk.events)
-    statements.call_upsert.run(connection, list(bulk.calls.values()))
-    statements.delivery_insert.run(connection, bulk.deliveries)
-    if bulk.recordings:
-        connection.execute(statements.recording_upsert, list(bulk.recordings.values()))
-    _settle(connection, statements, bulk.settlements.values())
+    insert.run(cursor, bulk.events)
+    statements.call_upsert.run(cursor, bulk.calls)
+    statements.delivery_insert.run(cursor, bulk.deliveries)
+    _settle(cursor, statements, bulk.settlements.values())
 
 
-def _settle(connection: Connection, statements: Statements, settlements: Iterable[Settlement]) -> None:
+def _settle(cursor: DBAPICursor, statements: Statements, settlements: Iterable[Settlement]) -> None:
     """Most ended alike: they are written together, as of the last one's moment."""
     alike: defaultdict[Values, list[Settlement]] = defaultdict(list)
     for settlement in settlements:
         alike[settlement.outcome].append(settlement)
     for outcome, group in alike.items():
         first = (*outcome, max(one.at for one in group))
-        statements.delivery_update.run(connection, [(one.id,) for one in group], first)
+        statements.delivery_update.run(cursor, [(one.id,) for one in group], first)

@@ -15,9 +15,10 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from ringback.store.batch import Write, commit, commit_singly, is_outage
+from ringback.store.batch import Write, commit, commit_singly
 from ringback.store.errors import StoredRecordRefused, StoreOverloaded, StoreUnavailable
 from ringback.store.statements import Statements
+from ringback.store.writing import WritingConnection
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ class Writer:
 
     def __init__(self, engine: Engine, *, backlog_limit: int = BACKLOG_LIMIT) -> None:
         self.engine = engine
+        self._database = WritingConnection(engine)
         self._statements = Statements(engine.dialect)
         self._loop = asyncio.get_running_loop()
         self._backlog_limit = backlog_limit
@@ -130,6 +132,7 @@ class Writer:
     def _run(self) -> None:
         while (batch := self._queue.get()) is not None:
             self._store(batch)
+        self._database.close()
 
     def _store(self, batch: list[Write]) -> None:
         """Commit a batch, however long that takes; then report it."""
@@ -157,14 +160,14 @@ class Writer:
 
     def _commit(self, batch: Sequence[Write], retried: bool) -> list[Any]:
         try:
-            return commit(self.engine, self._statements, batch, retried=retried)
+            return commit(self._database, self._statements, batch, retried=retried)
         except Exception as error:
-            if is_outage(error):
+            if self._database.is_outage(error):
                 raise
             _log.error(
                 "a write was refused, storing the %d writes of its group singly: %s", len(batch), error
             )
-        return commit_singly(self.engine, self._statements, batch, retried=retried)
+        return commit_singly(self._database, self._statements, batch, retried=retried)
 
     def _report_outage(self, error: Exception) -> None:
         if not self._failing:
