@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ringback.cli.doctor import Finding, doctor, findings
+from ringback.cli.doctor import doctor, findings
+from ringback.cli.finding import Finding
 from ringback.config import load
 from ringback.testing.kit import NUMBER, RunningServer
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ringback.cli.doctor import Finding
 from ringback.cli.doctor_trunk import TrialCall, doctor_trunk, examined
+from ringback.cli.finding import Finding
 from ringback.cli.trunk_advice import of_invite, of_options, of_register
 from ringback.config import load
 from ringback.routing.directory import Trunk

@@ -7,7 +7,6 @@ import os
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -15,6 +14,8 @@ import soundfile
 from rich.console import Console
 from rich.markup import escape
 
+from ringback.cli.doctor_services import services
+from ringback.cli.finding import MARKS, Finding
 from ringback.cli.ports import holder_of, taken_ports, unusable_addresses
 from ringback.config import ConfigError, Settings, load
 from ringback.net.guard import refusal
@@ -29,18 +30,6 @@ from ringback.store.privacy import read_by_others
 from ringback.store.store import Store
 
 _FORMATS = ("WAV", "FLAC", "OGG", "MP3")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at. `level` is ok, warning or error; `advice` says what to do."""
-
-    level: str
-    what: str
-    advice: str = ""
-
-
-MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "error": "[red]✗[/]"}
 
 
 async def doctor(config: Path | None) -> int:
@@ -71,6 +60,8 @@ async def findings(config: Path | None) -> AsyncIterator[Finding]:
     yield await _health(settings)
     yield await asyncio.to_thread(_codecs)
     yield await _speech()
+    for finding in await services(settings):
+        yield finding
     yield await _database(settings)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from ringback.cli.doctor import MARKS, Finding
+from ringback.cli.finding import MARKS, Finding
 from ringback.cli.printable import printable
 from ringback.cli.steering import NotSteered, steer
 from ringback.cli.trunk_advice import of_invite, of_options, of_register

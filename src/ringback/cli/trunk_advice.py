@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ringback.cli.doctor import Finding
+from ringback.cli.finding import Finding
 from ringback.sip.message import Response
 
 _NOT_REACHED = {
