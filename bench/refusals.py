@@ -57,6 +57,10 @@ class _Full:
     def enter(self) -> None:
         raise AssertionError("there is no room")
 
+    def spare(self) -> None:
+        """Nobody came in."""
+        raise AssertionError("always full")
+
     def refuse(self, host: str) -> Refusal:
         self.refused += 1
         return Refusal(503, 1 + self.refused % 3)

@@ -61,9 +61,9 @@ def test_who_measures_is_told_of_each_new_call() -> None:
 @pytest.mark.parametrize(
     ("late", "cause"),
     [
-        ({"loop": 2 * LOOP}, "the event loop"),
-        ({"read_late": 2 * SIP}, "SIP"),
-        ({"delay": 2 * STORE}, "the store"),
+        ({"loop": 2.1 * LOOP}, "the event loop"),
+        ({"read_late": 2.1 * SIP}, "SIP"),
+        ({"delay": 2.1 * STORE}, "the store"),
     ],
 )
 def test_whatever_is_late_limits_new_calls(
@@ -76,6 +76,9 @@ def test_whatever_is_late_limits_new_calls(
         setattr(hand.watched, name, late[name])
     hand.look(10, loop=late.get("loop", 0.0))
     assert hand.capacity.limited
+    assert not caplog.records, "nobody came who was refused"
+    hand.capacity.refuse("192.0.2.7")
+    hand.look(1, loop=late.get("loop", 0.0))
     assert f"{cause} is late" in caplog.text
 
 
@@ -99,6 +102,8 @@ def test_media_that_stay_late_limit_new_calls(caplog: pytest.LogCaptureFixture) 
     hand = Hand()
     pulses(hand, 0, 200, 200)
     assert hand.capacity.limited
+    hand.capacity.refuse("192.0.2.7")
+    hand.look(1)
     assert "media is late" in caplog.text
 
 
@@ -109,6 +114,8 @@ def test_media_without_time_take_no_call_at_all(caplog: pytest.LogCaptureFixture
         hand.look()
     assert hand.capacity.full()
     assert hand.capacity.throttle.rate is None
+    hand.capacity.refuse("192.0.2.7")
+    hand.look(1)
     assert "media workers have no time" in caplog.text
     hand.watched.worker = TickStatistics(pid=1, ticks=800, cpu_seconds=3.0)
     hand.look()

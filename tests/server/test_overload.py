@@ -16,7 +16,7 @@ from tests.server.wire import Wire, wire
 
 from ringback.calls.capacity import STORE
 from ringback.config.tables import TrunkTable
-from ringback.routing.throttle import FLOOR, Throttle
+from ringback.routing.throttle import FLOOR, SPARED, Throttle
 from ringback.sip.headers import Headers
 from ringback.sip.message import Request
 from ringback.sip.uri import Uri
@@ -152,9 +152,10 @@ async def test_a_device_that_is_challenged_comes_in_once_with_its_call(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.reply("laml", "voice", LAML.play(site.tone("/tone.wav", 0.2), loop=0))
+    challenge = 1.0 - SPARED
     async with site.server.phone() as device:
         await device.register()
-        with no_time(site, monkeypatch, left=2.0):
+        with no_time(site, monkeypatch, left=2 * (1.0 + challenge) + 0.5):
             for _ in range(2):
                 call = await device.call(NUMBERS["laml"])
                 await call.answered()

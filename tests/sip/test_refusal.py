@@ -23,6 +23,7 @@ class Door:
     def __init__(self) -> None:
         self.shut = True
         self.entered = 0
+        self.spared = 0
         self.refused: list[str] = []
 
     def full(self) -> bool:
@@ -30,6 +31,9 @@ class Door:
 
     def enter(self) -> None:
         self.entered += 1
+
+    def spare(self) -> None:
+        self.spared += 1
 
     def refuse(self, host: str) -> Refusal:
         self.refused.append(host)
@@ -216,9 +220,24 @@ def test_a_call_that_answers_a_challenge_has_come_in_before(
     peer.send(again, node)
     network.run(0.1)
     assert len(peer.responses(200)) == 1
-    assert (door.entered, door.refused) == (1, [stranger.host])
+    assert (door.entered, door.refused) == (2, [stranger.host])
     third = peer.request("INVITE", node, body=sdp(), cseq=3).encode()
     assert node.agent.turn_away(third, peer.host, peer.port) is not None, "once for each challenge"
+
+
+def test_what_the_agent_itself_turns_down_is_not_counted(
+    network: Network, node: Node, peer: Peer, door: Door
+) -> None:
+    door.shut = False
+    node.on_call = lambda call: call.answer(sdp())
+    peer.send(peer.request("INVITE", node, body=sdp(), Require="a-thing"), node)
+    peer.send(peer.request("INVITE", node, body=sdp(), Call_ID="b", Max_Forwards="0"), node)
+    network.run(0.1)
+    assert (len(peer.responses(420)), len(peer.responses(483))) == (1, 1)
+    assert (door.entered, door.spared) == (2, 2)
+    peer.send(peer.request("INVITE", node, body=sdp(), Call_ID="c"), node)
+    network.run(0.1)
+    assert (door.entered, door.spared) == (3, 2)
 
 
 def test_whoever_answers_a_challenge_late_is_a_new_call(

@@ -23,9 +23,9 @@ from ringback.sip.admission import Refusal
 SIP = 0.01
 """Seconds that a message may wait to be read."""
 LOOP = 0.01
-"""Seconds that the event loop may be late, on average. Some ten of its turns make a call's set-up, so that a
+"""Seconds that the event loop may be late. Some ten of its turns make a call's set-up, so that a
 call has waited 100 ms then. Later than that more calls wait, and no more are done."""
-STORE = 0.25
+STORE = 0.15
 """Seconds that a write may wait for its commit: the 200 to an INVITE waits for one."""
 RETRY_AFTER = (1, 3)
 """Seconds, at random between the two: those who were refused together should not come back together."""
@@ -70,7 +70,8 @@ class Capacity:
         self.refused = 0
         """New calls that were refused for want of time, so far."""
         self._statuses: dict[str, int] = {}
-        self._limited = False
+        self._told = False
+        """That calls are refused was said, and not yet that there is time again."""
         self._said_at = 0.0
         self._said_refused = 0
         self._watched: tuple[Reading, Committing, Ticking] | None = None
@@ -88,6 +89,10 @@ class Capacity:
         self.throttle.enter()
         if self.on_enter is not None:
             self.on_enter()
+
+    def spare(self) -> None:
+        """One that came in came to nothing, at once."""
+        self.throttle.spare()
 
     def refuse(self, host: str) -> Refusal:
         """A new call from this address is refused; "" is for one that somebody asked for over HTTP."""
@@ -139,11 +144,14 @@ class Capacity:
     # -- for people
 
     def _say(self, cause: str) -> None:
-        """What is refused is told in summary: a line for each call would be work, too."""
-        now = self._clock()
-        if self.limited == self._limited and not (self.limited and now - self._said_at >= SUMMARY):
+        """What is refused is told in summary: a line for each call would be work, too. A limit that nobody
+        comes up against is nobody's business."""
+        now, refused = self._clock(), self.refused - self._said_refused
+        due = self.limited and refused and not (self._told and now - self._said_at < SUMMARY)
+        over = self._told and not self.limited
+        if not due and not over:
             return
-        refused, self._said_refused = self.refused - self._said_refused, self.refused
+        self._said_refused = self.refused
         if not self.limited:
             logger.info("there is time for every call again; %d were refused since the last line", refused)
         elif self._strain.full:
@@ -151,4 +159,4 @@ class Capacity:
         else:
             text = "%s is late: %.0f new calls a second are let in; %d were refused since the last line"
             logger.warning(text, cause, self.throttle.rate, refused)
-        self._limited, self._said_at = self.limited, now
+        self._told, self._said_at = self.limited, now

@@ -75,16 +75,16 @@ class Reception:
         try:
             work()
         except SipParseError as error:
-            session.reject(400, error.reason)
+            self._reject(session, 400, error.reason)
         except NotAcceptable as error:
             self._refuse(session, Refused(488, str(error)))
         except StoreError as error:
             logger.error("call %s is refused: %s", session.call_id, error)
-            session.reject(503, headers=(("Retry-After", "5"),))
+            self._reject(session, 503, headers=(("Retry-After", "5"),))
         except Exception:
             # A fault of ours costs this caller the call, and nobody else anything.
             logger.exception("call %s from %s could not be taken", session.call_id, session.source)
-            session.reject(500)
+            self._reject(session, 500)
 
     def _admit(self, session: InboundCall) -> None:
         request = session.request
@@ -112,7 +112,7 @@ class Reception:
         if session.state == "ended":
             return  # the caller gave up while the web application was asked
         if isinstance(verdict, Challenged):
-            session.reject(verdict.status, headers=verdict.headers)
+            self._reject(session, verdict.status, headers=verdict.headers)
         elif isinstance(verdict, Denied):
             name = caller.client.username
             refused = Refused(verdict.status, f"device {name} is not admitted", verdict.reason)
@@ -255,7 +255,18 @@ class Reception:
         logger.warning("call %s from %s is refused: %s", session.call_id, session.source, refused.reason)
         self._engine.time_line.refused(str(session.source), refused.status, refused.reason)
         self._engine.meter.refused(refused.status)
-        session.reject(refused.status, refused.words or None, headers)
+        self._reject(session, refused.status, refused.words or None, headers)
+
+    def _reject(
+        self,
+        session: InboundCall,
+        status: int,
+        words: str | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        """No call comes of it: whoever measures how many there is time for need not count it."""
+        self._engine.admission.spare()
+        session.reject(status, words, headers)
 
 
 def _claimed(request: Request) -> Credentials | None:

@@ -59,7 +59,7 @@ def _overload(server: Server) -> Iterator[Metric]:
     """How what is late limits new calls."""
     capacity = server.capacity
     yield _gauge("overloaded", "1 while new calls are refused for want of time, else 0.", capacity.limited)
-    text = "How late work is: 1 is as late as it may be before calls are refused."
+    text = "How late work is: 1 is as late as it may be while calls are refused."
     yield _gauge("overload_pressure", text, capacity.throttle.pressure)
     text = "New calls a second that are let in; +Inf while all are."
     rate = capacity.throttle.rate

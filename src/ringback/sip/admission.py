@@ -23,6 +23,9 @@ class Admission(Protocol):
     def enter(self) -> None:
         """A new call comes in."""
 
+    def spare(self) -> None:
+        """One that came in came to nothing at once: next to no time was needed for it."""
+
     def refuse(self, host: str) -> Refusal:
         """A new call from this address is refused. With what?"""
 
@@ -36,6 +39,9 @@ class Always:
 
     def enter(self) -> None:
         """Let it."""
+
+    def spare(self) -> None:
+        """Nobody counts."""
 
     def refuse(self, host: str) -> Refusal:
         """Nobody is."""
@@ -54,6 +60,10 @@ class Never:
 
     def enter(self) -> None:
         """Nobody does."""
+        raise AssertionError("always full")
+
+    def spare(self) -> None:
+        """Nobody came in."""
         raise AssertionError("always full")
 
     def refuse(self, host: str) -> Refusal:

@@ -175,7 +175,8 @@ class UserAgent:
         if request.method == "ACK":
             self._receive_ack(request)
             return
-        if request.to.tag is None and request.method == "INVITE":
+        new_call = request.to.tag is None and request.method == "INVITE"
+        if new_call:
             refusal = self._admit(request, key, flow)
             if refusal is not None:
                 again = [("Retry-After", str(refusal.retry_after))]
@@ -183,6 +184,8 @@ class UserAgent:
                 return
         if request.to.tag is None and layer.merged(request, key):
             self._refuse(request, flow, 482, None)
+            if new_call:
+                self.admission.spare()
             return
         transaction = layer.accept(request, key, flow)
         try:
@@ -190,18 +193,19 @@ class UserAgent:
         except SipParseError as error:
             headers = [("Accept", ACCEPT)] if error.status == 415 else []
             self.core.answer(transaction, error.status, error.reason, headers)
+        if new_call and transaction.final:
+            self.admission.spare()
 
     def _admit(self, request: Request, key: Key, flow: Flow) -> Refusal | None:
         """Let a new call in, or say with what it is refused. One that takes a running call's place adds none,
-        and one that answers our challenge came in before."""
+        and one that answers our challenge was let in when it got that."""
         refused = self._refused.get(key)
         if refused is not None:
             return refused
         if self._closed is not None:
             return self._turn_down(key, flow.host)
-        if self.core.answer_challenge(request.call_id, flow.host):
-            return None
-        if self.admission.full() and not self._replaces_a_call(request):
+        expected = self.core.answer_challenge(request.call_id, flow.host)
+        if not expected and self.admission.full() and not self._replaces_a_call(request):
             return self._turn_down(key, flow.host)
         self.admission.enter()
         return None
