@@ -16,7 +16,6 @@ from ringback.webhooks.deliver import Deliverer
 from ringback.webhooks.delivery import CALLBACK_POLICY, Delivery, decode, encode, place
 from ringback.webhooks.policy import FetchPolicy, RetryPolicy
 from ringback.webhooks.retry import Outcome
-from ringback.webhooks.send import Shares
 
 FAST = FetchPolicy(retries=RetryPolicy(3, frozenset({"ct", "rt", "5xx"}), (0.0,)))
 
@@ -279,18 +278,3 @@ def test_streams_and_places() -> None:
     assert msgspec.structs.replace(delivery, stream="s").stream_key() == "s"
     assert place(delivery.url, with_path=True) == "https://x.example:8443/cb"
     assert place("http://[::1", with_path=True) == "http://[::1"
-
-
-async def test_shares_are_forgotten_when_unused() -> None:
-    shares = Shares(1)
-    async with shares.hold("a"):
-        waiting = asyncio.create_task(_hold(shares))
-        await asyncio.sleep(0)
-        assert not waiting.done()
-    await waiting
-    assert shares._used == {}
-
-
-async def _hold(shares: Shares) -> None:
-    async with shares.hold("a"):
-        pass

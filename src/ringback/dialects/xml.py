@@ -225,10 +225,13 @@ def _parser(recover: bool) -> etree.XMLParser:
     )
 
 
+_STRICT = _parser(recover=False)
+
+
 def _tree(text: str) -> etree._Element:
     data = text.encode("utf-8", "surrogatepass")
     try:
-        return etree.fromstring(data, _parser(recover=False))
+        return etree.fromstring(data, _STRICT)
     except etree.XMLSyntaxError as error:
         root = _with_undeclared_prefixes(data) if getattr(error, "code", None) == _UNDECLARED_PREFIX else None
         if root is not None:

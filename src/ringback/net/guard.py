@@ -77,9 +77,9 @@ class AddressPolicy(msgspec.Struct):
 
     def check_host(self, host: str, port: int, addresses: Iterable[str], *, url: str = "") -> None:
         """Check every address of a host; one that is refused refuses the host (no picking of the others)."""
-        trusted = self._names(host, port)
+        allow_private = self.allow_private or self._names(host, port)
         for text in addresses:
-            why = refusal(text, allow_private=self.allow_private or trusted)
+            why = refusal(text, allow_private=allow_private)
             if why is not None:
                 raise AddressRefused(url or f"{host}:{port}", text, why)
 

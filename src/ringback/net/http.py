@@ -263,7 +263,7 @@ class HttpPool:
 
     def _check_literal(self, at: Target) -> None:
         # Addresses in the URL itself never reach the resolver.
-        if ":" in at.host or at.host.replace(".", "").isdigit():
+        if at.is_literal:
             try:
                 self.policy.check_host(at.host, at.port, [at.host], url=at.url)
             except AddressRefused as refused:

@@ -7,6 +7,7 @@ HttpFailure          no usable reply: `kind` says at which stage
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -103,6 +104,7 @@ class HttpReply(msgspec.Struct, frozen=True):
             return self.body.decode("utf-8", "replace")
 
 
+@lru_cache(maxsize=256)
 def media_type(value: str | None) -> tuple[str, str]:
     """(type/subtype in lower case, charset) of a Content-Type value."""
     if not value:

@@ -66,14 +66,14 @@ class GuardedResolver(AbstractResolver):
         return results
 
     async def _ask(self, host: str, port: int, family: socket.AddressFamily) -> list[AddressInfo]:
-        turn = self._turns.of(_domain(host))
-        await turn.acquire()
+        domain = _domain(host)
+        await self._turns.take(domain)
         loop = asyncio.get_running_loop()
         asked = loop.run_in_executor(self._threads, self._lookup, host, port, family)
         self._asked.add(asked)
 
         def answered(done: asyncio.Future[list[AddressInfo]]) -> None:
-            turn.release()
+            self._turns.give_back(domain)
             self._asked.discard(done)
             if not done.cancelled():
                 done.exception()  # whoever asked may have left

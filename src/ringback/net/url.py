@@ -26,7 +26,8 @@ class BadUrl(ValueError):
 class Target(msgspec.Struct, frozen=True):
     """A URL taken apart: what to request (no fragment, no credentials) and what was said beside it.
 
-    `url` is `origin` (scheme, host and, where it is not the default, port) and `path` (with the query).
+    `url` is `origin` (scheme, host and, where it is not the default, port) and `path` (with the query);
+    `is_literal` where the host is an address rather than a name.
     """
 
     url: str
@@ -34,6 +35,7 @@ class Target(msgspec.Struct, frozen=True):
     path: str
     scheme: str
     host: str
+    is_literal: bool
     port: int
     username: str | None
     password: str
@@ -69,6 +71,7 @@ def target(url: str, *, schemes: tuple[str, ...] = ("http", "https")) -> Target:
         path=at.removeprefix(origin),
         scheme=scheme,
         host=host,
+        is_literal=":" in host or host.replace(".", "").isdigit(),
         port=default if port is None else port,
         username=None if parts.username is None else unquote(parts.username),
         password=unquote(parts.password or ""),

@@ -118,13 +118,26 @@ class Asker:
         self, request: WebhookRequest, rendered: Rendered, policy: FetchPolicy, cookies: Cookies | None
     ) -> WebhookReply:
         started = time.monotonic()
+        headers = (*rendered.headers, *request.headers)
+        redirects = Redirects(policy.max_redirects, policy.redirect_keeps_method)
         attempt = 0
         while True:
             attempt += 1
-            left = _left(policy, started)
             failure = None
             try:
-                reply = await self._once(request, rendered, policy, left, cookies)
+                reply = await self._http.request(
+                    rendered.method,
+                    rendered.url,
+                    headers=headers,
+                    body=rendered.body,
+                    limits=limits_of(policy, _left(policy, started)),
+                    redirects=redirects,
+                    cookies=cookies,
+                    sign=signer(
+                        request.scheme, request.key, rendered, self._clock.now(), request.unsent_json
+                    ),
+                    auth=request.auth,
+                )
             except HttpFailure as error:
                 failure, delay = error, next_delay(policy.retries, attempt, error.kind)
             else:
@@ -137,27 +150,6 @@ class Asker:
                     raise _failed(failure, started, attempt) from failure
                 raise _refused(reply, started, attempt)
             await asyncio.sleep(delay)
-
-    async def _once(
-        self,
-        request: WebhookRequest,
-        rendered: Rendered,
-        policy: FetchPolicy,
-        left: float | None,
-        cookies: Cookies | None,
-    ) -> HttpReply:
-        sign = signer(request.scheme, request.key, rendered, self._clock.now(), request.unsent_json)
-        return await self._http.request(
-            rendered.method,
-            rendered.url,
-            headers=(*rendered.headers, *request.headers),
-            body=rendered.body,
-            limits=limits_of(policy, left),
-            redirects=Redirects(policy.max_redirects, policy.redirect_keeps_method),
-            cookies=cookies,
-            sign=sign,
-            auth=request.auth,
-        )
 
 
 def effective_policy(url: str, policy: FetchPolicy) -> FetchPolicy:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
-from urllib.parse import parse_qsl, quote_plus
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -13,6 +14,9 @@ from ringback.webhooks.sign import Fields, SigningScheme, signature_headers, wit
 
 FORM = "application/x-www-form-urlencoded; charset=UTF-8"
 JSON = "application/json"
+
+_QUOTABLE = re.compile(rb"[^A-Za-z0-9_.~-]")
+_ESCAPES = {bytes((octet,)): b"%%%02X" % octet for octet in range(256)} | {b" ": b"+"}
 
 
 class Rendered(msgspec.Struct, frozen=True):
@@ -34,7 +38,12 @@ def form_encode(fields: Fields) -> str:
 
 @lru_cache(maxsize=4096)  # names, statuses and numbers come again with every callback
 def _quoted(text: str) -> str:
-    return quote_plus(text)
+    """`urllib.parse.quote_plus` in one pass of a regular expression."""
+    return _QUOTABLE.sub(_escape, text.encode()).decode("ascii")
+
+
+def _escape(octet: re.Match[bytes]) -> bytes:
+    return _ESCAPES[octet[0]]
 
 
 def append_query(url: str, fields: Fields) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from ringback.calls.verbs import Target
@@ -83,6 +84,7 @@ def sip_target(text: str) -> Target:
     return Target(kind="sip", address=base, headers=headers)
 
 
+@lru_cache(maxsize=512)  # an INVITE's headers have the same few names
 def passes(name: str) -> bool:
     """Whether a header passes between an application and the far end."""
     return is_custom(name) or name.lower() in _PASSED

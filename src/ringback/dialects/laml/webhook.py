@@ -124,7 +124,7 @@ class LamlApplication:
             url=hook.url,
             method=hook.method,
             fields=fields,
-            headers=self._headers(str(uuid4())),
+            headers=self._headers(),
             auth=credentials(hook, self.settings),
             scheme=self._profile.signing,
             key=self._account.webhook_signing_key,
@@ -163,11 +163,10 @@ class LamlApplication:
         verbs, at_end = ending(call, self._profile, last)
         return Document(verbs=verbs, application=self, at_end=at_end, notes=failures)
 
-    def _headers(self, token: str) -> tuple[tuple[str, str], ...]:
-        headers = [("User-Agent", self._profile.user_agent)]
-        if self._profile.idempotency_header:
-            headers.append((self._profile.idempotency_header, token))
-        return tuple(headers)
+    def _headers(self) -> tuple[tuple[str, str], ...]:
+        agent = ("User-Agent", self._profile.user_agent)
+        token = self._profile.idempotency_header
+        return (agent, (token, str(uuid4()))) if token else (agent,)
 
     # -- callbacks
 
