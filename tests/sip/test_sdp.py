@@ -66,7 +66,7 @@ def test_parts() -> None:
         (51373, None),
         False,
     )
-    assert list(video.attributes("x-unknown")) == ["anything at all"]
+    assert video.attributes["x-unknown"] == ["anything at all"]
     assert (data.payload_types, data.codecs, data.formats) == ([], {}, ("webrtc-datachannel",))
     assert audio.attribute("missing") is None
 

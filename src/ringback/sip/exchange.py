@@ -137,8 +137,8 @@ class Exchange:
 
 
 def _size(request: Request) -> int:
-    fields = sum(len(name) + len(value) + 4 for name, value in request.headers.items())
-    return fields + len(request.body) + len(str(request.uri)) + VIA_SIZE
+    lines = request.headers.lines()
+    return sum(map(len, lines)) + 2 * len(lines) + len(request.body) + len(str(request.uri)) + VIA_SIZE
 
 
 def local_response(cause: str) -> Response:

@@ -140,7 +140,7 @@ class Params(Mapping[str, str]):
 
     def __str__(self) -> str:
         """``;name=value;flag``, with the leading semicolon, or the empty string."""
-        return "".join(f";{name}={value}" if value else f";{name}" for name, value in self._raw.items())
+        return "".join([f";{name}={value}" if value else f";{name}" for name, value in self._raw.items()])
 
     def __repr__(self) -> str:
         return f"Params({str(self)!r})"

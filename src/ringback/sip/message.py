@@ -56,23 +56,46 @@ def _topmost(row: str) -> Via:
     return Via.parse(split_list(row)[0])
 
 
-class _Required(Generic[T]):
-    """A header field that every message has (:rfc:`3261#section-8.1.1`), as what its first row says: read
-    when first asked for, and again once it has changed. Raises SipParseError (400)."""
+class _Optional(Generic[T]):
+    """What the first row of a header field says: read when first asked for, and again once it has changed.
+    None when there is no such field. Raises SipParseError (400)."""
 
     def __init__(self, name: str, parse: Callable[[str], T]) -> None:
         self._name = name
         self._parse = parse
 
-    def __get__(self, message: _Message, _: object = None) -> T:
+    def __get__(self, message: _Message, _: object = None) -> T | None:
         headers = message.headers
         value: T | None = headers.parsed.get(self._name)
-        if value is None:
-            text = headers.get(self._name)
-            if text is None:
-                raise SipParseError(f"Missing {self._name}")
+        if value is None and (text := headers.get(self._name)) is not None:
             value = headers.parsed[self._name] = self._parse(text)
         return value
+
+
+class _Required(_Optional[T]):
+    """The same of a field that every message has (:rfc:`3261#section-8.1.1`): one that is missing raises
+    SipParseError (400), too."""
+
+    def __get__(self, message: _Message, _: object = None) -> T:
+        value: T | None = message.headers.parsed.get(self._name)
+        if value is None:
+            value = super().__get__(message)
+            if value is None:
+                raise SipParseError(f"Missing {self._name}")
+        return value
+
+
+def _seconds(text: str) -> int:
+    """A value too large to be one is the largest one (:rfc:`3261#section-20.19`)."""
+    if not (text.isascii() and text.isdigit()):
+        raise SipParseError("Malformed Expires")
+    return min(int(text), _MAX_DELTA_SECONDS) if len(text) < 20 else _MAX_DELTA_SECONDS
+
+
+def _hops(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= 255):
+        raise SipParseError("Malformed Max-Forwards")
+    return int(text)
 
 
 class _Message:
@@ -104,6 +127,12 @@ class _Message:
         headers.parsed["Via"] = via
 
     # What it may have.
+
+    max_forwards = _Optional("Max-Forwards", _hops)
+    expires = _Optional("Expires", _seconds)
+    """Seconds."""
+    content_type = _Optional("Content-Type", MediaType.parse)
+    refer_to = _Optional("Refer-To", NameAddr.parse)
 
     @property
     def contacts(self) -> list[NameAddr]:
@@ -139,30 +168,6 @@ class _Message:
         return self._addresses("Diversion")
 
     @property
-    def refer_to(self) -> NameAddr | None:
-        value = self.headers.get("Refer-To")
-        return None if value is None else NameAddr.parse(value)
-
-    @property
-    def max_forwards(self) -> int | None:
-        return self._number("Max-Forwards", 255)
-
-    @property
-    def expires(self) -> int | None:
-        """Seconds; a value too large to be one is the largest one (:rfc:`3261#section-20.19`)."""
-        value = self.headers.get("Expires")
-        if value is None:
-            return None
-        if not (value.isascii() and value.isdigit()):
-            raise SipParseError("Malformed Expires")
-        return min(int(value), _MAX_DELTA_SECONDS) if len(value) < 20 else _MAX_DELTA_SECONDS
-
-    @property
-    def content_type(self) -> MediaType | None:
-        value = self.headers.get("Content-Type")
-        return None if value is None else MediaType.parse(value)
-
-    @property
     def require(self) -> list[str]:
         """Option tags, in lower case."""
         return self._tokens("Require")
@@ -194,14 +199,6 @@ class _Message:
     def _tokens(self, name: str) -> list[str]:
         rows = self.headers.get_all(name)
         return [token.lower() for row in rows for part in row.split(",") if (token := part.strip(WS))]
-
-    def _number(self, name: str, largest: int) -> int | None:
-        value = self.headers.get(name)
-        if value is None:
-            return None
-        if not (value.isascii() and value.isdigit() and len(value) <= 10 and int(value) <= largest):
-            raise SipParseError(f"Malformed {name}")
-        return int(value)
 
     def _encode(self, start_line: str) -> bytes:
         lines = [start_line]

@@ -25,7 +25,8 @@ class Recent(Generic[Value]):
         self._turned_at = -math.inf  # the clock may be that of a loop which does not run yet
 
     def __bool__(self) -> bool:
-        self._turn()
+        if self._young or self._old:
+            self._turn()
         return bool(self._young or self._old)
 
     def note(self, key: Hashable, value: Value) -> None:
@@ -37,7 +38,8 @@ class Recent(Generic[Value]):
 
     def get(self, key: Hashable) -> Value | None:
         """What was noted of it; None when nothing was, or too long ago."""
-        self._turn()
+        if not self:
+            return None
         number = hash(key)
         found = self._young.get(number)
         return self._old.get(number) if found is None else found

@@ -7,7 +7,7 @@ the lines mean for a call is in ``ringback.sip.negotiate``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final, Literal
@@ -30,6 +30,7 @@ _FMTP: Final = re.compile(r"([0-9]{1,3}) +(.+)")
 _ORIGIN: Final = re.compile(r"([^ ]+) ([0-9]{1,20}) ([0-9]{1,20}) IN (IP4|IP6) ([^ ]+) *")
 _CONNECTION: Final = re.compile(r"IN (IP4|IP6) ([A-Za-z0-9._\-:]+)(?:/[0-9]+){0,2} *")
 _RTCP: Final = re.compile(r"([0-9]{1,5})(?: +IN +(?:IP4|IP6) +([^ ]+))? *")
+_NO_LINE: Final = re.compile(r"^(?![a-z]=)", re.MULTILINE)
 
 
 class Codec(msgspec.Struct, frozen=True):
@@ -90,17 +91,20 @@ class _Section(msgspec.Struct, frozen=True, dict=True):
 
     lines: tuple[Line, ...] = ()
 
-    def attributes(self, name: str) -> Iterator[str]:
-        """The values of every ``a=name:value``; ``""`` for a flag."""
+    @cached_property
+    def attributes(self) -> Mapping[str, list[str]]:
+        """The values of every ``a=name:value``, by name; ``""`` for a flag."""
+        found: dict[str, list[str]] = {}
         for kind, value in self.lines:
             if kind == "a":
-                key, _, rest = value.partition(":")
-                if key == name:
-                    yield rest
+                name, _, rest = value.partition(":")
+                found.setdefault(name, []).append(rest)
+        return found
 
     def attribute(self, name: str) -> str | None:
         """The first value of that attribute; ``""`` for a flag, None when it is absent."""
-        return next(self.attributes(name), None)
+        values = self.attributes.get(name)
+        return values[0] if values else None
 
     @cached_property
     def connection(self) -> str | None:
@@ -140,7 +144,7 @@ class MediaDescription(_Section, frozen=True):
         are left out.
         """
         mapped: dict[int, Codec] = {}
-        for value in self.attributes("rtpmap"):
+        for value in self.attributes.get("rtpmap", ()):
             if (match := _RTPMAP.fullmatch(value)) is not None:
                 number, name, rate, channels = match.groups()
                 mapped.setdefault(int(number), Codec(name.upper(), int(rate), int(channels or 1)))
@@ -153,7 +157,7 @@ class MediaDescription(_Section, frozen=True):
     @property
     def fmtp(self) -> dict[int, str]:
         """Payload type to its format parameters."""
-        matches = (_FMTP.fullmatch(value) for value in self.attributes("fmtp"))
+        matches = (_FMTP.fullmatch(value) for value in self.attributes.get("fmtp", ()))
         return {int(match.group(1)): match.group(2) for match in matches if match}
 
     @property
@@ -270,11 +274,12 @@ def _lines(data: bytes) -> list[Line]:
         raise SdpError("Malformed Session Description", 400)
     text = data.decode("utf-8", "surrogateescape").replace("\r\n", "\n").replace("\r", "\n").strip("\n")
     rows = text.split("\n")
-    if len(rows) > MAX_LINES or any(row[1:2] != "=" or not "a" <= row[0] <= "z" for row in rows):
+    if len(rows) > MAX_LINES or _NO_LINE.search(text) is not None:
         raise SdpError("Malformed Session Description", 400)
     lines = [(row[0], row[2:]) for row in rows]
-    if any(kind == "c" and _CONNECTION.fullmatch(value) is None for kind, value in lines):
-        raise SdpError("Malformed Connection", 400)
+    for kind, value in lines:
+        if kind == "c" and _CONNECTION.fullmatch(value) is None:
+            raise SdpError("Malformed Connection", 400)
     return lines
 
 
