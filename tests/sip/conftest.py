@@ -223,8 +223,7 @@ class Network:
                 for lookup in node.agent.lookups():
                     busy = True
                     lookup.then(node.lookups.get(lookup.uri.host, []))
-                busy = busy or node.agent.core.has_news
-                node.agent.run_news()
+                busy = node.agent.run_news() or busy
 
     def nodes(self) -> list[Node]:
         return [host for host in self.hosts.values() if isinstance(host, Node)]

@@ -133,7 +133,7 @@ def test_via() -> None:
     assert str(via) == "SIP/2.0/UDP [2001:DB8::1]:5070;branch=z9hG4bKx;rport;received=[::2]"
     assert Via.parse(str(via)) == via
     assert via.has_magic_branch
-    changed = via.with_param("rport", "9").with_(host="h", port=None)
+    changed = via.with_params({"rport": "9"}).with_(host="h", port=None)
     assert (changed.rport, str(changed)) == (9, "SIP/2.0/UDP h;branch=z9hG4bKx;rport=9;received=[::2]")
     assert changed.sent_by == "h"
 

@@ -116,7 +116,7 @@ def test_contact_wildcard() -> None:
 
 def test_vias_are_changed_from_the_top() -> None:
     message = invite()
-    message.replace_top_via(message.via.with_param("received", "192.0.2.9"))
+    message.replace_top_via(message.via.with_params({"received": "192.0.2.9"}))
     assert [via.received for via in message.vias] == ["192.0.2.9", None, None]
     message.headers.insert_first("Via", str(Via("UDP", "new")))
     assert message.via.host == "new"

@@ -66,7 +66,15 @@ class UserAgent:
         *,
         address_allowed: AddressAllowed | None = None,
     ) -> None:
-        self.core = Core(settings, clock, local_for, address_allowed)
+        self.core = core = Core(settings, clock, local_for, address_allowed)
+        self.poll_timeout: Callable[[], float | None] = core.timers.next_deadline
+        """When ``handle_timeout`` is due, on the clock given; None for not at all."""
+        self.handle_timeout: Callable[[], None] = core.timers.fire
+        """Does what is due."""
+        self.outgoing: Callable[[], list[Outgoing]] = core.outgoing
+        """Takes the messages to be sent, in order."""
+        self.lookups: Callable[[], list[Lookup]] = core.lookups
+        """Takes the names to be resolved; ``lookup.then(flows)`` gives the answer."""
         self.on_invitation: Callable[[InboundCall], None] | None = None
         self.on_register: Callable[[IncomingRequest], None] | None = None
         self.on_request: Callable[[IncomingRequest], None] | None = None
@@ -131,30 +139,16 @@ class UserAgent:
                 return
             self._refuse(partial, flow, error.status, error.reason)
 
-    def poll_timeout(self) -> float | None:
-        """When ``handle_timeout`` is due, on the clock given; None for not at all."""
-        return self.core.timers.next_deadline()
-
-    def handle_timeout(self) -> None:
-        """Does what is due."""
-        self.core.timers.fire()
-
-    def outgoing(self) -> list[Outgoing]:
-        """Takes the messages to be sent, in order."""
-        return self.core.outgoing()
-
-    def lookups(self) -> list[Lookup]:
-        """Takes the names to be resolved; ``lookup.then(flows)`` gives the answer."""
-        return self.core.lookups()
-
-    def run_news(self) -> None:
-        """Tells owners what happened to their calls and requests. One owner's fault does not reach the
-        others."""
-        for handler, value in self.core.news():
+    def run_news(self) -> bool:
+        """Tells owners what happened to their calls and requests; False when nothing did. One owner's fault
+        does not reach the others."""
+        news = self.core.news()
+        for handler, value in news:
             try:
                 handler(value)
             except Exception:
                 log.exception("a handler of %s failed", type(value).__name__)
+        return bool(news)
 
     def send_failed(self, key: str) -> None:
         """A message could not be sent (its ``Outgoing.key``): its transaction ends or tries the next
@@ -175,14 +169,15 @@ class UserAgent:
         if request.method == "ACK":
             self._receive_ack(request)
             return
-        new_call = request.to.tag is None and request.method == "INVITE"
+        begins = request.to.tag is None
+        new_call = begins and request.method == "INVITE"
         if new_call:
             refusal = self._admit(request, key, flow)
             if refusal is not None:
                 again = [("Retry-After", str(refusal.retry_after))]
                 self._refuse(request, flow, refusal.status, None, again)
                 return
-        if request.to.tag is None and layer.merged(request, key):
+        if begins and layer.merged(request, key):
             self._refuse(request, flow, 482, None)
             if new_call:
                 self.admission.spare()

@@ -127,11 +127,6 @@ class Core:
         self._news.append((handler, value))
         self.wake()
 
-    @property
-    def has_news(self) -> bool:
-        """True while owners have something to hear."""
-        return bool(self._news)
-
     def news(self) -> list[tuple[Callable[[Any], None], Any]]:
         """Takes the queued calls, in order."""
         taken, self._news = self._news, []

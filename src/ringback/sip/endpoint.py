@@ -268,25 +268,22 @@ class SipEndpoint:
     def settled(self) -> None:
         """Everything that arrived was handed over: sends, then tells the owners, until there is no more of
         both."""
-        agent = self._agent
         self._awake = True
-        while self._flush():
-            agent.run_news()
+        self._flush()
+        while self._agent.run_news():
+            self._flush()
         self._awake = False
         self._arm()
-        if self._finished is not None and not agent.core.layer.unfinished():
+        if self._finished is not None and not self._agent.core.layer.unfinished():
             self._finished.set()
 
-    def _flush(self) -> bool:
-        """True when owners have something to hear after what was sent."""
-        agent = self._agent
-        for message in agent.outgoing():
+    def _flush(self) -> None:
+        for message in self._agent.outgoing():
             self._transports.send(message)
-        for lookup in agent.lookups():
+        for lookup in self._agent.lookups():
             task = asyncio.get_running_loop().create_task(self._locate(lookup))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return agent.core.has_news
 
     async def _locate(self, lookup: Lookup) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -74,8 +75,8 @@ class Via(msgspec.Struct, frozen=True):
     def with_(self, **changes: Any) -> Via:
         return msgspec.structs.replace(self, **changes)
 
-    def with_param(self, name: str, value: str = "") -> Via:
-        return Via(self.transport, self.host, self.port, self.params.with_(name, value), self.protocol)
+    def with_params(self, values: Mapping[str, str]) -> Via:
+        return Via(self.transport, self.host, self.port, self.params.with_all(values), self.protocol)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host

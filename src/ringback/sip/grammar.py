@@ -147,11 +147,17 @@ class Params(Mapping[str, str]):
 
     def with_(self, name: str, value: str = "") -> Params:
         """A copy that has this parameter; the value is quoted where it has to be."""
-        if not is_token(name):
-            raise ValueError(f"not a parameter name: {name!r}")
-        if value and not _PLAIN_VALUE.fullmatch(value):
-            value = quote(value)
-        return Params({**self._raw, name.lower(): value})
+        return self.with_all({name: value})
+
+    def with_all(self, values: Mapping[str, str]) -> Params:
+        """A copy that has these parameters."""
+        raw = self._raw.copy()
+        for name, value in values.items():
+            if not is_token(name):
+                raise ValueError(f"not a parameter name: {name!r}")
+            plain = not value or _PLAIN_VALUE.fullmatch(value)
+            raw[name.lower()] = value if plain else quote(value)
+        return Params(raw)
 
     def without(self, *names: str) -> Params:
         return Params({name: value for name, value in self._raw.items() if name not in names})

@@ -119,7 +119,7 @@ class TransactionLayer:
 
     def accept(self, request: Request, key: Key, flow: Flow) -> ServerTransaction:
         """A new server transaction; its responses go where RFC 3261 section 18.2.2 and RFC 3581 say."""
-        merge_key = _merge_key(request)
+        merge_key = _merge_key(request) if request.to.tag is None else None
         target, fallback = response_route(request, flow)
 
         def send(data: bytes) -> None:
@@ -127,12 +127,12 @@ class TransactionLayer:
 
         def end() -> None:
             self._servers.pop(key, None)
-            if self._merge.get(merge_key) == key:
+            if merge_key is not None and self._merge.get(merge_key) == key:
                 del self._merge[merge_key]
 
         transaction = ServerTransaction(key, request, flow, self.timers, send, end)
         self._servers[key] = transaction
-        if request.to.tag is None:
+        if merge_key is not None:
             self._merge[merge_key] = key
         return transaction
 
@@ -147,9 +147,9 @@ def note_source(request: Request, flow: Flow) -> None:
     4)."""
     via = request.via
     if via.rport is not None:
-        via = via.with_param("rport", str(flow.port)).with_param("received", flow.host)
+        via = via.with_params({"rport": str(flow.port), "received": flow.host})
     elif via.host != flow.host:
-        via = via.with_param("received", flow.host)
+        via = via.with_params({"received": flow.host})
     else:
         return
     request.replace_top_via(via)
@@ -182,7 +182,7 @@ def server_key(request: Request, method: str | None = None) -> Key:
 
 
 def _merge_key(request: Request) -> Key:
-    return (request.call_id, request.from_.tag, str(request.cseq))
+    return (request.call_id, request.from_.tag, request.cseq)
 
 
 def _ignore_response(_: Response) -> None:

@@ -2,7 +2,8 @@
 
 A message keeps its header fields as text; the typed properties parse on first use, and those that every
 message has are remembered until the text changes. ``parse_message`` in ``ringback.sip.parse`` has already
-parsed Via, From, To, Call-ID, CSeq and Max-Forwards of what it returns: those properties cannot fail there.
+parsed Via, From, To, Call-ID, CSeq, Max-Forwards and Content-Length of what it returns: those properties
+cannot fail there.
 The others (``contacts``, ``routes`` …) raise ``SipParseError`` (400) on malformed input; ``validate()``
 asks all of them at once.
 """
@@ -92,6 +93,12 @@ def _seconds(text: str) -> int:
     return min(int(text), _MAX_DELTA_SECONDS) if len(text) < 20 else _MAX_DELTA_SECONDS
 
 
+def _length(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 10):
+        raise SipParseError("Malformed Content-Length")
+    return int(text)
+
+
 def _hops(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= 255):
         raise SipParseError("Malformed Max-Forwards")
@@ -131,6 +138,8 @@ class _Message:
     max_forwards = _Optional("Max-Forwards", _hops)
     expires = _Optional("Expires", _seconds)
     """Seconds."""
+    content_length = _Optional("Content-Length", _length)
+    """What the sender said; what is written is made of the body."""
     content_type = _Optional("Content-Type", MediaType.parse)
     refer_to = _Optional("Refer-To", NameAddr.parse)
 

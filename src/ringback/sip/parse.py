@@ -69,7 +69,7 @@ def parse_message(data: bytes) -> Message:
         raise SipParseError("Missing End of Header Fields")
     message = parse_head(data[:end])
     body = data[end + 4 :]
-    length = content_length(message)
+    length = message.content_length
     if length is not None and length != len(body):
         if length > len(body):
             raise SipParseError("Content-Length Exceeds Message", partial=answerable(message))
@@ -91,12 +91,6 @@ def parse_head(head: bytes) -> Message:
         error.partial = _partial(head)
         raise
     return message
-
-
-def content_length(message: Message) -> int | None:
-    """The Content-Length of a parsed message, None when it has none."""
-    value = message.headers.get("Content-Length")
-    return None if value is None else int(value)
 
 
 def _lines(head: bytes) -> list[str]:
@@ -162,14 +156,10 @@ def _request_uri(text: str) -> Uri:
 
 def _check(message: Message) -> None:
     """What a transaction needs of a message must be there, once, and readable."""
-    headers = message.headers
-    repeated = headers.first_repeated(_SINGLE)
+    repeated = message.headers.first_repeated(_SINGLE)
     if repeated is not None:
         raise SipParseError(f"Repeated {repeated}")
-    length = headers.get("Content-Length")
-    if length is not None and not (length.isascii() and length.isdigit() and len(length) <= 10):
-        raise SipParseError("Malformed Content-Length")
-    _ = (message.via, message.from_, message.to, message.max_forwards)
+    _ = (message.content_length, message.via, message.from_, message.to, message.max_forwards)
     if _CALL_ID.fullmatch(message.call_id) is None:
         raise SipParseError("Malformed Call-ID")
     method = message.cseq.method

@@ -14,7 +14,9 @@ GRACE = 32.0
 
 def parse_seconds(value: str | None) -> tuple[int | None, str]:
     """Seconds and refresher of ``1800;refresher=uac``; None for anything that is no number."""
-    number, *params = (value or "").replace(" ", "").lower().split(";")
+    if value is None:
+        return None, ""
+    number, *params = value.replace(" ", "").lower().split(";")
     seconds = int(number) if number.isascii() and number.isdigit() and len(number) <= 9 else None
     refresher = next((param[10:] for param in params if param.startswith("refresher=")), "")
     return seconds, refresher if refresher in ("uac", "uas") else ""

@@ -9,7 +9,7 @@ import re
 
 from ringback.sip.errors import SipParseError
 from ringback.sip.message import Message
-from ringback.sip.parse import MAX_MESSAGE, answerable, content_length, parse_head
+from ringback.sip.parse import MAX_MESSAGE, answerable, parse_head
 
 _LENGTH = re.compile(rb"\r\n(?:content-length|l)[ \t]*:([^\r\n]*)", re.IGNORECASE)
 
@@ -102,7 +102,7 @@ class StreamParser:
             message = parse_head(head)
         except SipParseError as error:
             return self._refuse(error, head)
-        return self._await_body(message, content_length(message))
+        return self._await_body(message, message.content_length)
 
     def _refuse(self, error: SipParseError, head: bytes) -> SipParseError | None:
         """A refused message is skipped when it says, beyond doubt, how long it is; else the stream is

@@ -206,12 +206,13 @@ class Transaction:
         if step is None:
             return
         self.state, actions = step
-        if self.state is State.TERMINATED:
+        ends = self.state is State.TERMINATED
+        if ends:
             self._stop_all()
             self._on_end()
         for action in actions:
             getattr(self, action)(message)
-        if self.state is State.TERMINATED:
+        if ends:
             self._let_go()
 
     def _let_go(self) -> None:

@@ -33,6 +33,8 @@ class Transports:
         self.trace = trace
         self._advertised = split_address(advertise, 0) if advertise else ("", 0)
         self._udp: list[UdpPoint] = []
+        self._udp_by_family: dict[bool, list[UdpPoint]] = {False: [], True: []}
+        """The same by whether they are for IPv6."""
         self._tcp: list[tuple[str, int]] = []
         self._servers: list[asyncio.Server] = []
         self._connections: dict[int, Connection] = {}
@@ -52,13 +54,18 @@ class Transports:
         try:
             for point in points:
                 if point.transport == "udp":
-                    self._udp.append(UdpPoint(point.local_host, point.local_port, self.receiver, self.trace))
+                    self._listen_udp(point.local_host, point.local_port)
                 else:
                     await self._listen_tcp(point.local_host, point.local_port)
         except OSError:
             self.close()
             raise
         self._sweep()
+
+    def _listen_udp(self, host: str, port: int) -> None:
+        point = UdpPoint(host, port, self.receiver, self.trace)
+        self._udp.append(point)
+        self._udp_by_family[":" in host].append(point)
 
     async def _listen_tcp(self, host: str, port: int) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -99,6 +106,8 @@ class Transports:
             connection.close()
         self._servers.clear()
         self._udp.clear()
+        for points in self._udp_by_family.values():
+            points.clear()
         self._tcp.clear()
 
     async def wait_closed(self) -> None:
@@ -207,8 +216,7 @@ class Transports:
     # Which of our addresses
 
     def _udp_point(self, flow: Flow) -> UdpPoint | None:
-        family = socket.AF_INET6 if ":" in flow.host else socket.AF_INET
-        fitting = [point for point in self._udp if point.family == family]
+        fitting = self._udp_by_family[":" in flow.host]
         if len(fitting) < 2:
             return fitting[0] if fitting else None
         for point in fitting:
