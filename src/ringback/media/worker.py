@@ -1,7 +1,8 @@
 """The media worker: a process of its own that keeps time. `python -m ringback.media.worker FD SETTINGS`.
 
-One thread, one loop: wait for a phase's tick, listening to the control side and RTCP meanwhile; drain, tick,
-send. It ends when the control side closes the connection or dies, and RTP ends with it.
+One thread, one loop: wait for a phase's tick, listening to RTCP and relaying meanwhile; hear what the control
+side says; drain, tick, send. Commands act on what the next tick does, so none is heard sooner: each would wake
+a process that has nothing to do for some milliseconds, on a core that others want. It ends when the control side closes the connection or dies, and RTP ends with it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ from ringback.media.process import step_forward
 log = logging.getLogger("ringback.media.worker")
 
 READ = 1 << 18
+MUCH = 1 << 16
+"""Octets read at once after which more is on its way (a long source), and is fetched before the next tick."""
+HASTE = 0.001
+"""Seconds by which commands may hold up a tick; what is left then is done after it."""
 SLACK = 0.0003
 """Seconds before a tick is due in which nothing else is begun."""
 RELAY_GAPS = (0.0006, 0.0010)
@@ -52,6 +57,7 @@ class Worker:
         self._connection = connection
         self._deframer = protocol.Deframer()
         self._commands: list[bytes] = []
+        self._expects_more = False
         self._outbox = Outbox(connection)
         self._settings = settings
         self._desk = Desk(settings, self._outbox.put)
@@ -79,6 +85,7 @@ class Worker:
                     else:
                         self._quiet = 0
                 self._wait()
+                self._hear()
                 self._tick()
         except ConnectionError as error:
             log.info("the control side is gone: %s", error)
@@ -96,27 +103,33 @@ class Worker:
             self._desk.align(self._clock.phase)
 
     def _wait(self) -> None:
-        """Until the next tick is due: hear commands and RTCP, and relay. They are heard at least once."""
+        """Until the next tick is due: relay, hear RTCP, and go on with what commands were left."""
         connection, rtcp, wake = self._connection.fileno(), self._desk.rtcp_poll.fileno(), self._desk.wake
         while self._running:
-            readers = [connection, rtcp]
+            readers = [rtcp, connection] if self._expects_more else [rtcp]
             rest = self._relay() if self._desk.relays else FRAME
             if rest <= 0:
                 readers.append(wake)
                 rest = FRAME
-            # While commands wait from the last read there is no reason to sleep.
             left = 0.0 if self._commands else max(0.0, min(rest, self._clock.due - time.monotonic()))
             writers = [connection] if self._outbox.waiting else []
             readable, writable, _ = select.select(readers, writers, [], left)
-            if connection in readable:
-                self._read()
-            self._obey()
             if rtcp in readable:
                 self._desk.receive_rtcp(time.monotonic())
-            if writable or self._outbox.waiting:
+            if connection in readable:
+                self._read()
+            if writable:
                 self._outbox.flush()
+            if self._commands:
+                self._obey(self._clock.due - SLACK)
             if time.monotonic() >= self._clock.due - (SLACK if self._commands else 0.0):
                 return
+
+    def _hear(self) -> None:
+        """What the control side has said until now."""
+        self._read()
+        if self._commands:
+            self._obey(time.monotonic() + HASTE)
 
     def _relay(self) -> float:
         """Relay, if it is time to. Returns for how many seconds it then is not; 0 if nothing has come."""
@@ -163,13 +176,15 @@ class Worker:
         try:
             data = self._connection.recv(READ)
         except BlockingIOError:
+            self._expects_more = False
             return
         if not data:
             raise ConnectionError("it closed the connection")
+        self._expects_more = len(data) >= MUCH
         self._commands += self._deframer.feed(data)
 
-    def _obey(self) -> None:
-        """Carry out commands, one at least, as long as there is time before the next tick."""
+    def _obey(self, until: float) -> None:
+        """Carry out commands until then, one at least."""
         done = 0
         for body in self._commands:
             done += 1
@@ -183,7 +198,7 @@ class Worker:
             if isinstance(command, protocol.Shutdown):
                 self._running = False
                 break
-            if time.monotonic() >= self._clock.due - SLACK:
+            if time.monotonic() >= until:
                 break
         del self._commands[:done]
 
