@@ -125,7 +125,7 @@ def test_packets_are_counted_in_the_order_in_which_they_came(
     callers: Callers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row, number = divmod(callers.offers[0].row, PHASES)
-    phase, kept = callers.desk.phases[number], callers.desk._waiting._parts
+    phase, kept = callers.desk.phases[number], callers.desk._forwarding._waiting._parts
     begin = phase.begin
     said = lost = 0
     for number in range(10):

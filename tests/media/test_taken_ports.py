@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
-from ringback.media.desk import TRIES
 from ringback.media.plane import MediaPlane
 from ringback.media.ports import bind_pair
+from ringback.media.seats import TRIES
 
 
 async def test_a_worker_finds_the_ports_behind_those_of_others(free_port: Callable[..., int]) -> None:

@@ -23,6 +23,13 @@ WORDS = 4
 SIZE = {socket.AF_INET: 16, socket.AF_INET6: 28}
 """Octets of a socket address that the kernel wants to see."""
 
+INET = struct.Struct("=H2s4s24x")
+"""`struct sockaddr_in`: family, port, address."""
+INET6 = struct.Struct("=H2s4x16sI4x")
+"""`struct sockaddr_in6`: family, port, flow label, address, scope."""
+MAPPED = bytes(10) + b"\xff\xff"
+"""What an IPv4 address begins with in an IPv6 one."""
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -36,36 +43,31 @@ def parse_host(host: str) -> Address:
 
 
 def pack(host: str, port: int, family: int) -> UInt64:
-    """`host` and `port` as a socket address of `family`. IPv4 on an IPv6 socket is mapped.
+    """`host` and `port` as a socket address of `family`, to be read only. IPv4 on an IPv6 socket is mapped.
 
     Raises ValueError for a host that is no address, or IPv6 where the socket is IPv4.
     """
     address = parse_host(host)
-    words = np.zeros(WORDS, np.uint64)
+    place = port.to_bytes(2, "big")
     if family == socket.AF_INET:
         if address.version != 4:
             raise ValueError(f"{host} cannot be reached from an IPv4 media address")
-        packed = struct.pack("=H", family) + struct.pack("!H", port) + address.packed
+        packed = INET.pack(family, place, address.packed)
     else:
-        octets = address.packed if address.version == 6 else bytes(10) + b"\xff\xff" + address.packed
-        scope = _scope(address)
-        packed = struct.pack("=H", family) + struct.pack("!HI", port, 0) + octets + struct.pack("=I", scope)
-    words.view(np.uint8)[: len(packed)] = np.frombuffer(packed, np.uint8)
-    return words
+        octets = address.packed if address.version == 6 else MAPPED + address.packed
+        packed = INET6.pack(family, place, octets, _scope(address))
+    return np.frombuffer(packed, np.uint64)
 
 
 def unpack(words: UInt64) -> tuple[str, int]:
     """The host and port of a socket address; IPv4-mapped ones as IPv4."""
     octets = words.tobytes()
-    family = int.from_bytes(octets[:2], sys.byteorder)
     port = int.from_bytes(octets[2:4], "big")
-    if family == socket.AF_INET6:
-        address: Address = ipaddress.IPv6Address(octets[8:24])
-        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-    else:
-        address = ipaddress.IPv4Address(octets[4:8])
-    return str(address), port
+    if int.from_bytes(octets[:2], sys.byteorder) != socket.AF_INET6:
+        return socket.inet_ntoa(octets[4:8]), port
+    if octets[8:20] == MAPPED:
+        return socket.inet_ntoa(octets[20:24]), port
+    return str(ipaddress.IPv6Address(octets[8:24])), port
 
 
 @lru_cache(maxsize=64)

@@ -1,8 +1,9 @@
 """The media worker: a process of its own that keeps time. `python -m ringback.media.worker FD SETTINGS`.
 
 One thread, one loop: wait for a phase's tick, listening to RTCP and relaying meanwhile; hear what the control
-side says; drain, tick, send. Commands act on what the next tick does, so none is heard sooner: each would wake
-a process that has nothing to do for some milliseconds, on a core that others want. It ends when the control side closes the connection or dies, and RTP ends with it.
+side says; drain, tick, send. Commands act on what the next tick does, so none is heard sooner: each would
+wake a process that has nothing to do for some milliseconds, on a core that others want. It ends when the
+control side closes the connection or dies, and RTP ends with it.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ class Worker:
             writers = [connection] if self._outbox.waiting else []
             readable, writable, _ = select.select(readers, writers, [], left)
             if rtcp in readable:
-                self._desk.receive_rtcp(time.monotonic())
+                self._desk.receive_rtcp()
             if connection in readable:
                 self._read()
             if writable:
