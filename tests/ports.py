@@ -1,37 +1,100 @@
-"""Ports for programs that have to be told one. Everything else binds port 0, and asks what it got."""
+"""Ports for programs that have to be told one. Everything else binds port 0, and asks what it got.
+
+Each process that tests has some ports to itself, so that none which was found free is another test's before
+it is used, also where several suites run. They lie between those of benches and those of RTP, and above those
+which the system gives away.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import functools
+import os
+import random
 import secrets
 import socket
+import tempfile
+from pathlib import Path
 
-_FIRST, _COUNT = 5_100, 1_450
+_SHARE = 300
+_SHARES = (*range(11_000, 20_000, _SHARE), *range(61_000, 65_500, _SHARE))
 
 
 def free_port(transport: str = "tcp", host: str = "127.0.0.1") -> int:
-    """An even port that nobody holds: below those which the system gives away, to another test, say, before
-    it is used here, and below those of RTP."""
-    kind = socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    """An even port that nobody holds."""
     while True:
-        port = _FIRST + 2 * secrets.randbelow(_COUNT)
-        with socket.socket(family, kind) as probe:
-            try:
-                probe.bind((host, port))
-            except OSError:
-                continue
+        port = _ports().take(2)
+        if _free(port, transport, host):
             return port
 
 
 def free_ports(count: int) -> int:
-    """The first of a run of ports that are free now, all for UDP: between those above, and those of the
-    servers that run in other tests (`ringback.testing.kit`)."""
+    """The first, an even one, of a run of ports that are free now, all for UDP."""
     while True:
-        first = 10_000 + 2 * secrets.randbelow((10_000 - count) // 2)
+        first = _ports().take(count + count % 2)
+        if all(_free(port, "udp") for port in range(first, first + count)):
+            return first
+
+
+def kept_port() -> int:
+    """An even port that nobody holds, for UDP. It is given to no other test, also while it is not in use."""
+    port = free_port("udp")
+    _ports().kept.add(port)
+    return port
+
+
+def rtp_range(host: str = "127.0.0.1") -> str:
+    """RTP ports for a server's settings. Servers that run at the same time begin in different places: none is
+    sent what was meant for the port's holder before."""
+    return f"{host}:{20_000 + 2 * secrets.randbelow(12_000)}-59999"
+
+
+def taken(transport: str, host: str, port: int) -> bool:
+    """Whether somebody holds a port."""
+    return not _free(port, transport, host)
+
+
+class _Ports:
+    """The ports of this process, given in turn."""
+
+    def __init__(self, first: int) -> None:
+        self.kept: set[int] = set()
+        self._first, self._last = first, first + _SHARE
+        self._next = first
+
+    def take(self, count: int) -> int:
+        """The first of so many."""
+        assert count <= _SHARE // 2, count
+        while True:
+            if self._next + count > self._last:
+                self._next = self._first
+            taken = range(self._next, self._next + count)
+            self._next += count
+            if self.kept.isdisjoint(taken):
+                return taken[0]
+
+
+@functools.cache
+def _ports() -> _Ports:
+    """Claimed for as long as the process lives, in the file in which a byte is a share. Where all are, one is
+    shared."""
+    file = Path(tempfile.gettempdir()) / f"ringback-ports-{os.getuid()}.lock"
+    claims = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    for place, first in enumerate(_SHARES):
         try:
-            for port in range(first, first + count):
-                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-                    probe.bind(("127.0.0.1", port))
+            fcntl.lockf(claims, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
         except OSError:
             continue
-        return first
+        return _Ports(first)
+    return _Ports(random.choice(_SHARES))
+
+
+def _free(port: int, transport: str, host: str = "127.0.0.1") -> bool:
+    kind = socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, kind) as probe:
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from tests.ports import rtp_range
 from tests.processes import bound
 
 from ringback.config import load
@@ -19,7 +20,7 @@ SETTINGS = """
 [server]
 http = "127.0.0.1:{http}"
 sip = ["udp:127.0.0.1:{sip}"]
-rtp = "127.0.0.1:20000-59999"
+rtp = "{rtp}"
 data = "{data}"
 
 [calls]
@@ -62,8 +63,8 @@ def config(app: WebApp, data: Path, free_port: Callable[..., int]) -> Path:
     file = data.parent / "ringback.toml"
     file.write_text(
         SETTINGS.format(
-            http=free_port(), sip=free_port("udp"), data=data, token=TOKEN, app=app.url, number=NUMBER,
-            device=DEVICE, password=DEVICE_PASSWORD,
+            http=free_port(), sip=free_port("udp"), rtp=rtp_range(), data=data, token=TOKEN, app=app.url,
+            number=NUMBER, device=DEVICE, password=DEVICE_PASSWORD,
         )
     )  # fmt: skip
     return file

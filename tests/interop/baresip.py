@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
+from tests.ports import free_ports
 from tests.processes import bound
 
 from ringback.testing.phone_audio import Samples
@@ -22,6 +23,7 @@ BARESIP = shutil.which("baresip")
 needs_baresip = pytest.mark.skipif(BARESIP is None, reason="baresip is not installed (Debian: baresip-core)")
 
 _MODULES = next(iter(Path("/usr").glob("lib*/**/baresip/modules")), Path("/usr/lib/baresip/modules"))
+_RTP_PORTS = 20
 _CONFIG = """\
 sip_listen {host}:0
 net_interface {host}
@@ -30,7 +32,7 @@ ausrc_srate 8000
 auplay_srate 8000
 ausrc_channels 1
 auplay_channels 1
-rtp_ports 10000-19999
+rtp_ports {rtp}-{last_rtp}
 snd_path {directory}
 module_path {modules}
 module g711.so
@@ -144,7 +146,15 @@ async def running_baresip(directory: Path, port: int, says: Samples | None = Non
 def _furnish(directory: Path, port: int, says: Samples) -> None:
     """The configuration, and a minute to speak."""
     directory.mkdir(parents=True)
-    config = _CONFIG.format(host="127.0.0.1", directory=directory, modules=_MODULES, port=port)
+    rtp = free_ports(_RTP_PORTS)
+    config = _CONFIG.format(
+        host="127.0.0.1",
+        directory=directory,
+        modules=_MODULES,
+        port=port,
+        rtp=rtp,
+        last_rtp=rtp + _RTP_PORTS,
+    )
     (directory / "config").write_text(config)
     (directory / "accounts").write_text("")
     (directory / "contacts").write_text("")

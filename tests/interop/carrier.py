@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import secrets
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -15,7 +14,8 @@ from typing import Any, Literal
 import msgspec
 from tests.interop import scenes
 from tests.interop.listening import find, voice
-from tests.interop.sipp import Finished, Seen, Sipp, taken
+from tests.interop.sipp import Finished, Seen, Sipp
+from tests.ports import kept_port
 
 from ringback.calls.control import CallFilter
 from ringback.calls.record import CallRecord
@@ -24,7 +24,6 @@ from ringback.config.tables import (
     ApplicationTable,
     GatewayTable,
     NumberTable,
-    ServerSection,
     TrunkTable,
 )
 from ringback.routing.directory import Account, Trunk
@@ -232,8 +231,6 @@ async def open_exchange(
             )
             for profile in ("signalwire", "twilio")
         ]
-        rtp = "127.0.0.1:20000-59999"
-        sip = (f"udp:127.0.0.1:{ports[0] if loops else 0}", "tcp:127.0.0.1:0")
         settings = settings_for(
             data,
             *applications,
@@ -242,22 +239,20 @@ async def open_exchange(
                 NumberTable(number=TWILIO, application="twilio"),
             ),
             account=(AccountTable(name="test", token=TOKEN),),
-            server=ServerSection(http="127.0.0.1:0", sip=sip, rtp=rtp, data=str(data)),
             trunk=(table,),
         )
+        if loops:
+            sip = (f"udp:127.0.0.1:{ports[0]}",)
+            settings = msgspec.structs.replace(
+                settings, server=msgspec.structs.replace(settings.server, sip=sip)
+            )
         async with RunningServer(settings) as server:
             yield Exchange(app, server, directory, ports)
 
 
 def two_ports() -> tuple[int, int]:
-    """Two ports that nobody holds, below those that the system hands out: they stay free between scenes."""
-    found: set[int] = set()
-    while len(found) < 2:
-        port = 13_000 + secrets.randbelow(7_000)
-        if not taken("udp", "127.0.0.1", port):
-            found.add(port)
-    one, other = found
-    return one, other
+    """Two ports that nobody holds, also between scenes."""
+    return kept_port(), kept_port()
 
 
 def number(called: str = CALLED) -> str:

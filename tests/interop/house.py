@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import ClientSession, encode_basic_auth
+from tests.ports import rtp_range
 
 from ringback.calls.control import CallFilter
 from ringback.calls.record import CallRecord
@@ -80,7 +81,7 @@ async def open_house(data: Path, *, host: str = "127.0.0.1", trunk: str = "") ->
             server=ServerSection(
                 http="127.0.0.1:0",
                 sip=(f"udp:{literal}:0", f"tcp:{literal}:0"),
-                rtp=f"{literal}:20000-59999",
+                rtp=rtp_range(literal),
                 data=str(data),
             ),
             trunk=(

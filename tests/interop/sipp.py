@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 import pytest
-from tests.ports import free_port, free_ports
+from tests.ports import free_port, free_ports, taken
 from tests.processes import bound
 
 SIPP = shutil.which("sipp")
@@ -189,21 +188,6 @@ async def answering_sipp(
         yield sipp
     finally:
         await sipp.stop()
-
-
-def taken(transport: str, host: str, port: int) -> bool:
-    """Whether somebody holds a port."""
-    with _socket(transport, host) as probe:
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return True
-        return False
-
-
-def _socket(transport: str, host: str) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.socket(family, socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM)
 
 
 def _sound() -> bytes:

@@ -13,7 +13,7 @@ from tests.media.rig import Sent, event, packet
 from tests.media.test_plane import DEADLINE, Phone
 from tests.ports import free_ports
 
-from ringback.media.model import Codec, MediaUnavailable, Tone
+from ringback.media.model import Codec, Tone
 from ringback.media.plane import Digit, MediaLeg, MediaPlane
 
 FRAME = 0.020
@@ -60,18 +60,11 @@ class Party(Phone):
 
 
 async def started(**options: Any) -> MediaPlane:
-    """A plane. Other tests look for ports, too, so that it may take a second try."""
-    for tries in range(5, 0, -1):
-        first = free_ports(40)
-        plane = MediaPlane(port_range=(first, first + 39), **options)
-        try:
-            await plane.start()
-        except MediaUnavailable:
-            if tries == 1:
-                raise
-        else:
-            return plane
-    raise AssertionError("unreachable")
+    """A plane."""
+    first = free_ports(40)
+    plane = MediaPlane(port_range=(first, first + 39), **options)
+    await plane.start()
+    return plane
 
 
 Meet = Callable[..., Awaitable[tuple[Party, Party]]]

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
-from tests.ports import free_port
+from tests.ports import free_port, rtp_range
 from tests.processes import bound
 from tests.server.site import NUMBERS, basic
 
@@ -25,7 +25,7 @@ SETTINGS = """
 [server]
 http = "127.0.0.1:{http}"
 sip = ["udp:127.0.0.1:{sip}"]
-rtp = "127.0.0.1:20000-59999"
+rtp = "{rtp}"
 data = "{data}"
 
 [[account]]
@@ -139,8 +139,8 @@ async def running(app: WebApp, data: Path) -> AsyncIterator[Process]:
     config = data.parent / "ringback.toml"
     config.write_text(
         SETTINGS.format(
-            http=http, sip=sip, data=data, sid=ACCOUNT, token=TOKEN, app=app.url, number=NUMBERS["laml"],
-            device=DEVICE, password=DEVICE_PASSWORD,
+            http=http, sip=sip, rtp=rtp_range(), data=data, sid=ACCOUNT, token=TOKEN, app=app.url,
+            number=NUMBERS["laml"], device=DEVICE, password=DEVICE_PASSWORD,
         )
     )  # fmt: skip
     process = Process(config, data, sip, http)

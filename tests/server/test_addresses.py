@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
+from tests.ports import rtp_range
 from tests.server.site import NUMBERS, SPEAKS, Site, loud_seconds, serve_tone, site_settings
 
 from ringback.sip.inbound import InboundCall
@@ -19,8 +20,8 @@ from ringback.testing.softphone import Softphone
 LAML = SPEAKS["laml"]
 
 WAYS = {
-    "bound everywhere": ({"sip": ("udp:0.0.0.0:0",), "rtp": "0.0.0.0:20000-59999"}, "127.0.0.1"),
-    "IPv6": ({"sip": ("udp:[::1]:0",), "rtp": "[::1]:20000-59999"}, "::1"),
+    "bound everywhere": ({"sip": ("udp:0.0.0.0:0",), "rtp": rtp_range("0.0.0.0")}, "127.0.0.1"),
+    "IPv6": ({"sip": ("udp:[::1]:0",), "rtp": rtp_range("[::1]")}, "::1"),
 }
 EVERYWHERE = WAYS["bound everywhere"][0]
 ADVERTISED = "127.0.0.2"
