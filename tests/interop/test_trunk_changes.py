@@ -8,9 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-import pytest_asyncio
 from tests.interop import scenes
-from tests.interop.carrier import CALLED, Carrier, Exchange, open_exchange, sip, talk
+from tests.interop.carrier import CALLED, Carrier, Exchange, sip, talk
 from tests.interop.house import place
 from tests.interop.listening import find
 from tests.interop.sipp import needs_sipp
@@ -25,12 +24,6 @@ pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="module"), nee
 
 HOLD_MUSIC = 392.0
 """Hz: the first note of our own tune."""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def exchange(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Exchange]:
-    async with open_exchange(tmp_path_factory.mktemp("exchange")) as exchange:
-        yield exchange
 
 
 @asynccontextmanager
