@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 
 import pytest
+from tests.patience import PATIENCE
 
 from ringback.housekeeping import repeat
 from ringback.store.errors import StoreError
@@ -26,7 +27,7 @@ async def test_housekeeping_goes_on_after_a_failure_until_the_server_stops(
         before = asyncio.all_tasks()
         repeat(stack, 0.001, work)
         (task,) = asyncio.all_tasks() - before
-        await asyncio.wait_for(again.wait(), 10.0)
+        await asyncio.wait_for(again.wait(), PATIENCE)
     with pytest.raises(asyncio.CancelledError):
         await task
     assert caplog.text.count("housekeeping failed") == 2

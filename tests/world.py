@@ -22,6 +22,7 @@ from uuid import UUID
 
 import aiohttp
 import msgspec
+from tests.patience import PATIENCE
 
 from ringback.calls.control import CallFilter
 from ringback.calls.events import Noted, decode
@@ -240,7 +241,7 @@ class World:
 
     async def told(self, path: str, **fields: Any) -> Asked:
         """Wait for a request to a path with these fields. Raises TimeoutError."""
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 asked = await self.app.request(path)
                 if all(asked.fields.get(name) == value for name, value in fields.items()):
@@ -275,8 +276,8 @@ class World:
         number = self.number(flavour, HANG_UP[flavour])
         async with self.server.phone() as phone:
             call = await phone.call(number)
-            await call.answered(10.0)
-            assert await call.ended(10.0) == "remote"
+            await call.answered()
+            assert await call.ended() == "remote"
 
 
 def world_settings(app: WebApp, data: Path) -> Settings:
@@ -347,7 +348,7 @@ def uri_of(phone: Softphone) -> str:
     return f"sip:{phone.username}@{phone.listening.partition(':')[2]}"
 
 
-async def settled_tasks(before: set[asyncio.Task[Any]], timeout: float = 5.0) -> list[str]:
+async def settled_tasks(before: set[asyncio.Task[Any]], timeout: float = PATIENCE) -> list[str]:
     """Wait until no task is left that was not there before; the names of those that stay.
 
     A connection that HTTP keeps alive, at the application's end, is one task and may stay.

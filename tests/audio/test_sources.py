@@ -10,6 +10,7 @@ import pytest
 import soundfile
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from tests.patience import PATIENCE
 
 from ringback.audio.cache import AudioCache
 from ringback.audio.errors import AudioError
@@ -207,13 +208,13 @@ async def test_two_calls_fetch_once(library: AudioLibrary, base: str, site: Webs
 async def test_a_slow_origin_keeps_no_other_waiting(library: AudioLibrary, base: str, site: Website) -> None:
     site.pause = asyncio.Event()
     slow = [asyncio.create_task(library.url(f"{base}{number}.wav")) for number in range(100)]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         for _ in range(32):
             await site.arrived.acquire()
     other = Website()
     app = web.Application()
     app.router.add_get("/a.wav", other.sound_file)
-    async with TestServer(app) as elsewhere, asyncio.timeout(5):
+    async with TestServer(app) as elsewhere, asyncio.timeout(PATIENCE):
         assert (await library.url(str(elsewhere.make_url("/a.wav")))).pcm
     assert len(site.requests) == 32
     site.pause.set()

@@ -10,6 +10,7 @@ from bench.api import Api
 from bench.callees import Callees
 from bench.system import ACCOUNT
 from tests.bench.running import ran
+from tests.patience import PATIENCE
 
 from bench import history, outbound, rest
 from ringback.net.clock import utcnow
@@ -85,7 +86,7 @@ async def test_callees_say_who_called_and_when_it_ended() -> None:
         for method in ("INVITE", "INVITE", "BYE"):
             body = "m=audio 5000 RTP/AVP 0\r\n" if method == "INVITE" else ""
             transport.sendto(f"{method} sip:2@x SIP/2.0\r\n{head}CSeq: 1 {method}\r\n\r\n{body}".encode())
-            assert b"SIP/2.0 200 OK" in await asyncio.wait_for(replies.get(), 2.0)
+            assert b"SIP/2.0 200 OK" in await asyncio.wait_for(replies.get(), PATIENCE)
     finally:
         transport.close()
         callees.close()

@@ -20,13 +20,13 @@ from bench.ear import HEADER, PCMU, SAMPLES, SILENT, Ear, Line, key_tone
 from bench.load import Delays, Echo, Heard, LiveEnds, compiled
 from bench.ticks import Ticks
 from bench.visits import quantile
+from tests.patience import PATIENCE
 
 from bench import barge_in, first_audio, machine, mixed, relay_delay
 from ringback.cli import bench as command
 from ringback.media import codecs
 
 CORES = machine.default_cores()
-QUICK = 5.0
 
 
 class Peer:
@@ -36,7 +36,7 @@ class Peer:
         self._ear = ear
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
-        self._socket.settimeout(QUICK)
+        self._socket.settimeout(PATIENCE)
         self.port: int = self._socket.getsockname()[1]
 
     def close(self) -> None:
@@ -81,19 +81,19 @@ async def test_what_is_silent_is_not_heard(line: Line, peer: Peer) -> None:
     peer.send(SILENT * (SAMPLES // 2))
     peer.send(b"\x00" * 4, payload_type=101)
     peer.send(b"\xff" * (SAMPLES - 1) + b"\xfe")
-    first = await line.sounds(QUICK)
+    first = await line.sounds(PATIENCE)
     peer.send(b"\x80" * SAMPLES)
     assert await line.falls_silent(0.1) > first == line.first
 
 
 async def test_what_was_heard_is_forgotten(line: Line, peer: Peer) -> None:
     peer.send(b"\x80" * SAMPLES)
-    before = await line.sounds(QUICK)
+    before = await line.sounds(PATIENCE)
     line.listen()
     with pytest.raises(TimeoutError):
         await line.sounds(0.01)
     peer.send(b"\x80" * SAMPLES)
-    assert await line.sounds(QUICK) > before
+    assert await line.sounds(PATIENCE) > before
 
 
 async def test_a_key_is_events_with_one_timestamp_and_an_end_three_times(line: Line, peer: Peer) -> None:
@@ -149,7 +149,7 @@ async def test_a_callee_answers_an_invitation_each_time_and_tells_of_it_once() -
         f"CSeq: 1 INVITE\r\nContent-Length: {len(body)}\r\n\r\n{body}"
     )
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller:
-        caller.settimeout(QUICK)
+        caller.settimeout(PATIENCE)
         for _ in range(2):
             caller.sendto(invite.encode(), (host, int(port)))
             answer = (await asyncio.to_thread(caller.recv, 65536)).decode()

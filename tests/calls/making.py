@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
 
+from tests.patience import PATIENCE
+
 from ringback.calls import events, verbs
 from ringback.calls.application import Application, Ask, Document
 from ringback.calls.call import Call
@@ -177,7 +179,7 @@ class FakeStore:
         """Wait until an event of this kind is in the log."""
         while not any(append.kind == kind for append in self.appends):
             self._more.clear()
-            await asyncio.wait_for(self._more.wait(), 5.0)
+            await asyncio.wait_for(self._more.wait(), PATIENCE)
 
     @property
     def events(self) -> list[events.CallEvent]:

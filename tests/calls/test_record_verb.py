@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.calls.making import HOOK, document
 from tests.calls.recordings.tapes import Samples, Tape, silence, tone
+from tests.patience import PATIENCE
 
 from ringback.calls import verbs
 from ringback.calls.application import Action, Document
@@ -31,7 +32,7 @@ class Run:
 
     async def to_its_end(self, *them: verbs.Verb) -> None:
         self.tape.call.runner.run(document(self.tape.application, *them, HANG_UP))
-        await asyncio.wait_for(self.tape.call.closed, 10.0)
+        await asyncio.wait_for(self.tape.call.closed, PATIENCE)
 
     async def recording(self) -> None:
         """Wait until it is recorded."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.calls.making import FakeApplication, FakeStore, document, fake_call
+from tests.patience import PATIENCE
 
 from ringback.calls import verbs
 from ringback.calls.application import NewCall
@@ -36,7 +37,7 @@ async def test_what_comes_before_the_first_document_is_replaced_with_it() -> Non
     assert stopped.is_set()
     await store.holds("verb.started")
     await call.hang_up(verbs.HangUp())
-    await asyncio.wait_for(call.closed, 5.0)
+    await asyncio.wait_for(call.closed, PATIENCE)
     assert app.asked == []
     assert started(store) == ["Pause"]
 
@@ -49,7 +50,7 @@ async def test_a_call_that_was_given_something_to_do_does_not_begin_anew() -> No
     call.runner.run(NewCall())
     await store.holds("verb.started")
     await call.hang_up(verbs.HangUp())
-    await asyncio.wait_for(call.closed, 5.0)
+    await asyncio.wait_for(call.closed, PATIENCE)
     assert app.asked == []
 
 
@@ -62,7 +63,7 @@ async def test_of_two_that_replace_at_once_the_last_one_stays() -> None:
     await asyncio.gather(call.runner.replace(first), call.runner.replace(second))
     assert not await call.runner.run_out(document(app, verbs.Answer())), "it does something already"
     await call.hang_up(verbs.HangUp())
-    await asyncio.wait_for(call.closed, 5.0)
+    await asyncio.wait_for(call.closed, PATIENCE)
     assert started(store)[-1] == "Tag"
     ended = [event.verb for event in store.events if isinstance(event, VerbEnded)]
     assert ended == ["Tag"], "the others were stopped"

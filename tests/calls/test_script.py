@@ -7,6 +7,7 @@ import logging
 
 import pytest
 from tests.calls.making import HOOK, FakeApplication, FakeStore, document, fake_call
+from tests.patience import PATIENCE
 
 from ringback.calls import verbs
 from ringback.calls.application import Action, Document, Failed, NewCall, Redirected
@@ -30,7 +31,7 @@ class Run:
 
     async def to_its_end(self, first: Document | NewCall | None = None) -> CallEnded:
         self.call.runner.run(first or NewCall())
-        await asyncio.wait_for(self.call.closed, 5.0)
+        await asyncio.wait_for(self.call.closed, PATIENCE)
         [end] = [event for event in self.store.events if isinstance(event, CallEnded)]
         return end
 
@@ -279,7 +280,7 @@ async def test_an_end_that_cannot_be_told_or_recorded_ends_the_call_nonetheless(
     monkeypatch.setattr(run.call.log, "append", broken)
     with caplog.at_level(logging.ERROR):
         run.call.end(Ending.failed(486, "Busy Here", "rejected"))
-        await asyncio.wait_for(run.call.closed, 5.0)
+        await asyncio.wait_for(run.call.closed, PATIENCE)
     assert app.closed
     assert "its end could not be recorded" in caplog.text
 

@@ -17,6 +17,7 @@ from tests.calls.making import (
     document,
     fake_engine,
 )
+from tests.patience import PATIENCE
 
 from ringback.calls.call import Call
 from ringback.calls.events import CallControlled
@@ -49,7 +50,7 @@ async def test_a_hang_up_does_not_wait_for_recordings(monkeypatch: pytest.Monkey
         await closed.wait()
 
     monkeypatch.setattr(house.call.recorder, "close", close)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         shown = await house.switchboard.hang_up(ACCOUNT, CALL)
     assert (shown.status, shown.ended_by) == (CallStatus.COMPLETED, EndedBy.CONTROL)
     assert shown.ended_at is not None
@@ -62,14 +63,14 @@ async def test_a_hang_up_does_not_wait_for_recordings(monkeypatch: pytest.Monkey
 async def test_a_hang_up_waits_until_it_is_stored() -> None:
     house = House(commits_at_once=False)
     hanging_up = asyncio.create_task(house.switchboard.hang_up(ACCOUNT, CALL))
-    await asyncio.wait_for(house.call.over_future, 5)
+    await asyncio.wait_for(house.call.over_future, PATIENCE)
     [wanted] = [event for event in house.store.events if isinstance(event, CallControlled)]
     assert wanted.what == "hang up"
     assert not hanging_up.done()
     await house.store.holds("call.ended")
     for commit in house.store.waiting:
         commit.set_result(None)
-    assert (await asyncio.wait_for(hanging_up, 5)).status is CallStatus.COMPLETED
+    assert (await asyncio.wait_for(hanging_up, PATIENCE)).status is CallStatus.COMPLETED
     await house.call.closed
 
 
@@ -93,7 +94,7 @@ async def rest() -> None:
 
 async def over(house: House) -> None:
     await house.call.hang_up(HangUp())
-    await asyncio.wait_for(house.call.closed, 5)
+    await asyncio.wait_for(house.call.closed, PATIENCE)
 
 
 @pytest.mark.parametrize("how", ["redirect", "callbacks"])

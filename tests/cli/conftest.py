@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from tests.patience import PATIENCE
 from tests.ports import rtp_range
 from tests.processes import bound
 
@@ -99,7 +100,7 @@ class Command:
             )
         )  # fmt: skip
 
-    async def says(self, text: str, timeout: float = 20.0) -> None:
+    async def says(self, text: str, timeout: float = PATIENCE) -> None:
         """Wait until it has said that. Raises TimeoutError; EOFError where it ended first."""
         assert self.process.stdout is not None
         async with asyncio.timeout(timeout):

@@ -13,6 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from tests.cli.conftest import Command
+from tests.patience import PATIENCE
 
 from ringback.cli.call import Wanted, call
 from ringback.cli.devices import devices
@@ -193,7 +194,7 @@ async def test_registrations_at_carriers_follow(server: RunningServer, config: P
         assert registration is not None
         response = await registration.first
         assert response.status == 405  # a telephone is no registrar
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while server.telephony.gateways.state(trunk, trunk.gateways[0]) is None:  # noqa: ASYNC110 - nobody is told of it
                 await asyncio.sleep(0.01)
         assert server.telephony.gateways.up(trunk, trunk.gateways[0])

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 from tests.cli.conftest import Command
+from tests.patience import PATIENCE
 
 from ringback.cli.ports import holder_of, next_free, taken_ports
 from ringback.cli.serve import _serve
@@ -73,7 +74,7 @@ async def test_a_slow_start_is_said(
     monkeypatch.setattr("ringback.cli.serve.Server", Slow)
     monkeypatch.setattr("ringback.cli.serve._teller", lambda _: said.set_result)
     settings = load(config)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         assert await _serve(settings, Console(stderr=True), lambda: settings) == 1
     assert await said == "starting …"
     assert "cannot start: no more" in capsys.readouterr().err

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 from rich.console import Console
+from tests.patience import PATIENCE
 
 from ringback.cli.serve import stop_calmly
 from ringback.config.tables import CallsSection
@@ -33,6 +34,6 @@ async def test_a_second_signal_ends_what_is_up(data: Path) -> None:
             while "Ctrl-C again" not in said.getvalue():  # noqa: ASYNC110 - the console tells nobody
                 await asyncio.sleep(0.01)
             os.kill(os.getpid(), signal.SIGINT)
-            assert await call.ended(10) == "remote"
-            await asyncio.wait_for(stopping, 20)
+            assert await call.ended() == "remote"
+            await asyncio.wait_for(stopping, PATIENCE)
     assert "1 call is up and may take 600 s" in " ".join(said.getvalue().split())

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
+from tests.patience import PATIENCE
 
 from ringback.calls.application import Application
 from ringback.calls.control import (
@@ -56,7 +57,7 @@ class MemoryCalls:
 
     async def next_done(self) -> tuple[Any, ...]:
         """Wait for what is asked next, and take it from `done`."""
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE):
             while not self.done:
                 self._news.clear()
                 await self._news.wait()

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from tests.patience import PATIENCE
 from tests.server.neutral import hears_tone, talk
 from tests.server.site import serve_tone
 from tests.world import LAML, World, uri_of
@@ -75,7 +76,7 @@ async def told(call: PhoneCall, status: int) -> None:
 
 async def accepted(call: PhoneCall) -> IncomingRequest:
     """Take the REFER that comes."""
-    request: IncomingRequest = await asyncio.wait_for(call.requests.get(), 10)
+    request: IncomingRequest = await asyncio.wait_for(call.requests.get(), PATIENCE)
     request.reply(202)
     return request
 
@@ -128,7 +129,7 @@ async def test_laml_goes_on_when_the_far_end_refuses(world: World, caller: Softp
     world.app.reply("/refused", f"<Response><Play loop='0'>{sound(world, 1300.0)}</Play></Response>")
     document = f"<Response><Refer action='/refused'><Sip>{ELSEWHERE}</Sip></Refer></Response>"
     call = await caller.call(world.number(flavour, document))
-    request: IncomingRequest = await asyncio.wait_for(call.requests.get(), 10)
+    request: IncomingRequest = await asyncio.wait_for(call.requests.get(), PATIENCE)
     request.reply(405)
     asked = await world.told("/refused")
     assert fields(asked, *REFER_FIELDS) == ["failed", "405", None, "in-progress"]
@@ -141,7 +142,7 @@ async def test_laml_goes_on_when_the_far_end_refuses(world: World, caller: Softp
 
 async def connected(world: World, caller: Softphone, bob: Softphone, number: str) -> list[PhoneCall]:
     call = await caller.call(number)
-    called = await bob.incoming(10)
+    called = await bob.incoming()
     called.answer()
     await talk(call, called)
     return [call, called]
@@ -167,9 +168,9 @@ async def test_laml_decides_at_its_refer_url(
     )
     call, called = await connected(world, caller, bob, world.number(flavour, document))
     assert await ask_for(called, carol) == 202
-    third = await carol.incoming(10)
+    third = await carol.incoming()
     third.answer()
-    assert await called.ended(10) == "remote"
+    assert await called.ended() == "remote"
     await talk(call, third)
     asked = await world.told("/laml-referred")
     assert asked.method == method
@@ -197,9 +198,9 @@ async def test_callapi_decides_at_its_refer_url(
     document = f"<Response><Dial><Sip>{uri_of(bob)}</Sip></Dial></Response>"
     call, called = await connected(world, caller, bob, world.number("callapi", document))
     assert await ask_for(called, carol) == 202
-    third = await carol.incoming(10)
+    third = await carol.incoming()
     third.answer()
-    assert await called.ended(10) == "remote"
+    assert await called.ended() == "remote"
     await talk(call, third)
     asked = await world.told("/referred")
     assert {"Transferor", "Transferee"} <= asked.fields.keys()
@@ -227,7 +228,7 @@ async def test_jambonz_refuses_as_its_hook_does(
     assert await ask_for(called, carol) == 403
     await talk(call, called)
     assert await ask_for(called, carol) == 202
-    assert await called.ended(10) == "remote"
+    assert await called.ended() == "remote"
     call.hang_up()
 
 
@@ -271,7 +272,7 @@ async def test_blind_by_refer(world: World, caller: Softphone) -> None:
     await told(call, 180)
     await told(call, 200)
     assert fields(await world.told("/transferred"), *RESULT) == ["bridged", "completed", 200]
-    assert await call.ended(10) == "remote"
+    assert await call.ended() == "remote"
     assert (await world.told("/going-refer")).fields == {"event": "transfer-status", "call_status": 180}
 
 
@@ -285,7 +286,7 @@ async def test_blind_by_refer_to_a_far_end_that_just_leaves(world: World, caller
 async def test_blind_by_refer_that_is_refused(world: World, caller: Softphone) -> None:
     after = {"verb": "play", "url": sound(world, 1300.0), "loop": "forever"}
     call = await caller.call(world.number("jambonz", [transfer(ELSEWHERE, mode="blind"), after]))
-    request: IncomingRequest = await asyncio.wait_for(call.requests.get(), 10)
+    request: IncomingRequest = await asyncio.wait_for(call.requests.get(), PATIENCE)
     request.reply(501)
     await hears_tone(call, 1300.0)
     assert fields(await world.told("/transferred"), *RESULT) == ["failed", "error", 501]
@@ -295,7 +296,7 @@ async def test_blind_by_refer_that_is_refused(world: World, caller: Softphone) -
 async def test_blind_by_calling(world: World, caller: Softphone, bob: Softphone) -> None:
     verb = transfer(bob, mode="blind", blindMethod="dial", eventHook="/going-dial")
     call = await caller.call(world.number("jambonz", [verb]))
-    called = await bob.incoming(10)
+    called = await bob.incoming()
     called.answer()
     await talk(call, called)
     called.hang_up()
@@ -304,7 +305,7 @@ async def test_blind_by_calling(world: World, caller: Softphone, bob: Softphone)
     leg = await world.record(str(asked.fields["dial_call_sid"]))
     assert leg.parent_id == (await world.record(call)).id
     assert (await world.told("/going-dial", call_status=200)).fields["event"] == "transfer-status"
-    assert await call.ended(10) == "remote"
+    assert await call.ended() == "remote"
 
 
 async def test_warm_with_the_caller_parked(world: World, caller: Softphone, bob: Softphone) -> None:
@@ -318,7 +319,7 @@ async def test_warm_with_the_caller_parked(world: World, caller: Softphone, bob:
     )
     call = await caller.call(world.number("jambonz", [verb]))
     await hears_tone(call, 1700.0)
-    called = await bob.incoming(10)
+    called = await bob.incoming()
     called.answer()
     await called.hears(1.0)
     await asyncio.gather(hears_tone(called, 700.0), hears_tone(call, 1700.0))
@@ -340,7 +341,7 @@ async def test_warm_with_the_caller_present(world: World, caller: Softphone, bob
         confirm={"prompt": sound(world, 700.0, 30.0), "digit": "1"},
     )
     call = await caller.call(world.number("jambonz", [{"verb": "answer"}, verb]))
-    called = await bob.incoming(10)
+    called = await bob.incoming()
     called.answer()
     await hears_tone(called, 700.0)
     await called.press("1")
@@ -358,26 +359,26 @@ async def test_a_callee_that_does_not_accept(world: World, caller: Softphone, bo
         disposition={"onDecline": "hangup"},
     )
     call = await caller.call(world.number("jambonz", [verb, {"verb": "pause", "length": 60}]))
-    called = await bob.incoming(10)
+    called = await bob.incoming()
     called.answer()
     await hears_tone(called, 700.0)
     await called.press("9")
-    assert await called.ended(10) == "remote"
+    assert await called.ended() == "remote"
     assert fields(await world.told("/transferred"), *RESULT) == ["failed", "declined", 200]
-    assert await call.ended(10) == "remote"
+    assert await call.ended() == "remote"
 
 
 async def test_to_voicemail(world: World, caller: Softphone, bob: Softphone, carol: Softphone) -> None:
     disposition = {"onBusy": "voicemail", "voicemailUrl": uri_of(carol)}
     verb = transfer(bob, mode="blind", blindMethod="dial", disposition=disposition)
     call = await caller.call(world.number("jambonz", [verb]))
-    (await bob.incoming(10)).reject(486)
-    mailbox = await carol.incoming(10)
+    (await bob.incoming()).reject(486)
+    mailbox = await carol.incoming()
     mailbox.answer()
     await talk(call, mailbox)
     assert fields(await world.told("/transferred"), *RESULT) == ["voicemail", "busy", 486]
     mailbox.hang_up()
-    assert await call.ended(10) == "remote"
+    assert await call.ended() == "remote"
 
 
 async def test_to_a_voicemail_application(world: World, caller: Softphone, bob: Softphone) -> None:
@@ -385,7 +386,7 @@ async def test_to_a_voicemail_application(world: World, caller: Softphone, bob: 
     disposition = {"onNoAnswer": "voicemail", "voicemailUrl": f"{world.app.url}/voicemail"}
     verb = transfer(bob, mode="warm", timeout=0.5, disposition=disposition)
     call = await caller.call(world.number("jambonz", [verb]))
-    rung = await bob.incoming(10)
+    rung = await bob.incoming()
     rung.ring()
     await hears_tone(call, 1300.0)
     assert fields(await world.told("/transferred"), "transfer_result", "transfer_reason") == [
@@ -397,11 +398,11 @@ async def test_to_a_voicemail_application(world: World, caller: Softphone, bob: 
 
 async def test_a_caller_who_gives_up(world: World, caller: Softphone, bob: Softphone) -> None:
     call = await caller.call(world.number("jambonz", [transfer(bob, mode="warm")]))
-    rung = await bob.incoming(10)
+    rung = await bob.incoming()
     rung.ring()
-    await call.answered(10)
+    await call.answered()
     call.hang_up()
-    assert await rung.ended(10) == "remote"
+    assert await rung.ended() == "remote"
     asked = await world.told("/transferred")
     assert fields(asked, "transfer_result", "transfer_reason") == ["failed", "caller-abandoned"]
 
@@ -412,13 +413,13 @@ async def test_over_rest_the_call_comes_back_where_it_was(
     after = {"verb": "play", "url": sound(world, 1300.0), "loop": "forever"}
     document = [{"verb": "answer"}, {"verb": "pause", "length": 60}, after]
     call = await caller.call(world.number("jambonz", document))
-    await call.answered(10)
+    await call.answered()
     rest, sid = world.rest("jambonz"), str((await world.record(call)).id)
     options = transfer(bob, mode="warm")
     del options["verb"]
     reply = await rest.request("PUT", rest.call(sid), json={"transfer": options})
     assert (reply.status, reply.text) == (202, "Accepted")
-    (await bob.incoming(10)).reject(603)
+    (await bob.incoming()).reject(603)
     assert fields(await world.told("/transferred"), *RESULT) == ["returned", "declined", 603]
     await hears_tone(call, 1300.0)
     call.hang_up()

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
+from tests.patience import PATIENCE
 from tests.world import HANG_UP, WAIT, World, called, uri_of
 
 from ringback.testing.kit import Asked, Reply
@@ -64,9 +65,9 @@ async def _inbound(
     number = world.number(flavour, gather(flavour, "/action"))
     world.app.reply("/action", lambda asked: HANG_UP[_flavour_of(asked)])
     call = await phone.call(number, headers=headers)
-    await call.answered(10.0)
+    await call.answered()
     await call.press("7#")
-    await call.ended(10.0)
+    await call.ended()
     await world.server.settled()
     return _heard(world, flavour, number)
 
@@ -76,7 +77,7 @@ async def left_by_caller(world: World, flavour: str) -> Heard:
     number = world.number(flavour, WAIT[flavour])
     async with world.server.phone() as phone:
         call = await phone.call(number)
-        await call.answered(10.0)
+        await call.answered()
         call.hang_up()
         await world.server.settled()
     return _heard(world, flavour, number)
@@ -94,7 +95,7 @@ async def abandoned(world: World, flavour: str) -> Heard:
     number = world.number(flavour, think)
     async with world.server.phone() as phone:
         call = await phone.call(number)
-        await asyncio.wait_for(thinking.wait(), 10.0)
+        await asyncio.wait_for(thinking.wait(), PATIENCE)
         call.hang_up()
         await world.server.settled()
         gone.set()
@@ -109,7 +110,7 @@ async def rejected(world: World, flavour: str) -> Heard:
     number = world.number(flavour, document)
     async with world.server.phone() as phone:
         call = await phone.call(number)
-        assert await call.ended(10.0) == "failed"
+        assert await call.ended() == "failed"
         assert call.status == 486
         await world.server.settled()
     return _heard(world, flavour, number)
@@ -121,7 +122,7 @@ async def answered(world: World, flavour: str) -> Heard:
     async def pick_up(call: PhoneCall, sid: str) -> None:
         call.ring()
         call.answer()
-        await call.ended(10.0)
+        await call.ended()
 
     return await _outbound(world, flavour, "answers", pick_up)
 
@@ -132,7 +133,7 @@ async def answered_by_get(world: World, flavour: str) -> Heard:
     async def pick_up(call: PhoneCall, sid: str) -> None:
         call.ring()
         call.answer()
-        await call.ended(10.0)
+        await call.ended()
 
     more: dict[str, Any] = {"Method": "GET", "StatusCallbackMethod": "GET"}
     if flavour == "jambonz":
@@ -168,7 +169,7 @@ async def unanswered(world: World, flavour: str) -> Heard:
 
     async def let_ring(call: PhoneCall, sid: str) -> None:
         call.ring()
-        await call.ended(10.0)
+        await call.ended()
 
     more = {"timeout": 1} if flavour == "jambonz" else {"Timeout": 1}
     return await _outbound(world, flavour, "rings", let_ring, **more)
@@ -182,7 +183,7 @@ async def cancelled(world: World, flavour: str) -> Heard:
         await world.app.request(f"/status/{flavour}/cancelled")  # the call is on its way
         await world.app.request(f"/status/{flavour}/cancelled")  # and rings
         await world.rest(flavour).cancel(sid)
-        await call.ended(10.0)
+        await call.ended()
 
     return await _outbound(world, flavour, "cancelled", let_ring)
 

@@ -15,6 +15,7 @@ from lxml import etree
 from tests.fields.dialling import DialCase, phones, refused, unknown
 from tests.fields.table import COUNT, HEX, Field, check, column, same
 from tests.fields.test_callapi import CALLBACK, VOICE
+from tests.patience import PATIENCE
 from tests.server.neutral import hears_tone, talk, tone
 from tests.world import HANG_UP, WAIT, World, uri_of
 
@@ -99,14 +100,14 @@ async def test_a_dial_that_connects_and_is_recorded(world: World) -> None:
     async with AsyncExitStack() as stack:
         phone, bob = await phones(stack, world, "bob")
         call = await phone.call(world.number("callapi", case.dial(bob, attributes="record='true'")))
-        ringing = await bob.incoming(10.0)
+        ringing = await bob.incoming()
         invite = ringing.session
         ringing.ring()
         await world.told(case.paths["leg"], CallStatus="ringing")
         ringing.answer()
         await talk(call, ringing)
         ringing.hang_up()
-        assert await call.ended(10.0) == "remote"
+        assert await call.ended() == "remote"
         await world.server.settled()
     told = case.told(bob)
     told.check("recorded")
@@ -149,15 +150,15 @@ async def test_the_first_that_accepts_wins(world: World) -> None:
     async with AsyncExitStack() as stack:
         phone, bob, carol, dan = await phones(stack, world, "bob", "carol", "dan")
         call = await phone.call(world.number("callapi", case.dial(bob, carol, dan)))
-        declines, takes, loses = [await each.incoming(10.0) for each in (bob, carol, dan)]
+        declines, takes, loses = [await each.incoming() for each in (bob, carol, dan)]
         loses.ring()
         declines.answer()
-        assert await declines.ended(10.0) == "remote"
+        assert await declines.ended() == "remote"
         takes.answer()
-        assert await loses.ended(10.0) != "local"
+        assert await loses.ended() != "local"
         await talk(call, takes)
         call.hang_up()
-        await takes.ended(10.0)
+        await takes.ended()
         await world.server.settled()
     declined, won, lost = case.told(bob), case.told(carol), case.told(dan)
     for told in (declined, won, lost):
@@ -175,7 +176,7 @@ async def test_the_first_that_accepts_wins(world: World) -> None:
 async def rings(call: PhoneCall) -> None:
     """Nobody answers."""
     call.ring()
-    await call.ended(10.0)
+    await call.ended()
 
 
 @pytest.mark.parametrize(
@@ -194,10 +195,10 @@ async def test_a_dial_that_does_not_connect(
     async with AsyncExitStack() as stack:
         phone, bob = await phones(stack, world, "bob")
         call = await phone.call(world.number("callapi", case.dial(bob, attributes="timeout='1'")))
-        called = await bob.incoming(10.0)
+        called = await bob.incoming()
         assert callable(far_end)
         await far_end(called)
-        assert await call.ended(10.0) == "remote"
+        assert await call.ended() == "remote"
         await world.server.settled()
     told = case.told(bob)
     told.check()
@@ -212,7 +213,7 @@ async def test_an_invite_carries_headers(world: World) -> None:
         phone, bob = await phones(stack, world, "bob")
         document = f"<Response><Dial><Sip>{uri_of(bob)}?Queue=sales&X-Rank=7</Sip></Dial></Response>"
         await phone.call(world.number("callapi", document))
-        called = await bob.incoming(10.0)
+        called = await bob.incoming()
         headers = called.session.request.headers
         account = world.rest("callapi").account_sid
         assert (headers.get("X-Queue"), headers.get("X-Rank")) == ("sales", "7")
@@ -222,7 +223,7 @@ async def test_an_invite_carries_headers(world: World) -> None:
         assert (headers.get("X-RestComm-CallSid") or "").endswith(f"-CA{leg.id.hex}")
         called.reject(486)
         sid = await world.rest("callapi").place(uri_of(bob), f"{world.app.url}/never")
-        called = await bob.incoming(10.0)
+        called = await bob.incoming()
         assert called.session.request.headers.get("X-RestComm-CallSid") == sid
         called.reject(486)
         await world.server.settled()
@@ -241,7 +242,7 @@ async def test_a_connected_call_is_given_another_script(world: World, both: bool
     async with AsyncExitStack() as stack:
         phone, bob = await phones(stack, world, "bob")
         call = await phone.call(world.number("callapi", case.dial(bob)))
-        called = await bob.incoming(10.0)
+        called = await bob.incoming()
         called.answer()
         await talk(call, called)
         leg = case.told(bob).leg[0].fields
@@ -254,7 +255,7 @@ async def test_a_connected_call_is_given_another_script(world: World, both: bool
             assert (await world.record(leg["CallSid"])).status == "in-progress"
             called.hang_up()
         else:
-            assert await called.ended(10.0) == "remote"
+            assert await called.ended() == "remote"
         assert (await world.record(leg["ParentCallSid"])).status == "in-progress"
         call.hang_up()
         await world.server.settled()
@@ -269,7 +270,7 @@ async def test_a_muted_party_is_not_heard(world: World) -> None:
     async with AsyncExitStack() as stack:
         phone, bob = await phones(stack, world, "bob")
         call = await phone.call(world.number("callapi", case.dial(bob)))
-        called = await bob.incoming(10.0)
+        called = await bob.incoming()
         called.answer()
         await talk(call, called)
         sid = case.told(bob).leg[0].fields["ParentCallSid"]
@@ -304,17 +305,17 @@ async def test_a_transfer_is_decided_by_the_application(tmp_path: Path) -> None:
         phone, bob, carol = await phones(stack, world, "bob", "carol")
         world.app.reply("/refer/callapi", f"<Response><Dial><Sip>{uri_of(carol)}</Sip></Dial></Response>")
         call = await phone.call(world.number("callapi", case.dial(bob)))
-        called = await bob.incoming(10.0)
+        called = await bob.incoming()
         called.answer()
         await talk(call, called)
         response = await called.session.send_request("REFER", [("Refer-To", f"<{uri_of(carol)}>")])
         assert response.status == 202
-        third = await carol.incoming(10.0)
+        third = await carol.incoming()
         third.answer()
         await talk(call, third)
-        assert await called.ended(10.0) == "remote"
+        assert await called.ended() == "remote"
         call.hang_up()
-        await third.ended(10.0)
+        await third.ended()
         await world.server.settled()
         (asked,) = world.requests("/refer/callapi")
         transfer = (
@@ -344,10 +345,10 @@ async def test_a_message_is_recorded_listed_fetched_and_deleted(world: World) ->
     document = f"<Response><Record action='{done}' playBeep='false'/></Response>"
     async with world.server.phone() as phone:
         call = await phone.call(world.number("callapi", document))
-        await call.answered(10.0)
+        await call.answered()
         await call.hears(1.0)
         await call.press("#")
-        assert await call.ended(10.0) == "remote"
+        assert await call.ended() == "remote"
         await world.server.settled()
     (action,) = world.requests(done)
     check(action, RECORD_ACTION, ("inbound", "device"))
@@ -379,7 +380,7 @@ async def test_a_caller_who_hangs_up_has_left_a_message(world: World) -> None:
     document = f"<Response><Record action='{done}' transcribeCallback='{text}'/></Response>"
     async with world.server.phone() as phone:
         call = await phone.call(world.number("callapi", document))
-        await call.answered(10.0)
+        await call.answered()
         call.audio.say(tone(500.0))
         await call.hears(2.0)
         call.hang_up()
@@ -400,11 +401,11 @@ async def test_a_recorded_call_that_was_placed_says_so_at_its_end(world: World) 
         sid = await world.rest("callapi").place(
             uri_of(phone), f"{world.app.url}{voice}", f"{world.app.url}{status}"
         )
-        call = await phone.incoming(10.0)
+        call = await phone.incoming()
         call.answer()
-        await asyncio.wait_for(call.hears(1.0), 10.0)
+        await asyncio.wait_for(call.hears(1.0), PATIENCE)
         await call.press("1")
-        await call.ended(10.0)
+        await call.ended()
         await world.server.settled()
     (action,) = world.requests(done, CallSid=sid)
     last = world.requests(status, CallSid=sid)[-1]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 from tests.fields.table import COUNT, UUID, Field, check, column, same
 from tests.fields.test_jambonz import CALL_INFO
+from tests.patience import PATIENCE
 from tests.world import World, uri_of
 
 from ringback.sip.referral import SIPFRAG, sipfrag
@@ -109,11 +110,11 @@ async def connected(case: Case, **properties: Any) -> AsyncIterator[Party]:
     ):
         document = case.dial(bob, answerOnBridge=True, **properties)
         call = await phone.call(world.number("jambonz", document))
-        callee = await bob.incoming(10.0)
+        callee = await bob.incoming()
         callee.ring()
         await world.told("/status/jambonz", to=uri_of(bob), call_status="ringing")
         callee.answer()
-        await call.answered(10.0)
+        await call.answered()
         await asyncio.gather(call.press("5"), callee.hears(0.1))
         yield Party(call, callee)
         await world.server.settled()
@@ -127,7 +128,7 @@ async def test_a_dial_that_connects(world: World) -> None:
         await party.caller.press("*1")
         pressed = await case.next("keys")
         party.callee.hang_up()
-        assert await party.caller.ended(10.0) == "remote"
+        assert await party.caller.ended() == "remote"
     check(pressed, KEYS, CALLER)
     (confirmed,) = case.asked("confirm")
     check(confirmed, LEG, ("tagged",))
@@ -191,8 +192,8 @@ async def test_a_dial_that_connects_nobody(
         Softphone("bob", server=world.server.sip_address) as bob,
     ):
         call = await phone.call(world.number("jambonz", case.dial(bob, timeout=1)))
-        await behave(await bob.incoming(10.0))
-        assert await call.ended(10.0) == "remote"
+        await behave(await bob.incoming())
+        assert await call.ended() == "remote"
         await world.server.settled()
     (done,) = case.asked("done")
     check(done, DIALLED, CALLER)
@@ -215,9 +216,9 @@ async def test_a_party_that_holds(world: World) -> None:
     ):
         dial = case.dial(bob, onHoldHook=hold, answerOnBridge=True)
         call = await phone.call(world.number("jambonz", [document, *dial]))
-        callee = await bob.incoming(10.0)
+        callee = await bob.incoming()
         callee.answer()
-        await call.answered(10.0)
+        await call.answered()
         await asyncio.gather(callee.hears(0.2), call.press("5"))
         await call.offer("sendonly")
         held = await case.next("hold")
@@ -246,7 +247,7 @@ async def test_a_party_that_is_transferred(world: World) -> None:
         headers = (("Refer-To", str(target)), ("X-Override-Number", "77"))
         response = await party.callee.session.send_request("REFER", headers)
         assert response.status == 202
-        assert await party.caller.ended(10.0) == "remote"
+        assert await party.caller.ended() == "remote"
     (asked,) = case.asked("refer")
     check(asked, REFER, CALLER)
     details = asked.fields["refer_details"]
@@ -265,7 +266,7 @@ async def test_a_far_end_is_asked_to_transfer(world: World) -> None:
     refer = {"verb": "sip:refer", "referTo": "+14155550177", **hooks}
     async with world.server.phone() as phone:
         call = await phone.call(world.number("jambonz", [{"verb": "answer"}, refer]))
-        asked = await asyncio.wait_for(call.requests.get(), 10.0)
+        asked = await asyncio.wait_for(call.requests.get(), PATIENCE)
         assert "+14155550177@" in (asked.request.headers.get("Refer-To") or "")
         asked.reply(202)
         for status, state in ((180, "active"), (200, "terminated")):
@@ -273,7 +274,7 @@ async def test_a_far_end_is_asked_to_transfer(world: World) -> None:
             assert (
                 await call.session.send_request("NOTIFY", headers, sipfrag(status), SIPFRAG)
             ).status == 200
-        assert await call.ended(10.0) == "remote"
+        assert await call.ended() == "remote"
         await world.server.settled()
     (done,) = case.asked("done")
     check(done, TRANSFERRED, CALLER)
@@ -291,12 +292,12 @@ async def test_a_request_inside_the_dialog_is_sent(world: World) -> None:
     async with world.server.phone() as phone:
         document = [{"verb": "answer"}, {**request, "actionHook": done}]
         call = await phone.call(world.number("jambonz", document))
-        incoming = await asyncio.wait_for(call.requests.get(), 10.0)
+        incoming = await asyncio.wait_for(call.requests.get(), PATIENCE)
         incoming.reply(202)
         sent = incoming.request
         assert (sent.body, sent.headers.get("X-A")) == (b'{"a":1}', "b")
         assert sent.headers.get("Content-Type") == "application/json"
-        assert await call.ended(10.0) == "remote"
+        assert await call.ended() == "remote"
         await world.server.settled()
     (asked,) = case.asked("done")
     check(asked, SENT, CALLER)
@@ -310,7 +311,7 @@ async def test_nobody_speaks_after_the_answer(world: World) -> None:
         "timers": {"noSpeechTimeoutMs": 300},
     }
     async with connected(case, amd=amd) as party:
-        assert await party.caller.ended(10.0) == "remote"
+        assert await party.caller.ended() == "remote"
     (told,) = case.asked("amd")
     check(told, (*CALL_INFO, Field("type", "amd_no_speech_detected")), CALLER)
     assert not case.asked("done")  # the reply took the place of the dial

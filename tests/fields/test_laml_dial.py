@@ -99,14 +99,14 @@ async def test_a_dial_that_connects(world: World, profile: str) -> None:
     async with AsyncExitStack() as stack:
         phone, bob = await phones(stack, world, "bob")
         call = await phone.call(world.number(profile, case.dial(bob)))
-        ringing = await bob.incoming(10.0)
+        ringing = await bob.incoming()
         ringing.ring()
         await world.told(case.paths["leg"], CallStatus="ringing")
         ringing.answer()
-        await call.answered(10.0)
+        await call.answered()
         await asyncio.gather(call.press("5"), ringing.hears(0.5))
         ringing.hang_up()
-        assert await call.ended(10.0) == "remote"
+        assert await call.ended() == "remote"
         await world.server.settled()
     told = case.told(bob)
     told.check(profile)
@@ -132,13 +132,13 @@ async def test_the_first_that_answers_wins(world: World, profile: str) -> None:
     async with AsyncExitStack() as stack:
         phone, bob, carol = await phones(stack, world, "bob", "carol")
         call = await phone.call(world.number(profile, case.dial(bob, carol)))
-        loser, winner = await bob.incoming(10.0), await carol.incoming(10.0)
+        loser, winner = await bob.incoming(), await carol.incoming()
         loser.ring()
         winner.answer()
-        assert await loser.ended(10.0) != "local"
-        await call.answered(10.0)
+        assert await loser.ended() != "local"
+        await call.answered()
         call.hang_up()
-        await winner.ended(10.0)
+        await winner.ended()
         await world.server.settled()
     lost, won = case.told(bob), case.told(carol)
     lost.check(profile)
@@ -172,9 +172,9 @@ async def test_a_dial_that_does_not(
         phone, bob = await phones(stack, world, "bob")
         call = await phone.call(world.number(profile, case.dial(bob, attributes="answerOnBridge='true'")))
         assert callable(far_end)
-        await far_end(await bob.incoming(10.0))
-        await call.answered(10.0)  # by the action's Hangup
-        await call.ended(10.0)
+        await far_end(await bob.incoming())
+        await call.answered()  # by the action's Hangup
+        await call.ended()
         await world.server.settled()
     told = case.told(bob)
     told.check(profile)
@@ -191,8 +191,8 @@ async def test_a_callee_who_declines_when_asked(world: World, profile: str) -> N
     async with AsyncExitStack() as stack:
         phone, bob = await phones(stack, world, "bob")
         call = await phone.call(world.number(profile, case.dial(bob)))
-        (await bob.incoming(10.0)).answer()
-        await call.ended(10.0)
+        (await bob.incoming()).answer()
+        await call.ended()
         await world.server.settled()
     told = case.told(bob)
     told.check(profile)
@@ -253,11 +253,11 @@ async def test_a_message_is_recorded_and_fetched(world: World, profile: str) -> 
     )
     async with world.server.phone() as phone:
         call = await phone.call(world.number(profile, document))
-        await call.answered(10.0)
+        await call.answered()
         await world.told(case.paths["recorded"], RecordingStatus="in-progress")
         await call.hears(1.0)
         await call.press("#")
-        await call.ended(10.0)
+        await call.ended()
         await world.server.settled()
     (action,) = world.requests(case.paths["done"])
     check(action, RECORD_ACTION, (profile, "inbound", "device"))
@@ -295,7 +295,7 @@ async def test_a_caller_who_hangs_up_has_left_a_message(world: World, profile: s
     document = f"<Response><Record action='{case.paths['done']}' trim='do-not-trim'/></Response>"
     async with world.server.phone() as phone:
         call = await phone.call(world.number(profile, document))
-        await call.answered(10.0)
+        await call.answered()
         await call.hears(1.0)
         call.hang_up()
         await world.server.settled()
@@ -314,12 +314,12 @@ async def test_a_dial_is_recorded(world: World, profile: str) -> None:
     async with AsyncExitStack() as stack:
         phone, bob = await phones(stack, world, "bob")
         call = await phone.call(world.number(profile, case.dial(bob, attributes=attributes)))
-        callee = await bob.incoming(10.0)
+        callee = await bob.incoming()
         callee.answer()
         await world.told(case.paths["recorded"], RecordingStatus="in-progress")
         await call.hears(1.0)
         callee.hang_up()
-        await call.ended(10.0)
+        await call.ended()
         await world.server.settled()
     told = world.requests(case.paths["recorded"])
     check_recordings(told, profile, "DialVerb")
@@ -349,7 +349,7 @@ async def test_nobody_speaks(world: World, profile: str, asynchronous: bool) -> 
             MachineDetectionSilenceTimeout="2000",
             **(more if asynchronous else {}),
         )
-        call = await bob.incoming(10.0)
+        call = await bob.incoming()
         call.answer()
         asked = await world.told(f"/answered/{name}")
         told = await world.told(f"/amd/{name}") if asynchronous else asked

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
+from tests.patience import PATIENCE
 from tests.ports import free_ports
 from tests.processes import bound
 
@@ -61,7 +62,7 @@ class Baresip:
 
     async def connect(self, port: int) -> None:
         """Reach the process, as soon as it listens. Raises TimeoutError."""
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(PATIENCE):
             while self._writer is None:
                 try:
                     self._reader, self._writer = await asyncio.open_connection("127.0.0.1", port)
@@ -92,11 +93,11 @@ class Baresip:
         assert self._writer is not None
         text = json.dumps({"command": command, "params": parameters})
         self._writer.write(f"{len(text)}:{text},".encode())
-        reply = await asyncio.wait_for(self._replies.get(), 5.0)
+        reply = await asyncio.wait_for(self._replies.get(), PATIENCE)
         assert reply["ok"], reply
         return str(reply["data"])
 
-    async def until(self, kind: str, timeout: float = 10.0) -> dict[str, Any]:
+    async def until(self, kind: str, timeout: float = PATIENCE) -> dict[str, Any]:
         """Wait for the next event of this type. Raises TimeoutError."""
         async with asyncio.timeout(timeout):
             while True:

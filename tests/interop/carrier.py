@@ -15,6 +15,7 @@ import msgspec
 from tests.interop import scenes
 from tests.interop.listening import find, voice
 from tests.interop.sipp import Finished, Seen, Sipp
+from tests.patience import PATIENCE
 from tests.ports import kept_port
 
 from ringback.calls.control import CallFilter
@@ -48,7 +49,7 @@ class Carrier:
         self.sipp = sipp
         self.audio = audio
 
-    async def sees(self, start: str, count: int = 1, timeout: float = 10.0) -> Seen:
+    async def sees(self, start: str, count: int = 1, timeout: float = PATIENCE) -> Seen:
         """The nth message that came with such a first line, once it is there. Raises TimeoutError."""
         async with asyncio.timeout(timeout):
             while True:
@@ -158,7 +159,7 @@ class Exchange:
     async def probed(self) -> None:
         """Wait until every gateway has been asked whether it is there. Raises TimeoutError."""
         (trunk,) = self.server.directory.all(Trunk)
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 states = [self.server.telephony.gateways.state(trunk, gateway) for gateway in trunk.gateways]
                 if None not in states:
@@ -274,7 +275,7 @@ def _reports(where: str = "leg") -> str:
     return f"statusCallback='/status/{where}' statusCallbackEvent='{_EVENTS}'"
 
 
-async def says(mouth: PhoneAudio, words: Samples, ear: PhoneAudio, timeout: float = 10.0) -> None:
+async def says(mouth: PhoneAudio, words: Samples, ear: PhoneAudio, timeout: float = PATIENCE) -> None:
     """Say something again and again until it has been heard: nobody knows just when two are connected."""
     since = due = len(ear.heard)
     async with asyncio.timeout(timeout):

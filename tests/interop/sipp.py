@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 import pytest
+from tests.patience import PATIENCE
 from tests.ports import free_port, free_ports, taken
 from tests.processes import bound
 
@@ -20,7 +21,7 @@ SIPP = shutil.which("sipp")
 SCENARIOS = Path(__file__).parent / "scenarios"
 needs_sipp = pytest.mark.skipif(SIPP is None, reason="SIPp is not installed (Debian: sip-tester)")
 
-_TIMEOUT = 25  # seconds, for a whole scenario
+_TIMEOUT = 60  # seconds, for a whole scenario
 _MEDIA_PORTS = 4  # audio, and video two above it
 _TRACED = re.compile(
     r"^-{20,} .*\n(?:.*message (?:(sent) \(\d+ bytes\)|(received) \[\d+\] bytes ?):\n\n)?", re.M
@@ -139,7 +140,7 @@ class Sipp:
 
     async def listening(self) -> None:
         """Wait until it has its port. Raises TimeoutError, RuntimeError when it ended instead."""
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(PATIENCE):
             while not taken(self._transport, self._host, self.port):
                 if self._process is not None and self._process.returncode is not None:
                     raise RuntimeError((await self.finished()).failed)

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import WSMsgType, web
+from tests.patience import PATIENCE
 
 PROTOCOL = "ws.jambonz.org"
 Message = dict[str, Any]
@@ -25,7 +26,7 @@ class Conversation:
         self._socket = socket
         self._messages: asyncio.Queue[Message] = asyncio.Queue()
 
-    async def next(self, kind: str, timeout: float = 10.0) -> Message:
+    async def next(self, kind: str, timeout: float = PATIENCE) -> Message:
         """The next message but for `call:status`; it must be of this type. Raises TimeoutError."""
         message = await asyncio.wait_for(self._messages.get(), timeout)
         assert message["type"] == kind, message
@@ -79,7 +80,7 @@ class SocketApp:
     ) -> None:
         await self._runner.cleanup()
 
-    async def connection(self, timeout: float = 10.0) -> Conversation:
+    async def connection(self, timeout: float = PATIENCE) -> Conversation:
         """The next connection. Raises TimeoutError."""
         return await asyncio.wait_for(self._connections.get(), timeout)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.interop.socket_app import PROTOCOL, Conversation, Message, SocketApp
+from tests.patience import PATIENCE
 
 from ringback.calls.timeline import lines_of
 from ringback.config.tables import ApplicationTable
@@ -72,7 +73,7 @@ async def test_a_call_from_its_beginning_to_its_end(
 
     await talk.command("redirect", [{"verb": "say", "text": "Good bye."}, HANG_UP])
     assert await call.ended() == "remote"
-    assert await asyncio.wait_for(talk.closed, 10.0) == 1000
+    assert await asyncio.wait_for(talk.closed, PATIENCE) == 1000
     assert _statuses(talk) == ["trying", "in-progress", "completed"]
     last = talk.statuses[-1]
     assert (last["call_sid"], last["call_termination_by"]) == (opening["call_sid"], "jambonz")
@@ -98,7 +99,7 @@ async def test_a_caller_who_hangs_up(app: SocketApp, server: RunningServer, phon
     await talk.acknowledge(await talk.next("session:new"), [GATHER])
     await call.answered()
     call.hang_up()
-    assert await asyncio.wait_for(talk.closed, 10.0) == 1000
+    assert await asyncio.wait_for(talk.closed, PATIENCE) == 1000
     assert talk.statuses[-1]["call_status"] == "completed"
     assert talk.statuses[-1]["call_termination_by"] == "caller"
     await server.settled()
@@ -124,6 +125,6 @@ async def test_a_connection_that_drops_is_made_again(
     assert gathered["data"]["digits"] == "17"
     await again.acknowledge(gathered, [HANG_UP])
     assert await call.ended() == "remote"
-    assert await asyncio.wait_for(again.closed, 10.0) == 1000
+    assert await asyncio.wait_for(again.closed, PATIENCE) == 1000
     assert _statuses(talk) + _statuses(again) == ["trying", "in-progress", "completed"]
     await server.settled()

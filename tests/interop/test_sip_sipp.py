@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.patience import PATIENCE
 
 from ringback.sip.endpoint import SipEndpoint
 from ringback.sip.events import Answered, SessionEvent
@@ -53,7 +54,7 @@ async def test_sipp_calls_us(tmp_path: Path, free_port: Callable[..., int], tran
     sipp = await run_sipp(
         tmp_path, "-sn", "uac", address, "-p", port, *mode, "-m", "20", "-r", "50", "-d", "50"
     )
-    assert await asyncio.wait_for(sipp.wait(), 25) == 0
+    assert await asyncio.wait_for(sipp.wait(), PATIENCE) == 0
     kinds = [type(ended.get_nowait()).__name__ for _ in range(ended.qsize())]
     assert kinds.count("Confirmed") == kinds.count("Ended") == 20
     await endpoint.stop()
@@ -78,7 +79,7 @@ async def test_we_call_sipp(tmp_path: Path, free_port: Callable[..., int]) -> No
         await answered.wait()
         return (await call.bye()).status
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         assert await asyncio.gather(*(one_call() for _ in range(10))) == [200] * 10
         assert await sipp.wait() == 0
     await endpoint.stop()

@@ -13,6 +13,7 @@ from tests.interop.carrier import CALLED, Carrier, Exchange, sip, talk
 from tests.interop.house import place
 from tests.interop.listening import find
 from tests.interop.sipp import needs_sipp
+from tests.patience import PATIENCE
 from tests.server.neutral import has_tone, live_call
 
 from ringback.calls.status import EndedBy
@@ -43,7 +44,7 @@ async def connected(
 
 
 async def hears_music(ear: PhoneAudio) -> None:
-    async with asyncio.timeout(10.0):
+    async with asyncio.timeout(PATIENCE):
         while not has_tone(ear.heard, HOLD_MUSIC):
             await ear.arrival()
 
@@ -340,12 +341,12 @@ async def test_who_takes_no_telephone_events_hears_tones(exchange: Exchange) -> 
 
 
 async def hears_key(ear: PhoneAudio, key: str) -> None:
-    async with asyncio.timeout(10.0):
+    async with asyncio.timeout(PATIENCE):
         while find(ear.heard, dtmf_tone(key, 60)).likeness < 0.9:
             await ear.arrival()
 
 
 async def keys(ear: PhoneAudio, wanted: str) -> None:
-    async with asyncio.timeout(10.0):
+    async with asyncio.timeout(PATIENCE):
         while "".join(ear.events_heard) != wanted:
             await ear.arrival()

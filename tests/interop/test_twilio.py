@@ -11,6 +11,7 @@ from urllib.request import urlopen
 
 import pytest
 from tests.interop.listening import find, voice, wav
+from tests.patience import PATIENCE
 from tests.world import uri_of
 from twilio.base.exceptions import TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
@@ -30,7 +31,7 @@ class _Ours(TwilioHttpClient):  # type: ignore[misc]  # the library has no types
     """What changes when an application moves here: the host name."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(timeout=10.0)
+        super().__init__(timeout=PATIENCE)
         self._url = url
 
     def request(self, method: str, url: str, *arguments: Any, **options: Any) -> Response:
@@ -314,7 +315,7 @@ async def test_a_live_call_is_recorded(
 
 async def _told(app: WebApp, path: str, **fields: str) -> Asked:
     """Wait for a request with these fields."""
-    async with asyncio.timeout(10.0):
+    async with asyncio.timeout(PATIENCE):
         while True:
             asked = await app.request(path)
             if all(asked.fields.get(name) == value for name, value in fields.items()):

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from tests.media.pair import Audio, heard, packets, resemblance, speaks, voice
 from tests.media.rig import Sent, event, packet
-from tests.media.test_plane import DEADLINE, Phone
+from tests.media.test_plane import Phone
+from tests.patience import PATIENCE
 from tests.ports import free_ports
 
 from ringback.media.model import Codec, Tone
@@ -38,7 +39,7 @@ class Party(Phone):
 
     async def until_heard(self, enough: Callable[[list[Sent]], bool]) -> None:
         """Wait for what was heard to be enough."""
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(PATIENCE):
             while not enough(self.heard):  # noqa: ASYNC110 - packets come all the time
                 await asyncio.sleep(FRAME)
 
@@ -142,10 +143,10 @@ async def test_a_prompt_and_a_whisper_between(meet: Meet, transport: str) -> Non
     await converse(one, other, 20)
     done = other.leg.play([Tone((440.0,), 200)]).done
     await converse(one, other, 30, 20)
-    assert (await asyncio.wait_for(done, DEADLINE)).reason == "completed"
+    assert (await asyncio.wait_for(done, PATIENCE)).reason == "completed"
     done = other.leg.play([Tone((1000.0,), 200)], over=True).done
     await converse(one, other, 30, 50)
-    assert (await asyncio.wait_for(done, DEADLINE)).reason == "completed"
+    assert (await asyncio.wait_for(done, PATIENCE)).reason == "completed"
     said = await converse(one, other, 60, 80)
     assert resemblance(said[0], other.audio(80)) > 0.99
     assert resemblance(said[1], one.audio(80)) > 0.99

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import pytest
 from tests.media.rig import Sent, event, packet
+from tests.patience import PATIENCE
 from tests.ports import free_ports
 
 from ringback.media import protocol
@@ -34,8 +35,6 @@ from ringback.media.plane import (
     StopOn,
     Tone,
 )
-
-DEADLINE = 10.0
 
 
 class Phone:
@@ -61,11 +60,11 @@ class Phone:
     async def hear(self) -> Sent:
         """The next packet."""
         loop = asyncio.get_running_loop()
-        return Sent.parse(await asyncio.wait_for(loop.sock_recv(self.socket, 2048), DEADLINE))
+        return Sent.parse(await asyncio.wait_for(loop.sock_recv(self.socket, 2048), PATIENCE))
 
     async def event(self, kind: type[MediaEvent]) -> MediaEvent:
         """The first event of a kind."""
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 for told in self.events:
                     if isinstance(told, kind):
@@ -107,7 +106,7 @@ def phone() -> Iterator[Phone]:
 async def test_a_worker_without_legs_rests(start: Start, phone: Phone) -> None:
     plane = await start()
     ticks = [plane.stats().workers[0].ticks]
-    async with asyncio.timeout(DEADLINE):
+    async with asyncio.timeout(PATIENCE):
         while len(ticks) < 3:  # a pulse comes once a second, for as long as it tells anything new
             await asyncio.sleep(0.02)
             now = plane.stats().workers[0].ticks
@@ -135,7 +134,7 @@ async def test_a_leg_from_open_to_close(start: Start, phone: Phone, transport: s
     for number in range(5):
         phone.say(leg, packet(number, number * 160))
     phone.say(leg, packet(5, 800, event(9, 160), payload_type=101, marker=True))
-    done = await asyncio.wait_for(playback.done, DEADLINE)
+    done = await asyncio.wait_for(playback.done, PATIENCE)
     assert done.reason == "digit"
     assert await phone.event(FirstRtp) == FirstRtp(*phone.address)
     assert await phone.event(Digit) == Digit("9", 20, "rfc4733")
@@ -144,7 +143,7 @@ async def test_a_leg_from_open_to_close(start: Start, phone: Phone, transport: s
         pass
     assert heard.payload[0] == 5
     assert await phone.event(DigitsSent) == DigitsSent(sending, "rfc4733")
-    statistics = await asyncio.wait_for(leg.close(), DEADLINE)
+    statistics = await asyncio.wait_for(leg.close(), PATIENCE)
     assert statistics.packets_received == 6
     assert statistics.dtmf_packets_received == 1
     assert statistics.dtmf_packets_sent == 7
@@ -162,11 +161,11 @@ async def test_reports_come_and_rtcp_goes_both_ways(start: Start, phone: Phone) 
         rtcp.bind(("127.0.0.1", 0))
         leg.set_remote(phone.remote(rtcp_port=rtcp.getsockname()[1]))
         loop = asyncio.get_running_loop()
-        data, source = await asyncio.wait_for(loop.sock_recvfrom(rtcp, 2048), DEADLINE)
+        data, source = await asyncio.wait_for(loop.sock_recvfrom(rtcp, 2048), PATIENCE)
         assert source == (leg.address[0], leg.rtcp_port)
         assert data[1] in (200, 201)
         rtcp.sendto(data, source)
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(PATIENCE):
             while not any(
                 isinstance(told, Report) and told.statistics.rtcp_received for told in phone.events
             ):
@@ -175,7 +174,7 @@ async def test_reports_come_and_rtcp_goes_both_ways(start: Start, phone: Phone) 
         statistics = await leg.close()
         assert statistics.rtcp_sent >= 2
         while data[-8:-4] != b"\x81\xcb\x00\x01":
-            data = await asyncio.wait_for(loop.sock_recv(rtcp, 2048), DEADLINE)
+            data = await asyncio.wait_for(loop.sock_recv(rtcp, 2048), PATIENCE)
 
 
 async def test_opening_never_waits_and_says_when_there_is_nothing(start: Start, phone: Phone) -> None:
@@ -232,7 +231,7 @@ async def test_a_faulty_listener_is_its_own_trouble(
         leg.set_remote(phone.remote())
     played = [leg.play([Silence(20)]) for leg in (faulty, sound)]
     for playback in played:
-        assert (await asyncio.wait_for(playback.done, DEADLINE)).reason == "completed"
+        assert (await asyncio.wait_for(playback.done, PATIENCE)).reason == "completed"
     assert await phone.event(PlaybackDone)
     assert "not prepared for this" in caplog.text
     os.kill(await worker_pid(plane), signal.SIGKILL)
@@ -260,7 +259,7 @@ async def test_a_worker_that_cannot_be_understood_is_replaced(
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait for what the plane tells by no event."""
-    async with asyncio.timeout(DEADLINE):
+    async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - what is asked about has no event
             await asyncio.sleep(0.01)
 
@@ -290,7 +289,7 @@ async def test_rtp_stops_when_the_control_side_is_gone(phone: Phone) -> None:
     with ours:
         bodies: list[bytes] = []
         while not bodies:
-            bodies = deframer.feed(await asyncio.wait_for(loop.sock_recv(ours, 65536), DEADLINE))
+            bodies = deframer.feed(await asyncio.wait_for(loop.sock_recv(ours, 65536), PATIENCE))
         lend = protocol.message_decoder.decode(bodies[0])
         assert isinstance(lend, protocol.Lend)
         offer = lend.offers[0]
@@ -303,7 +302,7 @@ async def test_rtp_stops_when_the_control_side_is_gone(phone: Phone) -> None:
         ]
         await loop.sock_sendall(ours, b"".join(protocol.frame(command) for command in commands))
         await phone.hear()
-    assert await asyncio.wait_for(process.wait(), DEADLINE) == 0
+    assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
     while True:
         try:
             phone.socket.recv(2048)
@@ -352,7 +351,7 @@ async def test_sources_of_any_rate_and_length_are_played(start: Start, phone: Ph
     time = np.arange(16_000 * 6) / 16_000
     wide = (12_000 * np.sin(2 * np.pi * 500 * time)).astype("<i2").tobytes()
     playback = leg.play([Source("wide", wide, 16_000)], offset_ms=5900)
-    done = await asyncio.wait_for(playback.done, DEADLINE)
+    done = await asyncio.wait_for(playback.done, PATIENCE)
     assert done == PlaybackDone(playback.id, "completed", 100, 6000)
     loud = []
     while True:
@@ -365,7 +364,7 @@ async def test_sources_of_any_rate_and_length_are_played(start: Start, phone: Ph
     assert max(loud) == pytest.approx(12_000, rel=0.05)
     replaced = leg.play([Source("wide", wide, 16_000)])
     leg.play([Silence(20)])
-    assert (await asyncio.wait_for(replaced.done, DEADLINE)).reason == "replaced"
+    assert (await asyncio.wait_for(replaced.done, PATIENCE)).reason == "replaced"
 
 
 async def test_playbacks_keep_their_order_while_a_long_source_is_on_its_way(
@@ -381,7 +380,7 @@ async def test_playbacks_keep_their_order_while_a_long_source_is_on_its_way(
     last = other.play([Silence(20)])
     await plane.open_leg(phone.on_event).close()
     assert not any(playback.done.done() for playback in (stopped, replaced, last))
-    played = [asyncio.wait_for(playback.done, DEADLINE) for playback in (stopped, replaced, last)]
+    played = [asyncio.wait_for(playback.done, PATIENCE) for playback in (stopped, replaced, last)]
     assert [done.reason for done in await asyncio.gather(*played)] == ["stopped", "replaced", "completed"]
 
 
@@ -393,7 +392,7 @@ async def test_what_is_lost_or_closed_meanwhile_ends(start: Start, phone: Phone)
     await closed.close()
     assert (await playbacks[0].done).reason == "closed"
     os.kill(await worker_pid(plane), signal.SIGKILL)
-    assert (await asyncio.wait_for(playbacks[1].done, DEADLINE)).reason == "closed"
+    assert (await asyncio.wait_for(playbacks[1].done, PATIENCE)).reason == "closed"
 
 
 async def test_what_cannot_be_done_is_refused(start: Start, phone: Phone) -> None:

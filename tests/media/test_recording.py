@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.media.rig import packet
-from tests.media.test_plane import DEADLINE, Phone, until, worker_pid
+from tests.media.test_plane import Phone, until, worker_pid
+from tests.patience import PATIENCE
 from tests.ports import free_ports
 
 from ringback.media import codecs, wav
@@ -114,7 +115,7 @@ async def listen(phone: Phone, frames: int) -> None:
 
 
 async def closed(recording: MediaRecording) -> RecordingClosed:
-    return await asyncio.wait_for(recording.done, DEADLINE)
+    return await asyncio.wait_for(recording.done, PATIENCE)
 
 
 async def test_what_was_said_and_played_is_on_the_right_channel(

@@ -123,12 +123,12 @@ async def test_the_sample_document(tmp_path: Path) -> None:
             number = world.number("callapi", SAMPLE)
             async with world.server.phone() as phone:
                 call = await phone.call(number)
-                called = await carrier.incoming(20.0)
+                called = await carrier.incoming()
                 assert len(call.heard()) > 8000  # the sentence
                 called.answer()
                 await talk(call, called)
                 called.hang_up()
-                assert await call.ended(10.0) == "remote"
+                assert await call.ended() == "remote"
                 await world.server.settled()
                 leg, record = await world.records()
     assert (leg.parent_id, leg.to, leg.status) == (record.id, "18004444444", "completed")

@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 import pytest
 import pytest_asyncio
+from tests.patience import PATIENCE
 from tests.world import HANG_UP, WAIT, World
 
 from ringback.config import Settings
@@ -101,7 +102,7 @@ async def test_the_curl_line(world: World, call: PhoneCall) -> None:
     line = ("curl", f"{world.server.http_url}/v1/Accounts/{ACCOUNT}/Calls")
     header = ("-H", f"Authorization: Bearer {TOKEN}")
     curl = await asyncio.create_subprocess_exec(*line, *header, "-sS", stdout=asyncio.subprocess.PIPE)
-    output, _ = await asyncio.wait_for(curl.communicate(), 10.0)
+    output, _ = await asyncio.wait_for(curl.communicate(), PATIENCE)
     assert curl.returncode == 0
     (shown,) = [each for each in json.loads(output) if each["call_id"] == call.session.call_id]
     sid = shown["call_sid"]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from tests.patience import PATIENCE
 
 from ringback.calls import events, verbs
 from ringback.calls.application import Application, Ask, Document
@@ -75,11 +76,11 @@ class Neutral:
 
     # -- what tests look at
 
-    async def question(self, what: str, timeout: float = 10.0) -> Any:
+    async def question(self, what: str, timeout: float = PATIENCE) -> Any:
         """The first question of this name, once it has been asked."""
         return await self._wait(lambda: next((a for a, _ in self.asked if a.what == what), None), timeout)
 
-    async def event(self, kind: type[CallEvent], timeout: float = 10.0, **fields: Any) -> Any:
+    async def event(self, kind: type[CallEvent], timeout: float = PATIENCE, **fields: Any) -> Any:
         """The first event of this kind with these fields, once it has happened."""
 
         def found() -> Any:
@@ -147,7 +148,7 @@ def has_tone(samples: Samples, hertz: float) -> bool:
     return bool(matched > 0.6 * np.sqrt(2) * np.sqrt((tail**2).mean()))
 
 
-async def hears_tone(call: PhoneCall, hertz: float, timeout: float = 15.0) -> None:
+async def hears_tone(call: PhoneCall, hertz: float, timeout: float = PATIENCE) -> None:
     """Wait until the phone hears this tone. Raises TimeoutError."""
     async with asyncio.timeout(timeout):
         while not has_tone(call.heard(), hertz):

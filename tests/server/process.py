@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
+from tests.patience import PATIENCE
 from tests.ports import free_port, rtp_range
 from tests.processes import bound
 from tests.server.site import NUMBERS, basic
@@ -19,7 +20,6 @@ from ringback.testing.kit import DEVICE, DEVICE_PASSWORD, TOKEN, WebApp
 
 ACCOUNT = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 SID = "AC" + ACCOUNT.replace("-", "")
-PATIENCE = 20.0
 
 SETTINGS = """
 [server]

@@ -74,15 +74,15 @@ async def finds_its_way(data: Path, changes: dict[str, Any], host: str, *, told:
         tone = serve_tone(app, "/tone.wav", 0.5)
         site.reply("laml", "voice", LAML.play(tone), LAML.hang_up())
         inbound = await phone.call(NUMBERS["laml"])
-        await inbound.ended(10)
+        await inbound.ended()
         assert audio_address(inbound.session.offers.remote_sdp) == (told or host)
         assert loud_seconds(inbound.heard()) > 0.2
         await site.create("laml", f"sip:bob@{phone.listening.partition(':')[2]}")
-        outbound = await phone.incoming(5)
+        outbound = await phone.incoming()
         session = outbound.session
         assert isinstance(session, InboundCall)
         assert audio_address(session.offer) == (told or host)
         outbound.answer()
-        await outbound.ended(10)
+        await outbound.ended()
         assert loud_seconds(outbound.heard()) > 0.2
         await server.settled()

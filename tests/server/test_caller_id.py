@@ -39,9 +39,9 @@ async def place(world: World, flavour: str, caller: str, to: str) -> RestReply:
 async def test_a_number_of_the_account(world: World, flavour: str) -> None:
     async with world.server.phone("bob", "") as phone:
         assert (await place(world, flavour, OWN, uri_of(phone))).status in (200, 201)
-        call = await phone.incoming(5)
+        call = await phone.incoming()
         call.answer()
-        await call.ended(10)
+        await call.ended()
         await world.server.settled()
 
 

@@ -18,12 +18,12 @@ async def test_all_contacts_ring_and_the_first_to_answer_is_connected(site: Site
         await desk.register()
         await mobile.register()
         sid = await site.create("laml", "alice")
-        at_desk, at_mobile = await desk.incoming(10), await mobile.incoming(10)
+        at_desk, at_mobile = await desk.incoming(), await mobile.incoming()
         at_desk.ring()
         at_mobile.ring()
         at_mobile.answer()
-        assert await at_mobile.ended(10) == "remote"
-        await at_desk.ended(10)
+        assert await at_mobile.ended() == "remote"
+        await at_desk.ended()
         await site.server.settled()
     assert (await site.call("laml", sid))["status"] == "completed"
     text = await _messages(site, sid)
@@ -35,7 +35,7 @@ async def test_all_contacts_refusing_is_the_best_of_their_refusals(site: Site) -
         await desk.register()
         await mobile.register()
         sid = await site.create("laml", "alice")
-        at_desk, at_mobile = await desk.incoming(10), await mobile.incoming(10)
+        at_desk, at_mobile = await desk.incoming(), await mobile.incoming()
         at_mobile.reject(486)
         at_desk.reject(480)
         await site.server.settled()
@@ -47,12 +47,12 @@ async def test_giving_up_silences_all_of_them(site: Site) -> None:
         await desk.register()
         await mobile.register()
         sid = await site.create("laml", "alice")
-        at_desk, at_mobile = await desk.incoming(10), await mobile.incoming(10)
+        at_desk, at_mobile = await desk.incoming(), await mobile.incoming()
         at_desk.ring()
         at_mobile.ring()
         status, body = await site.post("laml", f"Calls/{sid}", Status="canceled")
         assert status == 200, body
-        assert (await at_desk.ended(10), await at_mobile.ended(10)) == ("remote", "remote")
+        assert (await at_desk.ended(), await at_mobile.ended()) == ("remote", "remote")
         await site.server.settled()
 
 
@@ -60,15 +60,15 @@ async def test_a_device_calls_another(site: Site) -> None:
     async with site.server.phone() as alice, site.server.phone("bob", "builder") as bob:
         await bob.register()
         mine = await alice.call("bob")
-        theirs = await bob.incoming(10)
+        theirs = await bob.incoming()
         assert theirs.invite is not None
         assert theirs.invite.from_.uri.user == "alice"
         theirs.ring()
         theirs.answer()
-        await mine.answered(10)
+        await mine.answered()
         await theirs.hears(0.2)
         mine.hang_up()
-        assert await theirs.ended(10) == "remote"
+        assert await theirs.ended() == "remote"
         await site.server.settled()
     rows = await site.server.store.calls(CallFilter(), limit=2)
     assert {(row.direction, row.status) for row in rows} == {
@@ -82,9 +82,9 @@ async def test_a_device_hears_why_another_does_not_answer(site: Site, refusal: i
     async with site.server.phone() as alice, site.server.phone("bob", "builder") as bob:
         await bob.register()
         mine = await alice.call("bob")
-        (await bob.incoming(10)).reject(refusal)
+        (await bob.incoming()).reject(refusal)
         with pytest.raises(CallFailed) as refused:
-            await mine.answered(10)
+            await mine.answered()
         assert refused.value.status == told
         await site.server.settled()
 
@@ -92,7 +92,7 @@ async def test_a_device_hears_why_another_does_not_answer(site: Site, refusal: i
 async def test_a_device_that_is_not_registered_is_not_reached(site: Site) -> None:
     async with site.server.phone() as alice:
         with pytest.raises(CallFailed) as refused:
-            await (await alice.call("bob")).answered(10)
+            await (await alice.call("bob")).answered()
         assert refused.value.status == 480
         await site.server.settled()
 
@@ -100,14 +100,14 @@ async def test_a_device_that_is_not_registered_is_not_reached(site: Site) -> Non
 async def test_a_device_reaches_no_telephone_number_outside(site: Site) -> None:
     async with site.server.phone() as alice:
         with pytest.raises(CallFailed) as refused:
-            await (await alice.call("+493012345678")).answered(10)
+            await (await alice.call("+493012345678")).answered()
         assert refused.value.status == 404
 
 
 async def test_numbers_come_before_devices(site: Site) -> None:
     site.reply("laml", "voice", "<Hangup/>")
     async with site.server.phone() as alice:
-        await (await alice.call(NUMBERS["laml"])).ended(10)
+        await (await alice.call(NUMBERS["laml"])).ended()
         await site.app.request("/laml/voice")
         await site.server.settled()
 

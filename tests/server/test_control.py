@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from tests.patience import PATIENCE
 from tests.server.site import DIALECTS, NUMBERS, OTHER_TOKEN, SPEAKS, Site, loud_seconds
 
 from ringback.calls.control import CallFilter as Wanted
@@ -47,7 +48,7 @@ async def test_a_redirect_takes_over_at_once(site: Site, dialect: str) -> None:
     async with up(site, dialect) as (call, sid):
         status, body = await change(site, dialect, sid, **redirect_to(site, dialect))
         assert status in (200, 202), body
-        assert await call.ended(10) == "remote"
+        assert await call.ended() == "remote"
     assert loud_seconds(call.heard()) > 0.2
 
 
@@ -88,7 +89,7 @@ async def test_a_hang_up(site: Site, dialect: str) -> None:
     async with up(site, dialect) as (call, sid):
         status, body = await change(site, dialect, sid, **END[dialect])
         assert status in (200, 202), body
-        assert await call.ended(5) == "remote"
+        assert await call.ended() == "remote"
         await site.server.settled()
         status, _ = await change(site, dialect, sid, **END[dialect])
         assert status >= 400, "a call that is over cannot be ended"
@@ -118,7 +119,7 @@ async def test_mute_ignores_keys_until_it_is_taken_back(site: Site) -> None:
         await call.press("1")
         assert (await change(site, "jambonz", sid, mute_status="unmute"))[0] == 202
         await call.press("2")
-        await call.ended(10)
+        await call.ended()
     assert (await site.app.request("/jambonz/digits")).fields["digits"] == "2"
 
 
@@ -126,7 +127,7 @@ async def test_keys_are_sent(site: Site) -> None:
     async with up(site, "jambonz") as (call, sid):
         status, body = await change(site, "jambonz", sid, dtmf={"digit": "5", "duration": 100})
         assert status == 202, body
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while call.audio.events_heard != ["5"]:
                 await call.audio.arrival()
         call.hang_up()
@@ -156,7 +157,7 @@ async def test_changes_are_made_in_the_order_in_which_they_came(site: Site) -> N
         await site.app.request("/change/9")
         await call.hears(len(call.heard()) / 8000 + 0.2)
         await call.press("1")
-        await call.ended(10)
+        await call.ended()
     assert [asked.path for asked in site.app.asked if asked.path.startswith("/won/")] == ["/won/9"]
 
 

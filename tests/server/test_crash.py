@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from tests.server.process import PATIENCE, Process, running
+from tests.patience import PATIENCE
+from tests.server.process import Process, running
 from tests.server.site import NUMBERS, SPEAKS, serve_tone
 
 from ringback.running import running_server
@@ -136,11 +137,11 @@ async def aftermath(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[A
         await server.start()
         found.worker_lived = _lives(worker)
         for name in TALKING:
-            found.ended[name] = await calls[name].ended(5)
+            found.ended[name] = await calls[name].ended()
         await server.create(CALLERS[REGISTERED], f"client:{DEVICE}", app)
-        call = await device.incoming(5)
+        call = await device.incoming()
         call.answer()
-        found.device_was_called = await call.ended(5) == "remote"
+        found.device_was_called = await call.ended() == "remote"
         async with asyncio.timeout(PATIENCE):
             while not all(application.told_the_end(name) for name in EVERY):
                 await app.request("/status/laml")
@@ -161,7 +162,7 @@ async def bring_to_their_moments(
     await server.create(
         CALLERS["calling out"], f"sip:bob@{callee.listening.partition(':')[2]}", application.app
     )
-    (await callee.incoming(5)).ring()
+    (await callee.incoming()).ring()
     await server.holds(len(EVERY))
     calls["just over"].hang_up()
     async with asyncio.timeout(PATIENCE):

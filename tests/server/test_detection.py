@@ -47,13 +47,13 @@ async def test_the_application_is_asked_once_it_is_known(site: Site, app: Neutra
     _, bob, _ = phones
     app.answer("new-call", HANG_UP)
     await site.server.switchboard.create(request(site, app, bob, QUICK))
-    call = await bob.incoming(5)
+    call = await bob.incoming()
     call.answer()
     await call.answered()
     call.audio.say(syllables(0.6))
     question = await app.question("new-call")
     assert isinstance(question, NewCall)
-    await call.ended(10)
+    await call.ended()
     [(_, record)] = app.asked
     assert record.answered_by == "human"
     assert record.detection_ms is not None
@@ -70,7 +70,7 @@ async def test_a_redirect_ends_what_comes_before_the_first_document(
     switchboard = site.server.switchboard
     wanted = MachineDetection(wait_for_end=True, partial_results=True, speech_threshold_ms=500)
     record = await switchboard.create(request(site, app, bob, wanted))
-    call = await bob.incoming(5)
+    call = await bob.incoming()
     call.answer()
     await call.answered()
     call.audio.say(syllables(3.0))
@@ -89,13 +89,13 @@ async def test_a_machine_with_its_beep(site: Site, app: Neutral, phones: Phones)
     app.answer("new-call", HANG_UP)
     wanted = MachineDetection(wait_for_end=True, partial_results=True, speech_threshold_ms=1000)
     await site.server.switchboard.create(request(site, app, bob, wanted))
-    call = await bob.incoming(5)
+    call = await bob.incoming()
     call.answer()
     await call.answered()
     call.audio.say(syllables(2.0))
     call.audio.say(np.zeros(RATE // 2, np.int16))
     call.audio.say(tone(1000.0, 0.4))
-    await call.ended(15)
+    await call.ended()
     told = [event for event, _ in app.told if isinstance(event, AnswererDetected)]
     assert [(event.what, event.partial) for event in told] == [
         ("machine-start", True),
@@ -112,7 +112,7 @@ async def test_beside_the_call_and_of_who_is_dialled(site: Site, app: Neutral, p
     dialled: Callee = callee(bob, detection=wanted)
     app.answer("new-call", Dial(callees=(dialled,)), HANG_UP)
     call = await caller.call(NUMBERS["laml"])
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     called.answer()
     await asyncio.gather(call.answered(), app.event(Bridged))
     called.audio.say(syllables(2.0))
@@ -124,7 +124,7 @@ async def test_beside_the_call_and_of_who_is_dialled(site: Site, app: Neutral, p
     [of] = {record.to for event, record in app.told if isinstance(event, AnswererDetected)}
     assert of == "bob"
     called.hang_up()
-    await call.ended(10)
+    await call.ended()
 
 
 async def test_a_machine_is_not_connected_where_people_are_wanted(
@@ -134,12 +134,12 @@ async def test_a_machine_is_not_connected_where_people_are_wanted(
     wanted = MachineDetection(speech_threshold_ms=1000, people_only=True)
     app.answer("new-call", Dial(callees=(callee(bob, detection=wanted),)), HANG_UP)
     call = await caller.call(NUMBERS["laml"])
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     called.answer()
     await called.answered()
     called.audio.say(syllables(2.0))
-    assert await called.ended(10) == "remote"
-    assert await call.ended(10) == "remote"
+    assert await called.ended() == "remote"
+    assert await call.ended() == "remote"
     outcome = app.outcome()
     assert (outcome.bridged, outcome.callee_status) == (False, "completed")
     assert app.ends()["bob"].cause == "a machine answered"

@@ -47,13 +47,13 @@ async def test_a_registered_device_is_called(site: Site, dialect: str) -> None:
     async with site.server.phone() as phone:
         await phone.register()
         sid = await site.create(dialect, "alice")
-        call = await phone.incoming(5)
+        call = await phone.incoming()
         call.ring()
         call.answer()
         await site.app.request(f"/{dialect}/voice")
         await call.hears(0.2)
         await call.press("7")
-        await call.ended(10)
+        await call.ended()
         assert speaks.digits(await site.app.request(f"/{dialect}/digits")) == "7"
         await site.server.settled()
     assert (await site.call(dialect, sid))["status" if dialect != "jambonz" else "call_status"] == "completed"
@@ -77,7 +77,7 @@ async def test_a_device_calls_while_it_is_called(site: Site) -> None:
     async with site.server.phone() as phone:
         await phone.register()
         _, mine = await asyncio.gather(site.create("laml", "alice"), phone.call(NUMBERS["laml"]))
-        theirs = await phone.incoming(5)
+        theirs = await phone.incoming()
         theirs.answer()
         await asyncio.gather(mine.answered(), theirs.answered())
         mine.hang_up()

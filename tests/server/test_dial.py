@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from tests.patience import PATIENCE
 from tests.server.neutral import HANG_UP, HOOK, Neutral, Phones, callee, hears_tone, phone_events, talk, tone
 from tests.server.site import NUMBERS, Site
 
@@ -25,13 +26,13 @@ async def test_two_are_connected_and_hear_each_other(site: Site, app: Neutral, p
     caller, bob, _ = phones
     app.answer("new-call", Dial(callees=(callee(bob),), action=HOOK), HANG_UP)
     call = await caller.call(NUMBER)
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     called.ring()
     await app.event(CallRinging)
     called.answer()
     await asyncio.gather(call.answered(), talk(call, called))
     called.hang_up()
-    assert await call.ended(10) == "remote"
+    assert await call.ended() == "remote"
     await site.server.settled()
     [outcome] = app.outcomes()
     leg = app.ends()["bob"]
@@ -56,7 +57,7 @@ async def connected(app: Neutral, phones: Phones, verb: Dial) -> tuple[PhoneCall
     caller, bob, _ = phones
     app.answer("new-call", verb, HANG_UP)
     call = await caller.call(NUMBER)
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     called.answer()
     await asyncio.gather(call.answered(), app.event(Bridged))
     return call, called
@@ -65,7 +66,7 @@ async def connected(app: Neutral, phones: Phones, verb: Dial) -> tuple[PhoneCall
 async def test_a_caller_who_hangs_up_ends_it_for_both(site: Site, app: Neutral, phones: Phones) -> None:
     call, called = await connected(app, phones, Dial(callees=(callee(phones[1]),)))
     call.hang_up()
-    assert await called.ended(5) == "remote"
+    assert await called.ended() == "remote"
     await site.server.settled()
     outcome = app.outcome()
     assert (outcome.end, outcome.callee_status, outcome.bridged) == (EndOfVerb.HUNG_UP, "completed", True)
@@ -77,11 +78,11 @@ async def test_a_caller_who_gives_up_while_it_rings(site: Site, app: Neutral, ph
     caller, bob, _ = phones
     app.answer("new-call", Dial(callees=(callee(bob),)), HANG_UP)
     call = await caller.call(NUMBER)
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     called.ring()
     await call.answered()
     call.hang_up()
-    assert await called.ended(5) == "remote"
+    assert await called.ended() == "remote"
     await site.server.settled()
     outcome = app.outcome()
     assert (outcome.end, outcome.callee_status, outcome.bridged) == (EndOfVerb.HUNG_UP, "canceled", False)
@@ -94,7 +95,7 @@ async def test_a_caller_who_waits_for_the_bridge_gets_180_and_is_answered_by_the
     caller, bob, _ = phones
     app.answer("new-call", Dial(callees=(callee(bob),), answer_on_bridge=True), HANG_UP)
     call = await caller.call(NUMBER)
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     assert phone_events(call) == []
     called.ring()
     await app.event(CallRinging, sip_status=180)
@@ -107,7 +108,7 @@ async def test_a_caller_who_waits_in_vain_is_not_answered(site: Site, app: Neutr
     caller, bob, _ = phones
     app.answer("new-call", Dial(callees=(callee(bob),), answer_on_bridge=True), HANG_UP)
     call = await caller.call(NUMBER)
-    (await bob.incoming(5)).reject(486)
+    (await bob.incoming()).reject(486)
     with pytest.raises(CallFailed) as failed:
         await call.answered()
     assert failed.value.status == 603
@@ -123,7 +124,7 @@ async def test_what_a_callee_says_before_the_answer_is_heard(
     caller, bob, _ = phones
     app.answer("new-call", Dial(callees=(callee(bob),), answer_on_bridge=answer_on_bridge), HANG_UP)
     call = await caller.call(NUMBER)
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     called.early_media()
     called.audio.say(tone(700.0))
     await hears_tone(call, 700.0)
@@ -140,13 +141,13 @@ async def test_after_an_announcement_and_a_refusal_the_next_prompt_is_heard(
     busy = site.tone("/busy.wav", 1.0, 1200.0)
     app.answer("new-call", Dial(callees=(callee(bob),)), Play(clips=(Clip(busy),)), HANG_UP)
     call = await caller.call(NUMBER)
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     called.early_media()
     called.audio.say(tone(700.0))
     await hears_tone(call, 700.0)
     called.reject(480)
     await hears_tone(call, 1200.0)
-    assert await call.ended(5) == "remote"
+    assert await call.ended() == "remote"
 
 
 @pytest.mark.parametrize(("country", "hertz"), [("cl", 400.0), ("", 425.0)])
@@ -156,7 +157,7 @@ async def test_the_caller_hears_the_ringing_of_a_country(
     caller, bob, _ = phones
     app.answer("new-call", Dial(callees=(callee(bob),), ringback=country), HANG_UP)
     call = await caller.call(NUMBER)
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     called.ring()
     await hears_tone(call, hertz)
     called.answer()
@@ -168,7 +169,7 @@ async def test_music_in_place_of_ringing(site: Site, app: Neutral, phones: Phone
     music = Clip(site.tone("/music.wav", 1.0, 1200.0))
     app.answer("new-call", Dial(callees=(callee(bob),), music=music), HANG_UP)
     call = await caller.call(NUMBER)
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     await hears_tone(call, 1200.0)
     called.ring()
     called.answer()
@@ -180,7 +181,7 @@ async def test_music_that_is_not_there_is_ringing(site: Site, app: Neutral, phon
     missing = Clip(f"{site.app.url}/missing.wav")
     app.answer("new-call", Dial(callees=(callee(bob),), music=missing, ringback="cl"), HANG_UP)
     call = await caller.call(NUMBER)
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     called.ring()
     await hears_tone(call, 400.0)
     note = await app.event(Noted)
@@ -193,8 +194,8 @@ async def test_a_time_limit(site: Site, app: Neutral, phones: Phones, both: bool
     _, bob, _ = phones
     verb = Dial(callees=(callee(bob),), time_limit=0.5, hang_up_after_limit=both)
     call, called = await connected(app, phones, verb)
-    assert await called.ended(5) == "remote"
-    assert await call.ended(5) == "remote"
+    assert await called.ended() == "remote"
+    assert await call.ended() == "remote"
     await site.server.settled()
     assert app.outcome().end is (EndOfVerb.HUNG_UP if both else EndOfVerb.DONE)
     assert app.ends()[NUMBER].ended_by == ("server" if both else "application")
@@ -208,8 +209,8 @@ async def test_a_key_ends_the_connection(site: Site, app: Neutral, phones: Phone
     await app.event(DigitReceived, key="1")
     assert "ended (remote)" not in called.events
     await call.press("*")
-    assert await called.ended(5) == "remote"
-    assert await call.ended(5) == "remote"
+    assert await called.ended() == "remote"
+    assert await call.ended() == "remote"
     await site.server.settled()
     assert app.outcome().end is EndOfVerb.DONE
 
@@ -218,7 +219,7 @@ async def test_keys_pass_to_the_other_party(site: Site, app: Neutral, phones: Ph
     call, called = await connected(app, phones, Dial(callees=(callee(phones[1]),)))
     await call.press("42")
     call.session.info("application/dtmf-relay", b"Signal=7\r\nDuration=160\r\n")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while called.audio.events_heard != ["4", "2", "7"]:
             await called.audio.arrival()
 
@@ -240,7 +241,7 @@ async def test_nobody_is_there(site: Site, app: Neutral, phones: Phones) -> None
     unknown = Callee(target=Target(kind="client", address="zoe"), shown="zoe")
     app.answer("new-call", Dial(callees=(away, unknown)), HANG_UP)
     call = await caller.call(NUMBER)
-    assert await call.ended(5) == "remote"
+    assert await call.ended() == "remote"
     await site.server.settled()
     ends = app.ends()
     assert [(ends[who].status, ends[who].sip_status) for who in ("alice", "zoe")] == [
@@ -262,7 +263,7 @@ async def test_a_registered_device_is_dialled(site: Site, app: Neutral, phones: 
         await alice.register()
         app.answer("new-call", Dial(callees=(target,), caller_name="Somebody"), HANG_UP)
         call = await caller.call(NUMBER)
-        called = await alice.incoming(5)
+        called = await alice.incoming()
         seen = called.session.request.from_
         assert (seen.uri.user, seen.display_name) == ("+14155550177", "Somebody")
         called.answer()
@@ -274,7 +275,7 @@ async def test_what_the_invite_of_a_leg_says(site: Site, app: Neutral, phones: P
     dialled = callee(bob, session_expires=400)
     app.answer("new-call", Dial(callees=(dialled,), headers=(("X-Order", "7"),)), HANG_UP)
     await caller.call(NUMBER)
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     request = called.session.request
     assert (request.max_forwards, request.headers.get("X-Order")) == (69, "7")
     assert request.headers.get("Session-Expires") == "400"
@@ -285,10 +286,10 @@ async def test_a_ring_time_that_passes(site: Site, app: Neutral, phones: Phones)
     caller, bob, _ = phones
     app.answer("new-call", Dial(callees=(callee(bob),), ring_timeout=0.5), HANG_UP)
     call = await caller.call(NUMBER)
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     called.ring()
-    assert await called.ended(5) == "remote"
-    assert await call.ended(5) == "remote"
+    assert await called.ended() == "remote"
+    assert await call.ended() == "remote"
     await site.server.settled()
     outcome = app.outcome()
     assert (outcome.end, outcome.callee_status, outcome.bridged) == (EndOfVerb.FAILED, "no-answer", False)
@@ -303,12 +304,12 @@ async def test_prompt_bridge_prompt_is_one_stream(site: Site, app: Neutral, phon
     app.answer("new-call", before, Dial(callees=(callee(bob),)), after, HANG_UP)
     call = await caller.call(NUMBER)
     await hears_tone(call, 1200.0)
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     called.answer()
     await talk(call, called)
     called.hang_up()
     await hears_tone(call, 1500.0)
-    await call.ended(5)
+    await call.ended()
     assert len(call.audio.streams_heard) == 1
 
 
@@ -326,15 +327,15 @@ async def test_a_call_placed_from_outside_dials(site: Site, app: Neutral, phones
         max_forwards=20,
     )
     await site.server.switchboard.create(request)
-    at_bob = await bob.incoming(5)
+    at_bob = await bob.incoming()
     assert at_bob.session.request.max_forwards == 20
     at_bob.answer()
-    at_carol = await carol.incoming(5)
+    at_carol = await carol.incoming()
     seen = at_carol.session.request
     assert (seen.max_forwards, seen.from_.uri.user) == (19, "+14155550100")
     at_carol.answer()
     await talk(at_bob, at_carol)
     at_carol.hang_up()
-    assert await at_bob.ended(5) == "remote"
+    assert await at_bob.ended() == "remote"
     await site.server.settled()
     assert app.ends()["carol"].parent_id == app.ends()["bob"].id

@@ -42,7 +42,7 @@ async def test_both_voices_each_on_its_channel(site: Site, app: Neutral, phones:
     plan = RecordingPlan(source="dial-verb", channels=2)
     app.answer("new-call", Dial(callees=(callee(bob),), recording=plan), Pause(seconds=60))
     call = await caller.call(NUMBER)
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     called.answer()
     await asyncio.gather(call.answered(), talk(call, called))
     await call.hears(len(call.heard()) / 8000 + 0.5)
@@ -71,15 +71,15 @@ async def test_a_media_worker_that_is_lost_ends_both_calls_and_leaves_what_was_r
         verb = Dial(callees=(callee(bob),), recording=plan, action=HOOK)
         app.answer("new-call", verb, Pause(seconds=60))
         call = await caller.call(NUMBER)
-        called = await bob.incoming(5)
+        called = await bob.incoming()
         called.answer()
         await asyncio.gather(call.answered(), talk(call, called))
         await call.hears(len(call.heard()) / 8000 + 1.0)
         [worker] = server.plane.stats().workers
         os.kill(worker.pid, signal.SIGKILL)
-        assert [await phone.ended(15) for phone in (call, called)] == ["remote", "remote"]
-        asked = await app.question("action", timeout=30.0)
-        await server.settled(30.0)
+        assert [await phone.ended() for phone in (call, called)] == ["remote", "remote"]
+        asked = await app.question("action")
+        await server.settled()
         told = [event.recording for event, _ in app.told if isinstance(event, RecordingChanged)]
         recording = told[-1]
         assert [each.status.value for each in told] == ["in-progress", "processing", "completed"]
@@ -104,13 +104,13 @@ async def test_from_the_ringing_on(site: Site, app: Neutral, phones: Phones) -> 
     )
     app.answer("new-call", verb, HANG_UP)
     call = await caller.call(NUMBER)
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     called.ring()
     await app.event(CallRinging)
     await hears_tone(call, 400.0)
     await call.hears(len(call.heard()) / 8000 + 0.5)
     called.reject(486)
-    await call.ended(5)
+    await call.ended()
     await site.server.settled()
     outcome = app.outcome()
     assert (outcome.callee_status, outcome.bridged) == ("busy", False)
@@ -124,7 +124,7 @@ async def test_nothing_is_recorded_of_a_connection_that_never_was(
     caller, bob, _ = phones
     app.answer("new-call", Dial(callees=(callee(bob),), recording=RecordingPlan()), HANG_UP)
     call = await caller.call(NUMBER)
-    (await bob.incoming(5)).reject(486)
-    await call.ended(5)
+    (await bob.incoming()).reject(486)
+    await call.ended()
     await site.server.settled()
     assert app.outcome().recording is None

@@ -24,12 +24,12 @@ async def test_the_first_who_answers_wins_and_the_others_stop_ringing(
     caller, bob, carol = phones
     app.answer("new-call", Dial(callees=(callee(bob), callee(carol))), HANG_UP)
     call = await caller.call(NUMBER)
-    at_bob, at_carol = await asyncio.gather(bob.incoming(5), carol.incoming(5))
+    at_bob, at_carol = await asyncio.gather(bob.incoming(), carol.incoming())
     at_bob.ring()
     at_carol.ring()
     await app.event(CallRinging)
     at_carol.answer()
-    assert await at_bob.ended(5) == "remote"
+    assert await at_bob.ended() == "remote"
     assert at_bob.reason == ELSEWHERE
     await asyncio.gather(call.answered(), talk(call, at_carol))
     call.hang_up()
@@ -44,16 +44,16 @@ async def test_two_who_answer_at_the_same_moment(site: Site, app: Neutral, phone
     caller, bob, carol = phones
     app.answer("new-call", Dial(callees=(callee(bob), callee(carol))), HANG_UP)
     call = await caller.call(NUMBER)
-    both = await asyncio.gather(bob.incoming(5), carol.incoming(5))
+    both = await asyncio.gather(bob.incoming(), carol.incoming())
     for called in both:
         called.answer()
     await asyncio.gather(call.answered(), app.event(Bridged))
-    ended = [asyncio.create_task(called.ended(5)) for called in both]
+    ended = [asyncio.create_task(called.ended()) for called in both]
     await asyncio.wait(ended, return_when=asyncio.FIRST_COMPLETED)
     [winner] = [called for called, end in zip(both, ended, strict=True) if not end.done()]
     await talk(call, winner)
     winner.hang_up()
-    assert await call.ended(5) == "remote"
+    assert await call.ended() == "remote"
     await site.server.settled()
     assert app.outcome().end is EndOfVerb.DONE
     assert site.server.plane.stats().legs == 0
@@ -65,12 +65,12 @@ async def test_all_fail_and_the_failure_that_says_most_counts(
     caller, bob, carol = phones
     app.answer("new-call", Dial(callees=(callee(bob), callee(carol)), ring_timeout=0.5), HANG_UP)
     call = await caller.call(NUMBER)
-    at_bob, at_carol = await asyncio.gather(bob.incoming(5), carol.incoming(5))
+    at_bob, at_carol = await asyncio.gather(bob.incoming(), carol.incoming())
     at_bob.ring()
     at_carol.reject(486)
-    assert await at_bob.ended(5) == "remote"
+    assert await at_bob.ended() == "remote"
     assert at_bob.reason is None
-    assert await call.ended(5) == "remote"
+    assert await call.ended() == "remote"
     await site.server.settled()
     ends = app.ends()
     assert {who: ends[who].status for who in ("bob", "carol")} == {"bob": "no-answer", "carol": "busy"}
@@ -87,15 +87,15 @@ async def test_one_after_the_other(site: Site, app: Neutral, phones: Phones) -> 
     caller, bob, carol = phones
     app.answer("new-call", Dial(callees=(callee(bob), callee(carol)), sequential=True), HANG_UP)
     call = await caller.call(NUMBER)
-    at_bob = await bob.incoming(5)
+    at_bob = await bob.incoming()
     with pytest.raises(TimeoutError):
         await carol.incoming(0.1)
     at_bob.reject(486)
-    at_carol = await carol.incoming(5)
+    at_carol = await carol.incoming()
     at_carol.answer()
     await asyncio.gather(call.answered(), talk(call, at_carol))
     at_carol.hang_up()
-    await call.ended(5)
+    await call.ended()
     await site.server.settled()
     assert app.outcome().callee == app.ends()["carol"].id
 
@@ -106,11 +106,11 @@ async def test_one_after_the_other_ends_with_the_first_who_answers(
     caller, bob, carol = phones
     app.answer("new-call", Dial(callees=(callee(bob), callee(carol)), sequential=True), HANG_UP)
     call = await caller.call(NUMBER)
-    at_bob = await bob.incoming(5)
+    at_bob = await bob.incoming()
     at_bob.answer()
     await app.event(Bridged)
     at_bob.hang_up()
-    assert await call.ended(5) == "remote"
+    assert await call.ended() == "remote"
     await site.server.settled()
     assert set(app.ends()) == {"bob", NUMBER}
 
@@ -119,11 +119,11 @@ async def test_who_is_named_twice_is_called_once(site: Site, app: Neutral, phone
     caller, bob, _ = phones
     app.answer("new-call", Dial(callees=(callee(bob), callee(bob, caller_name="Again"))), HANG_UP)
     call = await caller.call(NUMBER)
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     with pytest.raises(TimeoutError):
         await bob.incoming(0.2)
     called.reject()
-    await call.ended(5)
+    await call.ended()
 
 
 async def test_a_caller_who_gives_up_silences_every_telephone(
@@ -132,12 +132,12 @@ async def test_a_caller_who_gives_up_silences_every_telephone(
     caller, bob, carol = phones
     app.answer("new-call", Dial(callees=(callee(bob), callee(carol)), answer_on_bridge=True), HANG_UP)
     call = await caller.call(NUMBER)
-    both = await asyncio.gather(bob.incoming(5), carol.incoming(5))
+    both = await asyncio.gather(bob.incoming(), carol.incoming())
     for called in both:
         called.ring()
     await app.event(CallRinging)
     call.hang_up()
-    assert [await called.ended(5) for called in both] == ["remote", "remote"]
+    assert [await called.ended() for called in both] == ["remote", "remote"]
     await site.server.settled()
     assert {record.status for who, record in app.ends().items() if who != NUMBER} == {"canceled"}
     assert app.ends()[NUMBER].status == "abandoned"

@@ -32,7 +32,7 @@ async def test_credentials_in_urls_stay_between_us_and_the_application(data: Pat
             with server.time_line.listening(heard.append):
                 async with server.phone("+14155559999", "") as phone:
                     call = await phone.call(NUMBER)
-                    await call.ended(10)
+                    await call.ended()
                 await server.settled()
             [row] = await server.store.calls(CallFilter(), limit=2)
             lines = await lines_of(server.store, row.id)
@@ -73,10 +73,10 @@ async def test_passwords_of_sip_targets_are_kept_nowhere(data: Path, dialect: st
         async with RunningServer(app.settings(dialect, data)) as server:
             async with server.phone("+14155559999", "") as phone:
                 call = await phone.call(NUMBER)
-                invited = await bob.incoming(10)
+                invited = await bob.incoming()
                 assert "s3cret" not in str(invited.session.request.uri)
                 invited.reject(486)
-                await call.ended(10)
+                await call.ended()
             await server.settled()
             told = [asked.body for asked in app.asked]
     assert not any(b"s3cret" in body for body in told)

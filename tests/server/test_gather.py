@@ -28,7 +28,7 @@ async def pressed(site: Site, keys: str, *, after: float = 0.4, info: bool = Fal
                 call.session.info("application/dtmf-relay", f"Signal={key}\r\nDuration=100\r\n".encode())
             else:
                 await call.press(key)
-        await call.ended(10)
+        await call.ended()
     return call
 
 
@@ -104,7 +104,7 @@ async def test_jambonz_is_told_that_nothing_was_entered(site: Site) -> None:
     site.reply("jambonz", "digits", jambonz.hang_up())
     async with site.caller() as phone:
         call = await phone.call(NUMBERS["jambonz"])
-        await call.ended(10)
+        await call.ended()
     asked = await site.app.request("/jambonz/digits")
     assert asked.fields["reason"] == "timeout"
     assert "digits" not in asked.fields
@@ -119,7 +119,7 @@ async def test_keys_are_heard_from_the_tones_where_nothing_better_was_agreed(sit
         await call.answered()
         await call.hears(0.1)
         await call.press("42")
-        await call.ended(10)
+        await call.ended()
     assert (await site.app.request("/laml/digits")).fields["Digits"] == "42"
 
 
@@ -131,6 +131,6 @@ async def test_a_spoken_prompt_is_heard(site: Site) -> None:
         await call.answered()
         await call.silence(0.3)
         await call.press("1")
-        await call.ended(10)
+        await call.ended()
     assert np.abs(call.heard()).max() > 2000
     assert (await site.app.request("/laml/digits")).fields["Digits"] == "1"

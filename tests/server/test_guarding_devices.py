@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from tests.patience import PATIENCE
 from tests.server.site import site_settings
 
 from ringback.config.tables import AccountTable, DevicesSection, GatewayTable, TrunkTable
@@ -39,7 +40,7 @@ async def test_whoever_guesses_passwords_is_stopped(data: Path, caplog: pytest.L
                 # From that address not even the right password is looked at: nothing can be learnt.
                 assert await refusals(alice, 1) == [503]
                 with pytest.raises(CallFailed) as refused:
-                    await (await alice.call("+14155550100")).answered(10)
+                    await (await alice.call("+14155550100")).answered()
                 assert refused.value.status == 503
     refusals_said = [each.getMessage() for each in caplog.records if "too many attempts" in each.getMessage()]
     assert len(refusals_said) == 1, "and not one for each"
@@ -78,7 +79,7 @@ async def test_a_registered_device_is_asked_whether_it_is_there(data: Path) -> N
             )
             assert (await registration.first).status == 200
             for _ in range(2):
-                trace = await asyncio.wait_for(asked.get(), 10.0)
+                trace = await asyncio.wait_for(asked.get(), PATIENCE)
                 assert b"OPTIONS sip:alice@127.0.0.1:" in trace.message
             assert len(server.telephony.registered()) == 1
     finally:
@@ -96,11 +97,11 @@ async def test_a_device_dials_out_where_its_account_lets_it(data: Path) -> None:
         )
         async with RunningServer(settings) as server, server.phone() as alice:
             mine = await alice.call("+493012345678")
-            theirs = await carrier.incoming(10)
+            theirs = await carrier.incoming()
             assert theirs.invite is not None
             assert theirs.invite.uri.user == "+493012345678"
             theirs.answer()
-            await mine.answered(10)
+            await mine.answered()
             mine.hang_up()
-            await theirs.ended(10)
+            await theirs.ended()
             await server.settled()

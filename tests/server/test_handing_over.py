@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from tests.patience import PATIENCE
 from tests.server.neutral import HOOK, Neutral, Phones, callee, hears_tone, live_call, talk
 from tests.server.site import NUMBERS, Site
 
@@ -55,7 +56,7 @@ async def told(call: PhoneCall, status: int) -> None:
 
 
 async def referred(call: PhoneCall) -> IncomingRequest:
-    return await asyncio.wait_for(call.requests.get(), 10)
+    return await asyncio.wait_for(call.requests.get(), PATIENCE)
 
 
 # -- by control
@@ -94,14 +95,14 @@ async def test_a_callee_that_is_handed_over_leaves_the_caller_with_the_next_verb
     caller, bob, _ = phones
     app.answer("new-call", Dial(callees=(callee(bob),)), LONG)
     call = await caller.call(NUMBER)
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     called.answer()
     await asyncio.gather(call.answered(), app.event(Bridged))
     leg = live_call(site.server, "bob")
     await site.server.switchboard.transfer(leg.record.account_id, leg.record.id, ELSEWHERE)
     (await referred(called)).reply(603)
     await app.event(VerbStarted, verb=LONG)
-    assert await called.ended(5) == "remote"  # it had nothing else to do
+    assert await called.ended() == "remote"  # it had nothing else to do
     call.hang_up()
 
 
@@ -143,7 +144,7 @@ async def test_a_transfer_by_refer_ends_the_call(site: Site, app: Neutral, phone
     call = await calling(app, phones[0], Answer(), Transfer(by=ELSEWHERE, action=HOOK), LONG)
     (await referred(call)).reply(202)
     await told(call, 200)
-    assert await call.ended(10) == "remote"
+    assert await call.ended() == "remote"
     ask: Action = await app.question("action")
     assert (type(ask.verb), ask.outcome.notified_status) == (Transfer, 200)
 
@@ -155,8 +156,8 @@ async def test_a_transfer_that_fails_goes_on_with_its_fallback(
     voicemail = Dial(callees=(callee(carol),))
     transfer = Transfer(by=Dial(callees=(callee(bob),)), fallbacks=Fallbacks(busy=(voicemail,)), action=HOOK)
     call = await calling(app, caller, Answer(), transfer, LONG)
-    (await bob.incoming(5)).reject(486)
-    called = await carol.incoming(5)
+    (await bob.incoming()).reject(486)
+    called = await carol.incoming()
     called.answer()
     await talk(call, called)
     assert (await app.question("action")).outcome.callee_status == "busy"
@@ -174,7 +175,7 @@ async def test_the_actions_document_takes_the_place_of_the_fallback(
     )
     app.answer("action", Play(clips=(clip(site, 1300.0),), loop=0))
     call = await calling(app, caller, Answer(), transfer)
-    (await bob.incoming(5)).reject(603)
+    (await bob.incoming()).reject(603)
     await hears_tone(call, 1300.0)
     call.hang_up()
 
@@ -194,7 +195,7 @@ async def test_a_parked_caller_hears_music_while_the_callee_is_briefed(
     dial = Dial(callees=(callee(bob, briefing=briefing),), parks=True, hold_hook=HOOK)
     call = await calling(app, caller, Answer(), dial)
     await hears_tone(call, 1700.0)
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     called.answer()
     await asyncio.gather(hears_tone(called, 1100.0), hears_tone(call, 1700.0))
     await hears_tone(called, 700.0)
@@ -210,11 +211,11 @@ async def test_a_callee_that_presses_another_key_is_not_connected(
     caller, bob, _ = phones
     gather = Gather(prompts=(Play(clips=(clip(site, 700.0),), loop=0),), expected="1", max_digits=1)
     call = await calling(app, caller, Answer(), Dial(callees=(callee(bob, briefing=(gather,)),)), LONG)
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     called.answer()
     await hears_tone(called, 700.0)
     await called.press("2")
-    assert await called.ended(10) == "remote"
+    assert await called.ended() == "remote"
     await app.event(VerbStarted, verb=LONG)
     outcome = app.outcome()
     assert (outcome.bridged, outcome.callee_status) == (False, "completed")
@@ -225,7 +226,7 @@ async def test_both_hear_what_is_announced(site: Site, app: Neutral, phones: Pho
     caller, bob, _ = phones
     announcement = (Play(clips=(clip(site, 1300.0, 1.0),)),)
     call = await calling(app, caller, Answer(), Dial(callees=(callee(bob),), announcement=announcement))
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     called.answer()
     await asyncio.gather(hears_tone(call, 1300.0), hears_tone(called, 1300.0))
     await talk(call, called)

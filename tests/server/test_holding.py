@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from tests.patience import PATIENCE
 from tests.server.neutral import HANG_UP, HOOK, Neutral, Phones, callee, hears_tone, talk
 from tests.server.site import NUMBERS, Site
 
@@ -25,7 +26,7 @@ async def connected(
     caller, bob, _ = phones
     app.answer("new-call", *before, Dial(callees=(callee(bob),), **dial), HANG_UP)
     call = await caller.call(NUMBER)
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     called.answer()
     await asyncio.gather(call.answered(), app.event(Bridged))
     return call, called
@@ -66,7 +67,7 @@ async def test_what_the_application_answers_is_played_again_and_again(
     call, called = await connected(app, phones, hold_hook=HOOK)
     await called.offer("sendonly")
     await hears_tone(call, 1500.0)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while sum(isinstance(ask, Holding) for ask, _ in app.asked) < 2:
             await call.audio.arrival()
     question = await app.question("hold")
@@ -98,7 +99,7 @@ async def test_the_application_is_told_of_hold(site: Site, app: Neutral, phones:
     assert question == InDialogRequest(hook=HOOK, method="INVITE", held=True)
     app.answer("request", HangUp())
     await call.offer("sendrecv")
-    assert await call.ended(5) == "remote"
+    assert await call.ended() == "remote"
 
 
 async def test_who_was_held_when_it_is_connected_leaves_the_other_music(
@@ -110,7 +111,7 @@ async def test_who_was_held_when_it_is_connected_leaves_the_other_music(
     app.answer("new-call", Configure(hold_music=music(site)), verb, HANG_UP)
     app.answer("screening", Pause(seconds=1))
     call = await caller.call(NUMBER)
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     called.answer()
     await app.question("screening")
     await called.offer("sendonly")

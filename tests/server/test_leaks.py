@@ -43,7 +43,7 @@ async def short_call(phone: Softphone, number: int) -> None:
             await call.answered()
             if number % 2:
                 call.hang_up()
-            await call.ended(10)
+            await call.ended()
         except CallFailed:
             pass
     await call.close()
@@ -86,7 +86,7 @@ async def test_short_calls_leave_nothing_behind(data: Path) -> None:
             await server.settled()
             before = (len(asyncio.all_tasks()), descriptors())
             await crowd(phone, CALLS)
-            await server.settled(30)
+            await server.settled()
             assert len(asyncio.all_tasks()) - before[0] < POOL
             assert descriptors() - before[1] < POOL
         assert server.switchboard.live == 0
@@ -103,7 +103,7 @@ ENDS = ("caller", "callee", "refused", "gives up", "redirected")
 async def short_pair(server: RunningServer, caller: Softphone, bob: Softphone, how: str) -> None:
     """One that dials another, in a bridge or on the way there, and every way in which that may end."""
     call = await caller.call(NUMBERS["laml"])
-    called = await bob.incoming(20)
+    called = await bob.incoming()
     called.ring()
     if how == "refused":
         called.reject()
@@ -115,7 +115,7 @@ async def short_pair(server: RunningServer, caller: Softphone, bob: Softphone, h
         if how == "redirected":
             await redirect_all(server)
         (call if how == "caller" else called).hang_up()
-    await asyncio.gather(call.ended(20), called.ended(20))
+    await asyncio.gather(call.ended(), called.ended())
     await asyncio.gather(call.close(), called.close())
 
 
@@ -140,7 +140,7 @@ async def test_short_pairs_leave_nothing_behind(data: Path, monkeypatch: pytest.
                 neutral.answer("new-call", Dial(callees=(callee(bob),)), HangUp())
                 neutral.answer("redirect", HangUp())
                 await short_pair(server, caller, bob, ENDS[number % len(ENDS)])
-            await server.settled(30)
+            await server.settled()
             assert len(asyncio.all_tasks()) - before[0] < POOL
             assert descriptors() - before[1] < POOL
         assert server.switchboard.live == 0

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from tests.patience import PATIENCE
 from tests.server.neutral import (
     HANG_UP,
     HOOK,
@@ -56,7 +57,7 @@ async def connected(site: Site, app: Neutral, phones: Phones, *before: Any, **di
     caller, bob, _ = phones
     app.answer("new-call", *before, Dial(callees=(callee(bob),), **dial), NEXT)
     call = await caller.call(NUMBER)
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     called.answer()
     await asyncio.gather(call.answered(), app.event(Bridged))
     return Two(site, call, called)
@@ -70,7 +71,7 @@ async def test_a_caller_who_is_redirected_loses_the_callee(site: Site, app: Neut
     two = await connected(site, app, phones)
     app.answer("redirect", Play(clips=(clip(site, 1300.0),), loop=0))
     await two.redirect(two.parent)
-    assert await two.called.ended(5) == "remote"
+    assert await two.called.ended() == "remote"
     await hears_tone(two.call, 1300.0)
     two.call.hang_up()
 
@@ -89,7 +90,7 @@ async def test_a_hang_up_does_not_wait_for_the_applications_last_answer(
         return await ask(question, call)
 
     monkeypatch.setattr(app, "ask", busy)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         record = await two.calls.hang_up(two.account, two.parent.record.id)
         assert (record.status, record.ended_by) == (CallStatus.COMPLETED, EndedBy.CONTROL)
         assert record == await two.calls.get(two.account, record.id)
@@ -111,7 +112,7 @@ async def test_a_callee_who_is_redirected_leaves_the_caller_with_the_next_verb(
     question = await app.question("redirect")
     assert [record.to for ask, record in app.asked if ask is question] == ["bob"]
     two.call.hang_up()
-    await two.call.ended(5)
+    await two.call.ended()
     assert await site.server.switchboard.get(two.account, two.child.record.id)
     assert not two.child.over
     two.called.hang_up()
@@ -183,7 +184,7 @@ async def test_both_at_once_wait_for_nobody(site: Site, app: Neutral, phones: Ph
         two.redirect(two.child),
         two.redirect(two.parent),
     )
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         results = await asyncio.gather(*changes, return_exceptions=True)
     assert all(result is None or isinstance(result, WrongState | CallIsOver) or result for result in results)
     two.call.hang_up()
@@ -197,7 +198,7 @@ async def test_a_callee_who_is_hung_up_by_control_ends_the_dial(
 ) -> None:
     two = await connected(site, app, phones)
     await two.calls.hang_up(two.account, two.child.record.id)
-    assert await two.called.ended(5) == "remote"
+    assert await two.called.ended() == "remote"
     await app.event(VerbStarted, verb=NEXT)
     two.call.hang_up()
 
@@ -232,7 +233,7 @@ async def test_a_party_is_made_quieter(site: Site, app: Neutral, phones: Phones)
     await hears_tone(two.called, 440.0)
     loud = float(abs(two.called.heard()[-800:].astype(int)).max())
     await two.calls.amplify(two.account, two.parent.record.id, decibels=-20.0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while abs(two.called.heard()[-800:].astype(int)).max() > loud / 5:
             await two.called.audio.arrival()
     assert has_tone(two.called.heard(), 440.0)
@@ -242,8 +243,8 @@ async def test_a_party_is_made_quieter(site: Site, app: Neutral, phones: Phones)
 async def test_a_time_limit_set_during_the_call(site: Site, app: Neutral, phones: Phones) -> None:
     two = await connected(site, app, phones)
     await two.calls.limit_time(two.account, two.parent.record.id, 0.1)
-    assert await two.call.ended(5) == "remote"
-    assert await two.called.ended(5) == "remote"
+    assert await two.call.ended() == "remote"
+    assert await two.called.ended() == "remote"
 
 
 async def test_a_request_in_the_dialog(site: Site, app: Neutral, phones: Phones) -> None:
@@ -254,7 +255,7 @@ async def test_a_request_in_the_dialog(site: Site, app: Neutral, phones: Phones)
     sending = asyncio.create_task(
         two.calls.send_request(*ids, "MESSAGE", content_type="text/plain", body="again", headers=MOOD)
     )
-    incoming = await asyncio.wait_for(two.call.requests.get(), 5)
+    incoming = await asyncio.wait_for(two.call.requests.get(), PATIENCE)
     assert (incoming.request.body, incoming.request.headers.get("X-Mood")) == (b"again", "fine")
     await two.calls.tag(two.account, two.parent.record.id, {"meanwhile": "other changes are made"})
     incoming.reply(480)
@@ -289,7 +290,7 @@ async def test_what_a_party_sends_is_asked_about(
     assert not two.parent.over
     app.answer("request", HangUp())
     await two.call.session.send_request(method, (), b"good bye", kind)
-    assert await two.call.ended(5) == "remote"
+    assert await two.call.ended() == "remote"
 
 
 async def test_a_message_that_nobody_asked_for(site: Site, app: Neutral, phones: Phones) -> None:
@@ -306,12 +307,12 @@ async def test_a_redirect_may_dial_again(site: Site, app: Neutral, phones: Phone
     app.answer("redirect", Dial(callees=(callee(carol),)), HANG_UP)
     await two.redirect(two.child)
     assert isinstance(await app.question("redirect"), Redirected)
-    third = await carol.incoming(5)
+    third = await carol.incoming()
     assert third.session.request.max_forwards == 68
     third.answer()
     await talk(two.called, third)
     two.call.hang_up()
     await talk(two.called, third)
     third.hang_up()
-    assert await two.called.ended(5) == "remote"
+    assert await two.called.ended() == "remote"
     await app.event(VerbEnded, verb="HangUp")

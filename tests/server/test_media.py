@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from tests.patience import PATIENCE
 
 from ringback.calls.rows import from_row
 from ringback.calls.timeline import Line, lines_of
@@ -140,9 +141,9 @@ async def test_a_call_says_when_no_rtp_comes_why_and_when_it_is_back(
         await call.answered()
         shown = []
         for mute in (False, True, False):
-            shown.append((await asyncio.wait_for(told.get(), 10)).text)
+            shown.append((await asyncio.wait_for(told.get(), PATIENCE)).text)
             _mouth(call).mute = mute
-        shown.append((await asyncio.wait_for(told.get(), 10)).text)
+        shown.append((await asyncio.wait_for(told.get(), PATIENCE)).text)
         call.hang_up()
         await server.settled()
     [row] = await server.store.calls(CallFilter(), limit=2)
@@ -159,7 +160,7 @@ async def test_round_trip_jitter_and_loss_are_in_the_record(server: RunningServe
         await call.answered()
         mouth = _mouth(call)
         mouth.bad = True
-        await asyncio.wait_for(mouth.reports.all_sent.wait(), 20)
+        await asyncio.wait_for(mouth.reports.all_sent.wait(), PATIENCE)
         await call.hears(1.0)
         mouth.bad = False
         await call.hears(call.heard().size / 8000 + 0.1)  # those that are late have come

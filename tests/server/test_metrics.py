@@ -124,7 +124,7 @@ async def test_calls_that_are_not_answered(site: Site) -> None:
                 await (await phone.call(number)).answered()
     async with site.server.phone("bob", "") as bob:
         await site.create("laml", f"sip:bob@{bob.listening.partition(':')[2]}")
-        called = await bob.incoming(5)
+        called = await bob.incoming()
         called.ring()
         called.reject(603)
         await site.server.settled()
@@ -140,7 +140,7 @@ async def test_a_pair(site: Site, app: Neutral, phones: Phones) -> None:
     grown = await since(site)
     app.answer("new-call", Dial(callees=(callee(bob),)), HANG_UP)
     call = await caller.call(NUMBERS["laml"])
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     called.answer()
     await asyncio.gather(call.answered(), app.event(Bridged), talk(call, called))
     now = await scrape(site)
@@ -233,7 +233,7 @@ async def test_gateways_that_are_down_and_calls_that_wait(data: Path) -> None:
             uri = f"sip:bob@{bob.listening.partition(':')[2]}"
             for _ in range(3):
                 await site.create("laml", uri)
-            await bob.incoming(5)
+            await bob.incoming()
             now = await scrape(site)
             await site.server.switchboard.end_all()
             await site.server.settled()

@@ -55,11 +55,11 @@ async def test_answered(site: Site, phone: Softphone, dialect: str) -> None:
     site.reply(dialect, "voice", speaks.play(tone), speaks.hang_up())
     async with phone:
         await site.create(dialect, address_of(phone))
-        call = await phone.incoming(5)
+        call = await phone.incoming()
         call.ring()
         await asyncio.sleep(0.05)
         call.answer()
-        assert await call.ended(10) == "remote"
+        assert await call.ended() == "remote"
     assert loud_seconds(call.heard()) > 0.2
     assert await site.statuses(dialect) == ANSWERED[dialect]
     assert (await last_row(site)).status == "completed"
@@ -80,7 +80,7 @@ async def test_refused(site: Site, phone: Softphone, status: int, row: str, told
     async with phone:
         for dialect in DIALECTS:
             await site.create(dialect, address_of(phone))
-            (await phone.incoming(5)).reject(status)
+            (await phone.incoming()).reject(status)
             last = (await site.statuses(dialect))[-1]
             assert last == told.get(dialect, told[""]), dialect
             stored = await last_row(site)
@@ -96,10 +96,10 @@ async def test_nobody_answers(site: Site, phone: Softphone) -> None:
     async with phone:
         for dialect in DIALECTS:
             await site.create(dialect, address_of(phone), **{TIMEOUTS[dialect]: 1})
-        calls = [await phone.incoming(5) for _ in DIALECTS]
+        calls = [await phone.incoming() for _ in DIALECTS]
         for call in calls:
             call.ring()
-        assert [await call.ended(5) for call in calls] == ["remote"] * len(calls)
+        assert [await call.ended() for call in calls] == ["remote"] * len(calls)
     for dialect in DIALECTS:
         assert (await site.statuses(dialect))[-1] == "no-answer"
     for row in await site.server.store.calls(CallFilter(), limit=len(DIALECTS)):
@@ -118,12 +118,12 @@ CANCEL: dict[str, dict[str, Any]] = {
 async def test_cancelled_before_the_answer(site: Site, phone: Softphone, dialect: str) -> None:
     async with phone:
         sid = await site.create(dialect, address_of(phone))
-        call = await phone.incoming(5)
+        call = await phone.incoming()
         call.ring()
         method = "PUT" if dialect == "jambonz" else "POST"
         status, body = await site.request(method, dialect, f"Calls/{sid}", **CANCEL[dialect])
         assert status in (200, 202), body
-        assert await call.ended(5) == "remote"
+        assert await call.ended() == "remote"
     row = await last_row(site)
     assert row.status == ("no-answer" if dialect == "jambonz" else "canceled")
     assert row.ended_by == "control"
@@ -178,10 +178,10 @@ async def test_an_answer_without_anything_usable_ends_the_call(site: Site, phone
     )
     async with phone:
         await site.create("laml", address_of(phone))
-        call = await phone.incoming(5)
+        call = await phone.incoming()
         assert isinstance(call.session, InboundCall)
         call.session.answer(answer)
-        assert await call.ended(5) == "remote"
+        assert await call.ended() == "remote"
     row = await last_row(site)
     assert row.status == "failed"
     assert "x.example" in row.cause
@@ -191,9 +191,9 @@ async def test_a_time_limit_ends_it(site: Site, phone: Softphone) -> None:
     site.reply("laml", "voice", LAML.gather("/laml/digits", keys=1, timeout=60))
     async with phone:
         await site.create("laml", address_of(phone), TimeLimit=1)
-        call = await phone.incoming(5)
+        call = await phone.incoming()
         call.answer()
-        assert await call.ended(5) == "remote"
+        assert await call.ended() == "remote"
     row = await last_row(site)
     assert (row.status, row.ended_by, row.cause) == ("completed", "server", "the time limit passed")
 
@@ -204,9 +204,9 @@ async def test_digits_are_sent_at_the_answer_before_the_application_is_asked(
     site.reply("laml", "voice", LAML.hang_up())
     async with phone:
         await site.create("laml", address_of(phone), SendDigits="12#")
-        call = await phone.incoming(5)
+        call = await phone.incoming()
         call.answer()
-        await call.ended(10)
+        await call.ended()
     assert call.audio.events_heard == ["1", "2", "#"]
 
 
@@ -215,9 +215,9 @@ async def test_markup_in_the_request_runs_without_asking(site: Site, phone: Soft
     async with phone:
         status, body = await site.post("twilio", "Calls", To=address_of(phone), **fields)
         assert status == 201, body
-        call = await phone.incoming(5)
+        call = await phone.incoming()
         call.answer()
-        await call.ended(5)
+        await call.ended()
     assert not [asked for asked in site.app.asked if "voice" in asked.path]
 
 
@@ -225,7 +225,7 @@ async def test_a_callee_who_hangs_up(site: Site, phone: Softphone) -> None:
     site.reply("laml", "voice", LAML.gather("/laml/digits", keys=1, timeout=60))
     async with phone:
         await site.create("laml", address_of(phone))
-        call = await phone.incoming(5)
+        call = await phone.incoming()
         call.answer()
         await site.app.request("/laml/voice")
         call.hang_up()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from tests.patience import PATIENCE
 from tests.server.site import NUMBERS, SPEAKS, Site, loud_seconds, site_settings
 from tests.server.wire import Wire, wire
 
@@ -50,7 +51,7 @@ async def up(site: Site, phone: Softphone) -> PhoneCall:
 
 async def until(true: Callable[[], bool]) -> None:
     """Wait for what nobody tells: whether the media plane is there."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not true():  # noqa: ASYNC110 - what is asked about has no event
             await asyncio.sleep(0.02)
 
@@ -143,7 +144,7 @@ async def test_without_time_new_calls_are_refused_and_those_that_are_up_go_on(
                 await call.hears(heard / 8000 + 0.3)
                 assert loud_seconds(call.heard()[heard:]) > 0.2
                 call.hang_up()
-                assert await call.ended(5)
+                assert await call.ended()
             assert await site.statuses("laml") == ["completed"]
             assert len(server.telephony.endpoint._agent.core.layer) < 10, "of those refused nothing is kept"
 
@@ -160,7 +161,7 @@ async def test_a_device_that_is_challenged_comes_in_once_with_its_call(
                 call = await device.call(NUMBERS["laml"])
                 await call.answered()
                 call.hang_up()
-                await call.ended(5)
+                await call.ended()
             assert await refusal(device, NUMBERS["laml"]) == 503
         assert site.server.capacity.refused == 1
 
@@ -229,7 +230,7 @@ async def test_a_lost_media_worker_ends_its_calls_with_a_clear_cause_and_is_repl
     async with site.caller() as phone:
         call = await up(site, phone)
         kill_worker(site)
-        assert await call.ended(5) == "remote"
+        assert await call.ended() == "remote"
         assert (await site.statuses("laml"))[-1] in ("failed", "completed")
         [row] = await site.server.store.calls(CallFilter(), limit=1)
         assert (row.status, row.ended_by) == ("failed", "server")

@@ -64,7 +64,7 @@ async def test_callers_are_hung_up_on(
             if registers:
                 await phone.register()
             call = await phone.call(NUMBER)
-            assert await call.ended(5) == "remote"
+            assert await call.ended() == "remote"
             await server.settled()
     assert not [text for text in caplog.messages if "BYE" in text]
 
@@ -75,7 +75,7 @@ async def test_a_trunk_may_be_a_name_in_the_private_network(data: Path) -> None:
         trunk = TrunkTable(name="pbx", host=f"localhost:{port}")
         async with RunningServer(guarded(app, data, trunk)) as server:
             placing = asyncio.ensure_future(place(server, Target(kind="number", address="+14155551234")))
-            call = await carrier.incoming(5)
+            call = await carrier.incoming()
             call.answer()
             await call.answered()
             call.hang_up()

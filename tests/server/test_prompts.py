@@ -20,7 +20,7 @@ async def listen(site: Site, dialect: str = "laml") -> PhoneCall:
     """Call and stay to the end."""
     async with site.caller() as phone:
         call = await phone.call(NUMBERS[dialect])
-        await call.ended(15)
+        await call.ended()
     return call
 
 

@@ -16,6 +16,7 @@ import pytest
 import soundfile
 from aiohttp import web
 from tests.calls.recordings.object_store import object_store
+from tests.patience import PATIENCE
 from tests.server.neutral import HANG_UP, HOOK, Neutral, Phones, hears_tone
 from tests.server.site import NUMBERS, Site, site_settings
 from tests.server.sounding import babble, channels_of, place_of, share_of
@@ -108,7 +109,7 @@ async def test_what_the_caller_says_is_recorded_until_a_key(site: Site, app: Neu
     said = babble(1, 2.0)
     await says(call, said)
     await call.press("7#")
-    assert await call.ended(10.0) == "remote"
+    assert await call.ended() == "remote"
     outcome = app.outcome("Record")
     recording = outcome.recording
     assert (outcome.end, outcome.digits) == (EndOfVerb.DONE, "#")
@@ -131,7 +132,7 @@ async def test_silence_ends_it(site: Site, app: Neutral, phones: Phones) -> None
     call = await phones[0].call(NUMBER)
     await begun(app)
     call.audio.say(babble(2, 2.0))
-    assert await call.ended(20.0) == "remote"
+    assert await call.ended() == "remote"
     recording = app.outcome("Record").recording
     assert recording.duration == pytest.approx(2.0, abs=0.3)
     lasted = recording.ended_at - recording.started_at
@@ -163,7 +164,7 @@ async def test_a_caller_who_says_nothing_leaves_nothing(site: Site, app: Neutral
         HANG_UP,
     )
     call = await phones[0].call(NUMBER)
-    assert await call.ended(20.0) == "remote"
+    assert await call.ended() == "remote"
     assert app.outcome("Record").recording is None
     assert statuses(app) == ["in-progress", "processing", "absent"]
     assert not [ask for ask, _ in app.asked if ask.what == "action"]
@@ -312,7 +313,7 @@ async def test_what_was_not_stored_when_the_server_stopped_is_stored_by_the_next
             await s3.refusing.wait()
         s3.failures = 0
         async with a_site(tmp_path, recordings=stored) as site:
-            async with asyncio.timeout(20.0):
+            async with asyncio.timeout(PATIENCE):
                 while await site.server.store.unsettled_recordings():
                     pass
             row = await site.server.store.recording(str(made.id))

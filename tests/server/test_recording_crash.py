@@ -10,7 +10,8 @@ import aiohttp
 import numpy as np
 import pytest
 import soundfile
-from tests.server.process import ACCOUNT, PATIENCE, SID, Process, running
+from tests.patience import PATIENCE
+from tests.server.process import ACCOUNT, SID, Process, running
 from tests.server.site import NUMBERS, basic
 from tests.server.sounding import babble, channels_of, share_of
 

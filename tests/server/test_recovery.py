@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from tests.calls.making import answered_record, one_of_each_event
 from tests.calls.recordings.tapes import tone, write_wav
+from tests.patience import PATIENCE
 from tests.server.site import site_settings
 
 from ringback.calls import events
@@ -127,7 +128,7 @@ async def test_a_carrier_that_wants_to_know_who_hangs_up_is_told(data: Path) -> 
             await left_open(data, answered_record(account_id=account, dialog=dialog, **outbound))
 
             async def asked() -> Request:
-                message, source = await asyncio.wait_for(loop.sock_recvfrom(carrier, 65536), 5)
+                message, source = await asyncio.wait_for(loop.sock_recvfrom(carrier, 65536), PATIENCE)
                 request = parse_message(message)
                 assert isinstance(request, Request)
                 status = 200 if "Proxy-Authorization" in request.headers else 407

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from tests.calls.making import FakeApplication
+from tests.patience import PATIENCE
 from tests.server.site import Site
 
 from ringback.calls.application import Document
@@ -60,7 +61,7 @@ async def asked(site: Site, phone: Softphone, verb: Verb) -> tuple[Watched, Phon
     )
     call = await phone.incoming()
     call.answer()
-    return application, call, await asyncio.wait_for(call.requests.get(), 10)
+    return application, call, await asyncio.wait_for(call.requests.get(), PATIENCE)
 
 
 async def told(call: PhoneCall, status: int, state: str = "active;expires=60") -> int:
@@ -83,7 +84,7 @@ async def test_a_far_end_that_transfers(site: Site) -> None:
         assert await told(call, 100) == 200
         assert await told(call, 180) == 200
         assert await told(call, 200, "terminated;reason=noresource") == 200
-        outcome = await asyncio.wait_for(application.ended.get(), 10)
+        outcome = await asyncio.wait_for(application.ended.get(), PATIENCE)
         await call.ended()
     assert outcome == Outcome(sip_status=202, sip_reason="Accepted", notified_status=200)
     assert application.progress == [(100, HOOK), (180, HOOK), (200, HOOK)]
@@ -94,7 +95,7 @@ async def test_a_far_end_that_refuses(site: Site) -> None:
         application, call, refer = await asked(site, phone, Refer(refer_to="sip:carol@192.0.2.9"))
         assert refer.request.headers.get("Refer-To") == "<sip:carol@192.0.2.9>"
         refer.reply(603)
-        outcome = await asyncio.wait_for(application.ended.get(), 10)
+        outcome = await asyncio.wait_for(application.ended.get(), PATIENCE)
         await call.ended()
     assert (outcome.end, outcome.sip_status, outcome.notified_status) == (EndOfVerb.FAILED, 603, None)
 
@@ -105,7 +106,7 @@ async def test_a_far_end_that_hangs_up_once_it_is_transferred(site: Site) -> Non
         refer.reply(202)
         assert await told(call, 180) == 200
         call.hang_up()
-        outcome = await asyncio.wait_for(application.ended.get(), 10)
+        outcome = await asyncio.wait_for(application.ended.get(), PATIENCE)
     assert (outcome.end, outcome.sip_status, outcome.notified_status) == (EndOfVerb.HUNG_UP, 202, 180)
 
 
@@ -114,7 +115,7 @@ async def test_a_far_end_that_never_says(site: Site) -> None:
         verb = Refer(refer_to="sip:carol@192.0.2.9", timeout=0.1)
         application, call, refer = await asked(site, phone, verb)
         refer.reply(202)
-        outcome = await asyncio.wait_for(application.ended.get(), 10)
+        outcome = await asyncio.wait_for(application.ended.get(), PATIENCE)
         await call.ended()
     assert (outcome.end, outcome.sip_status, outcome.notified_status) == (EndOfVerb.TIMEOUT, 202, None)
 
@@ -126,7 +127,7 @@ async def test_a_notify_of_something_else_is_refused(site: Site) -> None:
         response = await call.session.send_request("NOTIFY", [("Event", "presence")])
         assert response.status == 489
         assert await told(call, 503, "terminated") == 200
-        outcome = await asyncio.wait_for(application.ended.get(), 10)
+        outcome = await asyncio.wait_for(application.ended.get(), PATIENCE)
         await call.ended()
     assert outcome.notified_status == 503
 
@@ -150,7 +151,7 @@ async def test_an_address_that_is_none(site: Site, refer_to: str) -> None:
         )
         call = await phone.incoming()
         call.answer()
-        outcome = await asyncio.wait_for(application.ended.get(), 10)
+        outcome = await asyncio.wait_for(application.ended.get(), PATIENCE)
         await call.ended()
     assert outcome.end is EndOfVerb.FAILED
     assert outcome.sip_status is None

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Sequence
 
 import pytest
+from tests.patience import PATIENCE
 from tests.server.site import Site
 
 from ringback.sip.auth import DigestClient
@@ -80,7 +81,7 @@ class Device:
 
     async def _received(self) -> Request | Response:
         loop = asyncio.get_running_loop()
-        return parse_message(await asyncio.wait_for(loop.sock_recv(self._socket, 65536), 5.0))
+        return parse_message(await asyncio.wait_for(loop.sock_recv(self._socket, 65536), PATIENCE))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from tests.patience import PATIENCE
 from tests.server.neutral import HANG_UP, Neutral, Phones, callee, sound, talk
 from tests.server.site import NUMBERS, Site
 
@@ -51,15 +52,15 @@ async def test_the_two_go_on_hearing_each_other(
     caller, bob, _ = phones
     app.answer("new-call", Dial(callees=(callee(bob),)), HANG_UP)
     call = await caller.call(NUMBER)
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     called.answer()
     await asyncio.gather(call.answered(), app.event(Bridged))
     await talk(call, called)
     await change(called if by_callee else call)
     await sound(call, 620.0, called, 1250.0)
     await call.press("5")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while called.audio.events_heard != ["5"]:
             await called.audio.arrival()
     call.hang_up()
-    assert await called.ended(5) == "remote"
+    assert await called.ended() == "remote"

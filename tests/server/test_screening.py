@@ -28,7 +28,7 @@ async def being_screened(app: Neutral, phones: Phones, **more: Any) -> tuple[Pho
     verb = Dial(callees=(callee(bob, screening=HOOK, **more),), ringback="cl")
     app.answer("new-call", verb, Pause(seconds=60))
     call = await caller.call(NUMBER)
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     called.answer()
     await app.question("screening")
     return call, called
@@ -64,7 +64,7 @@ async def test_who_is_hung_up_by_the_application_is_not(site: Site, app: Neutral
     app.answer("screening", Redirect(hook=OTHER))
     app.answer("redirect", HANG_UP)
     call, called = await being_screened(app, phones)
-    assert await called.ended(5) == "remote"
+    assert await called.ended() == "remote"
     await app.event(VerbStarted, verb=Pause(seconds=60))
     assert not app.outcome().bridged
     call.hang_up()
@@ -80,7 +80,7 @@ async def test_an_application_with_nothing_to_say_accepts(site: Site, app: Neutr
 async def test_it_takes_no_longer_than_it_may(site: Site, app: Neutral, phones: Phones) -> None:
     app.answer("screening", Gather(max_digits=1, first_digit_timeout=60))
     call, called = await being_screened(app, phones, screening_timeout=0.5)
-    assert await called.ended(5) == "remote"
+    assert await called.ended() == "remote"
     await app.event(VerbStarted, verb=Pause(seconds=60))
     call.hang_up()
     await site.server.settled()
@@ -92,11 +92,11 @@ async def test_another_who_accepts_first_wins(site: Site, app: Neutral, phones: 
     app.answer("new-call", Dial(callees=(callee(bob, screening=HOOK), callee(carol))), HANG_UP)
     app.answer("screening", Gather(max_digits=1, first_digit_timeout=60))
     call = await caller.call(NUMBER)
-    at_bob, at_carol = await asyncio.gather(bob.incoming(5), carol.incoming(5))
+    at_bob, at_carol = await asyncio.gather(bob.incoming(), carol.incoming())
     at_bob.answer()
     await app.event(VerbStarted, verb=Gather(max_digits=1, first_digit_timeout=60))
     at_carol.answer()
-    assert await at_bob.ended(5) == "remote"
+    assert await at_bob.ended() == "remote"
     await talk(call, at_carol)
     call.hang_up()
 
@@ -108,7 +108,7 @@ async def test_early_media_are_not_heard_during_the_screening(
     app.answer("new-call", Dial(callees=(callee(bob, screening=HOOK),), ringback="cl"), HANG_UP)
     app.answer("screening", Gather(max_digits=1, first_digit_timeout=60))
     call = await caller.call(NUMBER)
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     called.early_media()
     called.audio.say(tone(700.0, 30.0))
     await hears_tone(call, 700.0)
@@ -128,7 +128,7 @@ async def test_a_caller_who_hangs_up_meanwhile(site: Site, app: Neutral, phones:
     app.answer("screening", Gather(max_digits=1, first_digit_timeout=60))
     call, called = await being_screened(app, phones)
     call.hang_up()
-    assert await called.ended(5) == "remote"
+    assert await called.ended() == "remote"
     await site.server.settled()
     assert app.outcome().end is EndOfVerb.HUNG_UP
 

@@ -49,7 +49,7 @@ async def test_calls_get_time_and_end_by_themselves(data: Path) -> None:
             with pytest.raises(CallFailed) as refused:
                 await late.answered()
             assert refused.value.status == 503
-            assert await call.ended(10) == "remote"
+            assert await call.ended() == "remote"
             await stopping
         assert [asked.fields["CallStatus"] for asked in app.asked if "status" in asked.path] == ["completed"]
     async with await Store.open("sqlite", data) as store:
@@ -67,7 +67,7 @@ async def test_calls_that_do_not_end_are_ended_and_their_callbacks_delivered(dat
             for call in calls:
                 await call.answered()
             await server.stop()
-            assert [await call.ended(5) for call in calls] == ["remote"] * 5
+            assert [await call.ended() for call in calls] == ["remote"] * 5
         told = [asked.fields["CallStatus"] for asked in app.asked if "status" in asked.path]
         assert told == ["completed"] * 5
     async with await Store.open("sqlite", data) as store:

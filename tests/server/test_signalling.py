@@ -22,7 +22,7 @@ async def test_a_caller_without_an_offer_gets_ours(site: Site) -> None:
         await call.answered()
         await call.silence(0.2)
         await call.press("5")
-        await call.ended(10)
+        await call.ended()
     assert (await site.app.request("/laml/digits")).fields["Digits"] == "5"
     assert loud_seconds(call.heard()) > 0.2
 
@@ -88,7 +88,7 @@ async def test_keys_by_info(site: Site, content_type: str, body: bytes) -> None:
         call = await phone.call(NUMBERS["laml"])
         await call.answered()
         assert (await call.session.info(content_type, body)).status == 200
-        await call.ended(10)
+        await call.ended()
     assert (await site.app.request("/laml/digits")).fields["Digits"] == "5"
 
 
@@ -102,7 +102,7 @@ async def test_a_request_that_is_not_known_is_refused_and_the_call_goes_on(site:
         assert (await call.session.send_request("REFER", headers)).status == 403
         assert (await call.session.info("text/plain", b"hello")).status == 200
         await call.press("1")
-        await call.ended(10)
+        await call.ended()
     assert (await site.app.request("/laml/digits")).fields["Digits"] == "1"
 
 
@@ -116,5 +116,5 @@ async def test_calls_over_tcp(site: Site) -> None:
         call = await phone.call(NUMBERS["laml"])
         await call.answered()
         await call.press("9")
-        await call.ended(10)
+        await call.ended()
     assert (await site.app.request("/laml/digits")).fields["Digits"] == "9"

@@ -30,7 +30,7 @@ async def test_the_openai_provider_gets_a_model_and_a_voice(
         settings = msgspec.structs.replace(app.settings("laml", data), speech=speech)
         async with RunningServer(settings) as server, server.phone("+14155559999", "") as phone:
             call = await phone.call(NUMBER)
-            await call.ended(10)
+            await call.ended()
             assert loud_seconds(call.heard()) > 0.2
             await server.settled()
         asked = await app.request("/v1/audio/speech")

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import aiohttp
 import pytest
+from tests.patience import PATIENCE
 from tests.server.site import NUMBERS, Site, site_settings
 from tests.server.wire import Wire, answering, wire
 
@@ -59,7 +60,7 @@ async def dialled(here: Site, document: str, dialect: str = "twilio", caller: st
     async with here.caller(caller) as phone:
         call = await phone.call(NUMBERS[dialect])
         with contextlib.suppress(Exception):
-            await call.ended(10)
+            await call.ended()
         await here.server.settled()
 
 
@@ -72,12 +73,12 @@ async def talking(here: Site) -> AsyncIterator[PhoneCall]:
     async with here.server.phone() as alice, here.server.phone("bob", "builder") as bob:
         await bob.register()
         call = await alice.call("bob")
-        called = await bob.incoming(5)
+        called = await bob.incoming()
         called.answer()
         await call.answered()
         yield call
         call.hang_up()
-        await called.ended(10)
+        await called.ended()
 
 
 async def refer(call: PhoneCall, to: str) -> int:
@@ -97,7 +98,7 @@ async def test_a_device_that_may_dial_out_transfers_over_the_trunk(tmp_path: Pat
     async with wire(answering(486)) as carrier, house(tmp_path, carrier, account) as here:
         async with talking(here) as call:
             assert await refer(call, f"sip:{PREMIUM}@{carrier.address}") == 202
-            await asyncio.wait_for(carrier.invited.wait(), 10)
+            await asyncio.wait_for(carrier.invited.wait(), PATIENCE)
         await here.server.settled()
         [invite] = carrier.invites
         assert invite.uri.user == PREMIUM.removeprefix("+")  # as the trunk wants it
@@ -366,7 +367,7 @@ async def test_a_transfer_says_nothing_in_our_name(tmp_path: Path) -> None:
         query = "&".join(f"{name}={quote(value, safe='')}" for name, value in wanted)
         async with talking(here) as call:
             assert await refer(call, f"sip:{PREMIUM}@{here.server.sip_address}?{query}") == 202
-            await asyncio.wait_for(carrier.invited.wait(), 10)
+            await asyncio.wait_for(carrier.invited.wait(), PATIENCE)
         await here.server.settled()
         seen = carrier.invites[-1].headers
         assert (seen.get("X-Case"), seen.get("User-to-User")) == ("7", "00")

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 import pytest_asyncio
+from tests.patience import PATIENCE
 from tests.server.neutral import HANG_UP, HOOK, Neutral, callee, live_call, talk
 from tests.server.site import NUMBERS, Site
 
@@ -83,7 +84,7 @@ class Statuses(list[int]):
 
     async def told(self, status: int) -> None:
         """Wait until this one is among them."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while status not in self:
                 self._more.clear()
                 await self._more.wait()
@@ -121,7 +122,7 @@ async def connected(
     """The caller's call and the device's, connected by a Dial."""
     app.answer("new-call", *(verbs or (Dial(callees=(ALICE,), action=HOOK),)), HANG_UP)
     call = await caller.call(NUMBER)
-    called = await alice.incoming(5)
+    called = await alice.incoming()
     called.answer()
     await asyncio.gather(call.answered(), talk(call, called))
     return call, called
@@ -132,16 +133,16 @@ async def test_a_device_transfers_the_caller(site: Site, app: Neutral, phones: P
     call, called = await connected(app, caller, alice)
     async with reports(called) as statuses:
         assert await refer(called, at(carol), ("Referred-By", "<sip:alice@example.com>")) == 202
-        third = await carol.incoming(5)
+        third = await carol.incoming()
         assert third.session.request.headers.get("Referred-By") == "<sip:alice@example.com>"
         third.ring()
         await statuses.told(180)
         third.answer()
-        assert await called.ended(10) == "remote"
+        assert await called.ended() == "remote"
         assert statuses == [100, 180, 200]
     await talk(call, third)
     third.hang_up()
-    assert await call.ended(10) == "remote"
+    assert await call.ended() == "remote"
     await site.server.settled()
     assert not [ask for ask, _ in app.asked if isinstance(ask, Action)]
     assert app.ends()[DEVICE].cause == "it transferred the other party"
@@ -154,11 +155,11 @@ async def test_a_device_that_hangs_up_at_once_has_transferred_all_the_same(
     call, called = await connected(app, caller, alice)
     assert await refer(called, at(carol)) == 202
     called.hang_up()
-    third = await carol.incoming(5)
+    third = await carol.incoming()
     third.answer()
     await talk(call, third)
     call.hang_up()
-    assert await third.ended(10) == "remote"
+    assert await third.ended() == "remote"
 
 
 async def test_a_device_transfers_to_a_number_of_the_house(site: Site, app: Neutral, phones: Phones) -> None:
@@ -168,13 +169,13 @@ async def test_a_device_transfers_to_a_number_of_the_house(site: Site, app: Neut
     app.answer("new-call", Dial(callees=(callee(carol),)), HANG_UP)
     async with reports(called) as statuses:
         assert await refer(called, Uri.parse(f"sip:{NUMBER}@{site.server.sip_address}")) == 202
-        third = await carol.incoming(5)
+        third = await carol.incoming()
         third.answer()
-        assert await called.ended(10) == "remote"
+        assert await called.ended() == "remote"
         assert statuses == [100, 200]
     await talk(call, third)
     third.hang_up()
-    assert await call.ended(10) == "remote"
+    assert await call.ended() == "remote"
 
 
 async def test_a_device_transfers_nobody_to_where_it_may_not_call(
@@ -187,7 +188,7 @@ async def test_a_device_transfers_nobody_to_where_it_may_not_call(
     assert await refer(called, at(carol)) == 403
     await talk(call, called)
     call.hang_up()
-    await called.ended(10)
+    await called.ended()
 
 
 async def test_after_a_transfer_that_fails_the_two_are_connected_again(
@@ -199,17 +200,17 @@ async def test_after_a_transfer_that_fails_the_two_are_connected_again(
     for status in (486, 603):
         async with reports(called) as statuses:
             assert await refer(called, at(carol)) == 202
-            (await carol.incoming(5)).reject(status)
+            (await carol.incoming()).reject(status)
             await statuses.told(status)
             assert statuses == [100, status]
         await talk(call, called)
     assert await refer(called, at(carol)) == 202
-    third = await carol.incoming(5)
+    third = await carol.incoming()
     third.answer()
-    assert await called.ended(10) == "remote"
+    assert await called.ended() == "remote"
     await talk(call, third)
     call.hang_up()
-    assert await third.ended(10) == "remote"
+    assert await third.ended() == "remote"
     await site.server.settled()
     assert not [ask for ask, _ in app.asked if isinstance(ask, Action)]
 
@@ -220,27 +221,27 @@ async def test_a_caller_gets_back_whom_it_could_not_transfer(
     bob, alice, carol = phones
     app.answer("new-call", Dial(callees=(callee(bob, "bob"),), action=HOOK), HANG_UP)
     call = await alice.call(NUMBER)
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     called.answer()
     await asyncio.gather(call.answered(), talk(call, called))
     async with reports(call) as statuses:
         assert await refer(call, at(carol)) == 202
-        (await carol.incoming(5)).reject(480)
+        (await carol.incoming()).reject(480)
         await statuses.told(480)
     await talk(call, called)
     call.hang_up()
-    assert await called.ended(10) == "remote"
+    assert await called.ended() == "remote"
 
 
 async def test_nobody_is_left_for_whom_a_transfer_fails(site: Site, app: Neutral, phones: Phones) -> None:
     caller, alice, carol = phones
     call, called = await connected(app, caller, alice)
     assert await refer(called, at(carol)) == 202
-    third = await carol.incoming(5)
+    third = await carol.incoming()
     called.hang_up()
     await app.event(CallEnded)
     third.reject(486)
-    assert await call.ended(10) == "remote"
+    assert await call.ended() == "remote"
     await site.server.settled()
     assert app.ends()[NUMBER].cause == "the target of its transfer cannot be had"
 
@@ -251,12 +252,12 @@ async def test_a_redirect_ends_a_transfer_under_way(site: Site, app: Neutral, ph
     app.answer("redirect", Pause(seconds=60))
     async with reports(called) as statuses:
         assert await refer(called, at(carol)) == 202
-        third = await carol.incoming(5)
+        third = await carol.incoming()
         live = live_call(site.server, NUMBER)
         await site.server.switchboard.redirect(live.record.account_id, live.record.id, hook=HOOK)
-        assert await called.ended(10) == "remote"
+        assert await called.ended() == "remote"
         assert statuses == [100, 487]
-    await third.ended(10)
+    await third.ended()
     call.hang_up()
 
 
@@ -266,18 +267,18 @@ async def test_the_device_that_called_transfers_whom_it_called(
     bob, alice, carol = phones
     app.answer("new-call", Dial(callees=(callee(bob, "bob"),), action=HOOK), HANG_UP)
     call = await alice.call(NUMBER)
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     called.answer()
     await asyncio.gather(call.answered(), talk(call, called))
     async with reports(call) as statuses:
         assert await refer(call, at(carol)) == 202
-        third = await carol.incoming(5)
+        third = await carol.incoming()
         third.answer()
-        assert await call.ended(10) == "remote"
+        assert await call.ended() == "remote"
         assert statuses == [100, 200]
     await talk(called, third)
     called.hang_up()
-    assert await third.ended(10) == "remote"
+    assert await third.ended() == "remote"
 
 
 async def test_a_device_consults_and_transfers(site: Site, app: Neutral, phones: Phones) -> None:
@@ -286,20 +287,20 @@ async def test_a_device_consults_and_transfers(site: Site, app: Neutral, phones:
     call, called = await connected(app, caller, alice)
     app.answer("new-call", Dial(callees=(callee(carol),)), HANG_UP)
     second = await alice.call(NUMBER)
-    third = await carol.incoming(5)
+    third = await carol.incoming()
     third.answer()
     await asyncio.gather(second.answered(), talk(second, third))
     async with reports(called) as statuses:
         assert await refer(called, dialog_of(second).within(at(carol))) == 202
-        assert await called.ended(10) == "remote"
-        assert await second.ended(10) == "remote"
+        assert await called.ended() == "remote"
+        assert await second.ended() == "remote"
         assert statuses == [100, 200]
     await talk(call, third)
     third.hang_up()
     question = await app.question("action")
     assert isinstance(question, Action)
     assert question.outcome.bridged
-    assert await call.ended(10) == "remote"
+    assert await call.ended() == "remote"
     await site.server.settled()
     assert question.outcome.callee == app.ends()["carol"].id
 
@@ -312,18 +313,18 @@ async def test_a_device_that_called_both_leaves_them_connected(
     for phone in (bob, carol):
         app.answer("new-call", Dial(callees=(callee(phone, phone.username),)), HANG_UP)
         call = await alice.call(NUMBER)
-        called = await phone.incoming(5)
+        called = await phone.incoming()
         called.answer()
         await asyncio.gather(call.answered(), talk(call, called))
         calls.append((call, called))
     (first, to_bob), (second, to_carol) = calls
     async with reports(first) as statuses:
         assert await refer(first, dialog_of(second).within(at(carol))) == 202
-        await asyncio.gather(first.ended(10), second.ended(10))
+        await asyncio.gather(first.ended(), second.ended())
         assert statuses == [100, 200]
     await talk(to_bob, to_carol)
     to_carol.hang_up()
-    assert await to_bob.ended(10) == "remote"
+    assert await to_bob.ended() == "remote"
 
 
 async def test_the_application_decides(site: Site, app: Neutral, phones: Phones) -> None:
@@ -332,13 +333,13 @@ async def test_the_application_decides(site: Site, app: Neutral, phones: Phones)
     call, called = await connected(app, caller, alice, Dial(callees=(ALICE,), refer_hook=HOOK))
     async with reports(called) as statuses:
         assert await refer(called, Uri.parse("sip:sales@example.com"), ("X-Why", "lunch")) == 202
-        assert await called.ended(10) == "remote"
+        assert await called.ended() == "remote"
         assert statuses == [100, 200]
-    third = await carol.incoming(5)
+    third = await carol.incoming()
     third.answer()
     await talk(call, third)
     third.hang_up()
-    await call.ended(10)
+    await call.ended()
     question = await app.question("refer")
     assert isinstance(question, Referred)
     assert (question.refer_to, question.refer_to_user) == ("sip:sales@example.com", "sales")
@@ -352,7 +353,7 @@ async def test_the_application_declines(site: Site, app: Neutral, phones: Phones
     assert await refer(called, Uri.parse("sip:sales@example.com")) == 603
     await talk(call, called)
     call.hang_up()
-    await called.ended(10)
+    await called.ended()
 
 
 async def test_strangers_do_not_transfer(site: Site, app: Neutral, phones: Phones) -> None:
@@ -362,7 +363,7 @@ async def test_strangers_do_not_transfer(site: Site, app: Neutral, phones: Phone
     assert (await called.session.send_request("REFER", [("Refer-To", "nonsense")])).status == 400
     await talk(call, called)
     call.hang_up()
-    await called.ended(10)
+    await called.ended()
 
 
 async def test_both_gone_while_it_is_decided(site: Site, app: Neutral, phones: Phones) -> None:
@@ -370,10 +371,10 @@ async def test_both_gone_while_it_is_decided(site: Site, app: Neutral, phones: P
     caller, alice, carol = phones
     call, called = await connected(app, caller, alice)
     assert await refer(called, at(carol)) == 202
-    third = await carol.incoming(5)
+    third = await carol.incoming()
     call.hang_up()
-    await third.ended(10)
-    await called.ended(10)
+    await third.ended()
+    await called.ended()
     await site.server.settled()
     ended = [record.status for event, record in app.told if isinstance(event, CallEnded)]
     assert sorted(ended) == [CallStatus.CANCELED, CallStatus.COMPLETED, CallStatus.COMPLETED]
@@ -390,27 +391,27 @@ async def test_another_device_takes_the_call_over(site: Site, app: Neutral, phon
     call, called = await connected(app, caller, alice)
     async with site.server.phone() as desk:
         taken = await desk.call("alice", headers=in_place_of(called))
-        assert await called.ended(10) == "remote"
+        assert await called.ended() == "remote"
         await talk(call, taken)
         taken.hang_up()
         question = await app.question("action")
         assert question.outcome.bridged
-        assert await call.ended(10) == "remote"
+        assert await call.ended() == "remote"
 
 
 async def test_another_device_takes_the_callers_place(site: Site, app: Neutral, phones: Phones) -> None:
     bob, alice, _ = phones
     app.answer("new-call", Dial(callees=(callee(bob, "bob"),)), HANG_UP)
     call = await alice.call(NUMBER)
-    called = await bob.incoming(5)
+    called = await bob.incoming()
     called.answer()
     await asyncio.gather(call.answered(), talk(call, called))
     async with site.server.phone() as desk:
         taken = await desk.call("bob", headers=in_place_of(call))
-        assert await call.ended(10) == "remote"
+        assert await call.ended() == "remote"
         await talk(taken, called)
         called.hang_up()
-        assert await taken.ended(10) == "remote"
+        assert await taken.ended() == "remote"
 
 
 @pytest.mark.parametrize(
@@ -443,4 +444,4 @@ async def test_who_may_not_take_a_call_over(site: Site, app: Neutral, phones: Ph
         assert caught.value.status == status
     await talk(call, called)
     call.hang_up()
-    await called.ended(10)
+    await called.ended()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.patience import PATIENCE
 from tests.server.site import site_settings
 
 from ringback.config.tables import TrunkTable
@@ -41,7 +42,7 @@ class Carrier:
 
     async def heard(self) -> tuple[str, str, int | None]:
         """Transport, user and expiry of the next REGISTER."""
-        incoming = await asyncio.wait_for(self.registers.get(), 5.0)
+        incoming = await asyncio.wait_for(self.registers.get(), PATIENCE)
         request = incoming.request
         return incoming.source.transport, str(request.to.uri.user), request.expires
 

@@ -80,11 +80,11 @@ async def test_a_gateway_that_cannot_is_followed_by_the_next(data: Path) -> None
         site(data, trunk(address(first), address(second))) as here,
     ):
         sid = await create(here)
-        refused = await first.incoming(10)
+        refused = await first.incoming()
         refused.reject(503)
-        taken = await second.incoming(10)
+        taken = await second.incoming()
         taken.answer()
-        await taken.ended(10)
+        await taken.ended()
         await here.server.settled()
         call = await here.call("laml", sid)
         assert call["status"] == "completed"
@@ -97,9 +97,9 @@ async def test_one_that_says_nothing_is_passed_over_and_left_alone_for_a_while(d
         async with gateway() as second, site(data, trunk(quiet, address(second), answer_seconds=1.0)) as here:
             for _ in range(2):
                 await create(here)
-                taken = await second.incoming(10)
+                taken = await second.incoming()
                 taken.answer()
-                await taken.ended(10)
+                await taken.ended()
                 await here.server.settled()
             configured = here.server.directory.all(Trunk)[0]
             state = here.server.telephony.gateways.state(configured, configured.gateways[0])
@@ -113,8 +113,8 @@ async def test_the_next_trunk_takes_what_the_first_cannot(data: Path) -> None:
         trunks = (trunk(address(first), name="one"), trunk(address(second), name="two"))
         async with site(data, *trunks) as here:
             await create(here)
-            (await first.incoming(10)).reject(500)
-            (await second.incoming(10)).reject(486)
+            (await first.incoming()).reject(500)
+            (await second.incoming()).reject(486)
             await here.server.settled()
             [row] = await here.server.store.calls(CallFilter(), limit=1)
             assert (row.status, row.trunk_name) == ("busy", "two")
@@ -127,7 +127,7 @@ async def test_what_a_person_says_ends_the_search(data: Path) -> None:
         site(data, trunk(address(first), address(second))) as here,
     ):
         sid = await create(here)
-        (await first.incoming(10)).reject(486)
+        (await first.incoming()).reject(486)
         await here.server.settled()
         assert (await here.call("laml", sid))["status"] == "busy"
         with pytest.raises(TimeoutError):
@@ -186,14 +186,14 @@ async def test_numbers_and_callers_are_written_as_the_carrier_wants_them(data: P
         )
         async with site(data, wanted) as here:
             await create(here, From="+14155550142")
-            call = await carrier.incoming(10)
+            call = await carrier.incoming()
             assert call.invite is not None
             assert call.invite.uri.user == "03012345678"
             assert call.invite.from_.uri.user == "14155550142"
             assert header(call, "P-Asserted-Identity") == "<sip:14155550100@127.0.0.1>"
             call.reject()
             await create(here, From="anonymous")
-            hidden = await carrier.incoming(10)
+            hidden = await carrier.incoming()
             assert hidden.invite is not None
             assert str(hidden.invite.from_.uri) == "sip:anonymous@anonymous.invalid"
             assert header(hidden, "Privacy") == "id"
@@ -210,7 +210,7 @@ async def test_a_call_that_is_passed_on_says_by_whom(data: Path) -> None:
         here.reply("laml", "voice", "<Dial>+493012345678</Dial>")
         async with here.caller("+14155550142") as phone:
             mine = await phone.call(NUMBERS["laml"])
-            call = await carrier.incoming(10)
+            call = await carrier.incoming()
             assert header(call, "Diversion") == f"<sip:{NUMBERS['laml']}@127.0.0.1>;reason=unconditional"
             assert call.invite is not None
             assert call.invite.from_.uri.user == "+14155550142"
@@ -290,7 +290,7 @@ async def test_calls_created_by_rest_wait_for_their_turn(data: Path) -> None:
         site(data, trunk(address(carrier), max_calls=1), max_queued=2) as here,
     ):
         sids = [await create(here, f"+49301234567{last}") for last in range(3)]
-        first = await carrier.incoming(10)
+        first = await carrier.incoming()
         assert [(await here.call("laml", sid))["status"] for sid in sids[1:]] == ["queued", "queued"]
         # No more may wait.
         values = {"From": "+14155550100", "To": "+493012345679", "Url": f"{here.app.url}/laml/voice"}
@@ -300,7 +300,7 @@ async def test_calls_created_by_rest_wait_for_their_turn(data: Path) -> None:
         status, body = await here.post("laml", f"Calls/{sids[1]}", Status="canceled")
         assert status == 200, body
         first.reject()
-        third = await carrier.incoming(10)
+        third = await carrier.incoming()
         assert third.invite is not None
         assert third.invite.uri.user == "+493012345672"
         third.reject()
@@ -315,7 +315,7 @@ async def test_a_dialled_leg_over_the_limit_fails(data: Path) -> None:
         site(data, trunk(address(carrier), max_calls=1), FROM_CARRIER) as here,
     ):
         await create(here)
-        blocking = await carrier.incoming(10)
+        blocking = await carrier.incoming()
         here.reply("laml", "voice", '<Dial action="/laml/after">+493012345678</Dial>')
         here.reply("laml", "after", "<Hangup/>")
         async with here.caller() as phone:

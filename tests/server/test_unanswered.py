@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from tests.patience import PATIENCE
 from tests.server.site import NUMBERS, SPEAKS, Site
 
 from ringback.calls.timeline import REFUSED, lines_of
@@ -123,7 +124,7 @@ async def _status_of(site: Site, offer: bytes) -> int:
         target = Uri.parse(f"sip:{NUMBERS['laml']}@{site.server.sip_address}")
         caller = NameAddr(Uri(user="+14155559999", host="127.0.0.1"))
         call = endpoint.invite(target, from_=caller, to=NameAddr(target), offer=offer, on_event=heard)
-        status = await asyncio.wait_for(final, 10)
+        status = await asyncio.wait_for(final, PATIENCE)
         call.bye()
     finally:
         await endpoint.stop(grace=1.0)

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.patience import PATIENCE
 from tests.server.neutral import Neutral, callee, hears_tone, talk
 from tests.server.site import NUMBERS, serve_tone, site_settings
 
@@ -45,13 +46,13 @@ async def test_legs_of_two_workers_hear_each_other(tmp_path: Path, monkeypatch: 
         ):
             app.answer("new-call", Dial(callees=(callee(bob),)), last)
             call = await caller.call(NUMBER)
-            called = await bob.incoming(10)
+            called = await bob.incoming()
             called.answer()
             await asyncio.gather(call.answered(), app.event(Bridged))
             assert [leg.link.settings.worker for leg in opened] in ([0, 1], [1, 0])
             await talk(call, called)
             await call.press("7")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 while called.audio.events_heard != ["7"]:
                     await called.audio.arrival()
             called.hang_up()

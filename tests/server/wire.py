@@ -8,6 +8,8 @@ import itertools
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from tests.patience import PATIENCE
+
 from ringback.sip.auth import DigestClient
 from ringback.sip.message import Request, Response, make_response
 from ringback.sip.parse import parse_message
@@ -72,7 +74,7 @@ class Wire(asyncio.DatagramProtocol):
         return branch
 
     async def _final(self, branch: str) -> Response:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             # Others are repetitions of what was answered before: nothing is acknowledged.
             while (response := await self._responses.get()).status < 200 or response.via.branch != branch:
                 pass

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import uvloop
+from tests.patience import PATIENCE
 
 from ringback.sip.endpoint import SipEndpoint
 from ringback.sip.events import Answered, Confirmed, Ended, Failed, SessionEvent
@@ -33,7 +34,7 @@ class Events:
 
     async def next(self, kind: type) -> Any:
         """The next event of that kind; others are skipped."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not isinstance(event := await self.queue.get(), kind):
                 pass
             return event
@@ -91,7 +92,7 @@ async def test_a_call_from_end_to_end(
     assert inbound.source.transport == transport
     assert inbound.local_address == call.local_address == ("::1" if wide else "127.0.0.1")
     assert inbound.remote.display_name == "Alice"
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert (await inbound.info("text/plain", b"hello")).status == 200
         assert (await inbound.bye()).status == 200
     assert (await events.next(Ended)).by == "remote"
@@ -101,7 +102,7 @@ async def test_digits_in_both_directions_of_hanging_up(server: Server, client: S
     target, events = server.uri(), Events()
     call = client.invite(target, from_=ALICE, to=NameAddr(target), offer=SDP, on_event=events)
     await events.next(Answered)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert (await call.bye()).status == 200
     assert (await server.events.next(Ended)).by == "remote"
 
@@ -175,7 +176,7 @@ async def test_options_and_requests_and_registrations(client: SipEndpoint) -> No
 
     server = Server(on_register=take, on_request=take, methods=["MESSAGE"])
     await server.endpoint.start(LISTEN)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert (await client.options(server.uri("tcp"))).status == 200
         reply = await client.request(
             "MESSAGE", server.uri(), from_=ALICE, body=b"hi", headers=[("Content-Type", "text/plain")]
@@ -206,7 +207,7 @@ async def test_an_orphan_is_ended_over_real_sockets(server: Server, client: SipE
     assert state is not None
     reborn = SipEndpoint()
     await reborn.start(["udp:127.0.0.1:0"])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert (await reborn.bye_orphan(state)).status == 200
     assert (await server.events.next(Ended)).by == "remote"
     assert server.endpoint.find_call("x", "y", "z") is None

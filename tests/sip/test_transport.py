@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+from tests.patience import PATIENCE
 
 from ringback.sip import sockets, transport
 from ringback.sip.endpoint import SipEndpoint
@@ -33,7 +34,7 @@ class Raw:
         self.parser = StreamParser()
 
     async def response(self) -> Response:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 data = await self.reader.read(4096)
                 assert data
@@ -43,7 +44,7 @@ class Raw:
 
     async def closed(self) -> bool:
         """True once the other side has closed, in good order or not."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             try:
                 while await self.reader.read(4096):
                     pass
@@ -89,7 +90,7 @@ async def test_messages_may_come_in_pieces(raw: Raw) -> None:
 
 async def test_a_ping_is_answered_with_a_pong(raw: Raw) -> None:
     raw.writer.write(b"\r\n\r\n")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert await raw.reader.readexactly(2) == b"\r\n"
 
 
@@ -194,7 +195,7 @@ async def test_a_connection_that_breaks_fails_what_waits_on_it(endpoint: SipEndp
 
     server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         response = await endpoint.options(Uri.parse(f"sip:127.0.0.1:{port};transport=tcp"))
     assert response.status == 503
     server.close()
@@ -205,7 +206,7 @@ async def test_one_connection_serves_many_requests(endpoint: SipEndpoint) -> Non
     other = SipEndpoint()
     await other.start(["tcp:127.0.0.1:0"])
     target = Uri.parse(f"sip:127.0.0.1:{port_of(other)};transport=tcp")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         responses = [await pending for pending in [endpoint.options(target) for _ in range(5)]]
         responses.append(await endpoint.options(target))
     assert {response.status for response in responses} == {200}
@@ -229,7 +230,7 @@ async def test_a_response_finds_another_way_when_its_connection_has_gone() -> No
     raw = Raw(*await asyncio.open_connection("127.0.0.1", port_of(server)))
     data = (OPTIONS % (listener.sockets[0].getsockname()[1], 1)).replace(b"OPTIONS", b"MESSAGE")
     raw.writer.write(data)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         reply = await waiting.get()
         raw.writer.transport.abort()
         server._transports._gone = asyncio.Event()
@@ -250,7 +251,7 @@ async def test_datagrams_that_are_no_sip_are_ignored(endpoint: SipEndpoint) -> N
         for data in (b"", b"\r\n\r\n", b"\0", stun, b"rubbish", b"\xff" * 1400):
             client.send(data)
         client.send((OPTIONS % (client.getsockname()[1], 1)).replace(b"/TCP", b"/UDP"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             reply = await asyncio.get_running_loop().sock_recv(client, 65536)
         assert reply.startswith(b"SIP/2.0 200")
         with pytest.raises(BlockingIOError):
@@ -288,7 +289,7 @@ async def test_sockets_are_chosen_by_the_way_to_the_peer() -> None:
         Flow("tls", "127.0.0.1", 9),
     ):
         transports.send(Outgoing(flow, b"x", str(flow)))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert await deaf.failures.get() == str(flow)
     assert transports.route_to("127.0.0.1") == transports.route_to("127.0.0.1") == "127.0.0.1"
     transports.close()
@@ -318,7 +319,7 @@ async def test_a_fault_of_ours_stays_with_one_message(
     with monkeypatch.context() as broken:
         broken.setattr(endpoint._agent, "receive_message", fail)
         raw.writer.write(OPTIONS % (5060, 1) + b"\r\n\r\n")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert await raw.reader.readexactly(2) == b"\r\n"
     raw.writer.write(OPTIONS % (5060, 2))
     assert (await raw.response()).status == 200

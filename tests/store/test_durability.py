@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import event as sqlalchemy_event
+from tests.patience import PATIENCE
 from tests.store.making import call_id, delivery, event, row
 
 from ringback.store import Store, StoreOverloaded, StoreUnavailable
@@ -99,7 +100,7 @@ async def test_a_full_disk_holds_calls_back_and_loses_none(sqlite_store: Store) 
         found = await sqlite_store.call(call_id(1))  # reading goes on
         assert found is not None
         assert found.status == "in-progress"
-    await asyncio.wait_for(asyncio.gather(*big, running), 10)
+    await asyncio.wait_for(asyncio.gather(*big, running), PATIENCE)
     assert sqlite_store.healthy
     found = await sqlite_store.call(call_id(1))
     assert found is not None
@@ -115,14 +116,14 @@ async def test_the_backlog_is_bounded(data: Path) -> None:
             waiting = [store.append(event(1, n, payload=b"x" * 1_000_000)) for n in range(10)]
             with pytest.raises(StoreOverloaded):
                 store.append(event(1, 11))
-        await asyncio.wait_for(asyncio.gather(*waiting), 10)
+        await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE)
 
 
 async def test_closing_during_an_outage_gives_up_in_time(sqlite_store: Store) -> None:
     with _full_disk(sqlite_store):
         waiting = sqlite_store.append(event(payload=b"x" * 10_000_000))
         await _until(lambda: not sqlite_store.healthy)
-        await asyncio.wait_for(sqlite_store._writer.close(grace=0.1), 10)
+        await asyncio.wait_for(sqlite_store._writer.close(grace=0.1), PATIENCE)
         with pytest.raises(StoreUnavailable):
             await waiting
 
@@ -171,7 +172,7 @@ class _full_disk:  # noqa: N801 - reads as a statement
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - the writer is a thread and has no event to wait for
             await asyncio.sleep(0.005)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 from sqlalchemy import event as sqlalchemy_event
+from tests.patience import PATIENCE
 from tests.store.making import delivery, event
 
 from ringback.store import Store
@@ -53,14 +54,14 @@ async def test_what_nobody_waits_for_joins_what_comes_next(
 
 async def test_it_does_not_wait_for_ever(data: Path) -> None:
     async with await Store.open("sqlite", data) as store:
-        await asyncio.wait_for(store.append(event(patient=True)), 5.0)
+        await asyncio.wait_for(store.append(event(patient=True)), PATIENCE)
 
 
 async def test_closing_commits_what_waits(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writing, "LINGER_SECONDS", 60.0)
     async with await Store.open("sqlite", data) as store:
         patient = store.append(event(patient=True))
-    await asyncio.wait_for(patient, 5.0)
+    await asyncio.wait_for(patient, PATIENCE)
 
 
 async def test_a_group_has_a_limit(

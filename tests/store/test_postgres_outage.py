@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import create_engine, text
+from tests.patience import PATIENCE
 from tests.store.making import call_id, event, row
 
 from ringback.store import Store
@@ -23,7 +24,7 @@ async def test_cut_connections_lose_nothing(postgres: Callable[[], str], data: P
     async with await Store.open(url, data) as store:
         await store.append(event(1, row=row(1)))
         await asyncio.to_thread(_cut_connections, url, data)
-        await asyncio.wait_for(store.append(event(2, row=row(2))), 10)
+        await asyncio.wait_for(store.append(event(2, row=row(2))), PATIENCE)
         assert store.healthy
         assert {found.id for found in await store.open_calls()} == {call_id(1), call_id(2)}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
+from tests.patience import PATIENCE
 from tests.store.making import call_id, damaged
 
 from ringback.store import Store, TraceEntry
@@ -46,7 +47,7 @@ async def test_without_lines_nothing_is_written(data: Path, monkeypatch: pytest.
     trace = TraceLog(data, 1000)
     for number in range(3):
         trace.put(TraceEntry(call_id(), float(number), "sip", b""))
-        await asyncio.to_thread(flushed.get, timeout=5)
+        await asyncio.to_thread(flushed.get, timeout=PATIENCE)
     assert flushed.empty()
     await trace.close()
 
@@ -62,7 +63,7 @@ async def test_old_lines_are_forgotten_also_when_nothing_else_is_traced(data: Pa
             store.trace(call_id(), float(number), "sip", b"x")
         assert len(await store.traces(call_id())) == 1200
         store.forget_traces(1100.0)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while await asyncio.to_thread(left) > 100:
                 pass
         assert (await store.traces(call_id()))[0].at == 1100.0

@@ -112,10 +112,10 @@ async def test_phones_call_each_other_without_a_server() -> None:
     """Keys by events and as tones, sound both ways, and silence after the end."""
     async with Softphone("a", server="127.0.0.1:9") as one, Softphone("b", server="127.0.0.1:9") as other:
         place = f"sip:b@{other.listening.partition(':')[2]}"
-        calling, called = await asyncio.gather(one.call(place), other.incoming(5))
+        calling, called = await asyncio.gather(one.call(place), other.incoming())
         called.ring()
         called.answer()
-        await calling.answered(5)
+        await calling.answered()
         calling.audio.say(dtmf_tone("5", 300))
         await called.hears(0.4)
         assert loudness(called.heard()) > 1000
@@ -123,7 +123,7 @@ async def test_phones_call_each_other_without_a_server() -> None:
         await called.hears(0.6)
         assert called.audio.events_heard == ["1"]
         called.hang_up()
-        assert await calling.ended(5) == "remote"
+        assert await calling.ended() == "remote"
         await calling.press("2")
         assert called.audio.events_heard == ["1"], "nothing is pressed on a call that is over"
 
@@ -132,17 +132,17 @@ async def test_phones_call_each_other_without_a_server() -> None:
 async def test_a_phone_that_refuses(status: int) -> None:
     async with Softphone("a", server="127.0.0.1:9") as one, Softphone("b", server="127.0.0.1:9") as other:
         place = f"sip:b@{other.listening.partition(':')[2]}"
-        calling, called = await asyncio.gather(one.call(place), other.incoming(5))
+        calling, called = await asyncio.gather(one.call(place), other.incoming())
         called.reject(status)
         with pytest.raises(CallFailed) as refused:
-            await calling.answered(5)
+            await calling.answered()
         assert refused.value.status == status
 
 
 async def test_a_phone_that_gives_up() -> None:
     async with Softphone("a", server="127.0.0.1:9") as one, Softphone("b", server="127.0.0.1:9") as other:
         place = f"sip:b@{other.listening.partition(':')[2]}"
-        calling, called = await asyncio.gather(one.call(place), other.incoming(5))
+        calling, called = await asyncio.gather(one.call(place), other.incoming())
         called.ring()
         calling.hang_up()
-        assert await called.ended(5) == "remote"
+        assert await called.ended() == "remote"

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from tests.patience import PATIENCE
 
 from ringback.testing.kit import NUMBER, RunningServer, WebApp
 from ringback.testing.softphone import PhoneCall
@@ -29,7 +30,7 @@ async def test_a_file_is_said_and_the_call_held_and_transferred(tmp_path: Path) 
             await call.answered()
             called.say(tmp_path / "tone.wav")
             await called.said()
-            await asyncio.wait_for(_loud(call), 20)
+            await asyncio.wait_for(_loud(call), PATIENCE)
             with pytest.raises(ValueError, match="16000 samples a second"):
                 called.say(tmp_path / "wide.wav")
             assert (await called.hold()).status == 200

@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from tests.patience import PATIENCE
 
 from ringback.calls.verbs import Gather, HangUp, Hook, Say
 from ringback.dialects.callapi.markup import parse as parse_rcml
@@ -97,7 +98,7 @@ async def test_jambonz_over_a_socket(sample: Sample) -> None:
 
         async def ask(kind: str, msgid: str, data: dict[str, Any]) -> Any:
             await socket.send_json({"type": kind, "msgid": msgid, "data": data})
-            reply = await socket.receive_json(timeout=5.0)
+            reply = await socket.receive_json(timeout=PATIENCE)
             assert (reply["type"], reply["msgid"]) == ("ack", msgid)
             return reply["data"]
 

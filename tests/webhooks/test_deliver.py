@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from tests.patience import PATIENCE
 from twilio.request_validator import RequestValidator
 
 from ringback.net.guard import AddressPolicy
@@ -183,7 +184,7 @@ async def test_a_slow_url_delays_no_other_call(
     slow = [callback(receiver, 1, call=f"slow{number}", path="/hold") for number in range(50)]
     quick = [callback(receiver, number, call="quick") for number in range(5)]
     deliverer.offer(outbox.add(*slow, *quick))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await last.wait()
     assert receiver.order() == ["0", "1", "2", "3", "4"]
     assert len(receiver.order("/hold")) <= 4
@@ -200,7 +201,7 @@ async def test_a_dead_server_keeps_its_deliveries(
     rescheduled = asyncio.Event()
     deliverer = make(on_result=lambda delivery, _: rescheduled.set() if delivery is dead else None)
     deliverer.offer(outbox.add(dead, callback(receiver, 1, call="well")))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await rescheduled.wait()
     assert await deliverer.drain(0.1) == 1
     await deliverer.stop()

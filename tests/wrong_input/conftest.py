@@ -27,6 +27,6 @@ async def unharmed(world: World) -> AsyncIterator[None]:
     """No call is left up, and no task."""
     before = asyncio.all_tasks()
     yield
-    await world.server.settled(20.0)
+    await world.server.settled()
     assert world.server.switchboard.live == 0
     assert await settled_tasks(before) == []

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from aiohttp import web
+from tests.patience import PATIENCE
 from tests.world import World
 
 from ringback.testing.kit import Answer, Asked
@@ -44,7 +45,7 @@ def json(body: str) -> Callable[[Asked], web.Response]:
 
 async def spoken_to(call: PhoneCall) -> None:
     """Wait until something else than silence is heard: an apology need not be heard out."""
-    async with asyncio.timeout(20.0):
+    async with asyncio.timeout(PATIENCE):
         while not np.any(np.abs(call.heard()) > 500):
             await call.audio.arrival()
 
@@ -61,9 +62,9 @@ async def _outcome(world: World, flavour: str, answer: Answer, kind: str) -> Out
     number = world.number(flavour, answer, kind=kind)
     async with world.server.phone() as phone:
         call = await phone.call(number)
-        who = await call.ended(30.0)
+        who = await call.ended()
         assert who in ("failed", "remote")
-    await world.server.settled(30.0)
+    await world.server.settled()
     record = await world.record(call)
     assert record.sip_status == call.status
     assert record.cause

@@ -42,7 +42,7 @@ async def test_odd_names(database: str, data: Path, request: pytest.FixtureReque
             number = world.number("jambonz", HANG_UP["jambonz"])
             async with Softphone(user, server=world.server.sip_address, display_name=name) as phone:
                 call = await phone.call(number)
-                assert await call.ended(10.0) == "remote", user
+                assert await call.ended() == "remote", user
                 await world.server.settled()
             (asked,) = world.requests("/voice/jambonz", to=number)
             assert (asked.fields["from"], asked.fields["caller_name"]) == (user, name)
@@ -58,7 +58,7 @@ async def refused_for_nul(world: World) -> None:
     number = world.number("jambonz", [{"verb": "sing\0"}])
     async with world.server.phone() as phone:
         call = await phone.call(number)
-        assert await call.ended(10.0) == "failed"
+        assert await call.ended() == "failed"
         await world.server.settled()
     record = await world.record(call)
     assert (record.status, record.cause) == ("failed", "invalid instruction: sing\ufffd")

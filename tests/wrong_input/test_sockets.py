@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiohttp import WSMsgType, web
+from tests.patience import PATIENCE
 from tests.world import World, uri_of, with_socket
 
 from ringback.testing.softphone import Softphone
@@ -33,7 +34,7 @@ class Connection:
     async def next(self, kind: str) -> dict[str, Any]:
         """Wait for a message of a type, past others."""
         while True:
-            message = await self._socket.receive(timeout=10.0)
+            message = await self._socket.receive(timeout=PATIENCE)
             assert message.type is WSMsgType.TEXT, message
             received: dict[str, Any] = json.loads(message.data)
             self.types.append(received["type"])
@@ -43,7 +44,7 @@ class Connection:
     async def closed(self) -> int | None:
         """Wait until the server closes; its code."""
         while True:
-            message = await self._socket.receive(timeout=10.0)
+            message = await self._socket.receive(timeout=PATIENCE)
             if message.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR):
                 return self._socket.close_code
 
@@ -129,8 +130,8 @@ async def call(world: World, app: SocketApp, *behaviours: Behaviour) -> tuple[st
     app.faults.clear()
     async with world.server.phone() as phone:
         placed = await phone.call(NUMBER)
-        who = await placed.ended(20.0)
-        await world.server.settled(20.0)
+        who = await placed.ended()
+        await world.server.settled()
     assert app.faults == []
     assert app.behaviours == []
     record = await world.record(placed)
@@ -249,8 +250,8 @@ async def test_nobody_is_there(world: World, free_port: Callable[..., int]) -> N
         sid = await world.rest("jambonz").place(uri_of(phone), f"ws://127.0.0.1:{free_port()}/#rc=0")
         placed = await phone.incoming()
         placed.answer()
-        assert await placed.ended(10.0) == "remote"
-        await asyncio.wait_for(world.server.settled(), 10.0)
+        assert await placed.ended() == "remote"
+        await asyncio.wait_for(world.server.settled(), PATIENCE)
     record = await world.record(sid)
     assert record.status == "failed"
     assert [note.code for note in await world.notes(record.id)] == ["webhook-connection-failure"]

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
+from tests.patience import PATIENCE
 from tests.world import FLAVOURS, HANG_UP, WAIT, XML, World, uri_of
 from tests.wrong_input.failures import Outcome, outcomes, reply, spoken_to
 
@@ -183,8 +184,8 @@ async def _placed(world: World, flavour: str, url: str) -> Outcome:
         if flavour == "twilio":
             await spoken_to(call)
             call.hang_up()
-        assert await call.ended(20.0) in ("remote", "local")
-        await world.server.settled(20.0)
+        assert await call.ended() in ("remote", "local")
+        await world.server.settled()
     record = await world.record(sid)
     notes = [note for note in await world.notes(record.id) if note.level != "info"]
     return Outcome(record.sip_status, str(record.status), notes[-1].code)
@@ -228,7 +229,7 @@ async def test_dead_callbacks_do_not_hold_up_others(world: World, flavour: str) 
         await world.told("/status/prompt", **{name: sid, field: "failed"})
         assert time.monotonic() - began < 2.0
         slow.over.set()
-        await world.server.settled(20.0)
+        await world.server.settled()
 
 
 async def test_callbacks_to_nobody_are_given_up(world: World, free_port: Callable[..., int]) -> None:
@@ -259,7 +260,7 @@ async def test_the_caller_hangs_up_on_a_silent_application(world: World, flavour
     number = world.number(flavour, think)
     async with world.server.phone() as phone:
         call = await phone.call(number)
-        await asyncio.wait_for(asked.wait(), 10.0)
+        await asyncio.wait_for(asked.wait(), PATIENCE)
         began = time.monotonic()
         call.hang_up()
         await world.server.settled()

@@ -118,7 +118,7 @@ class WebApp:
         self._answers.clear()
         self._unread.clear()
 
-    async def request(self, path: str, *, timeout: float = 10.0) -> Asked:
+    async def request(self, path: str, *, timeout: float = 30.0) -> Asked:
         """The next request to a path that has not been looked at. Raises TimeoutError."""
         return await asyncio.wait_for(self._unread[path].get(), timeout)
 
@@ -198,7 +198,7 @@ class RunningServer(Server):
         """A softphone of this server; start it, or use it as a block."""
         return Softphone(username, server=self.sip_address, password=password, **options)
 
-    async def settled(self, timeout: float = 10.0) -> None:
+    async def settled(self, timeout: float = 30.0) -> None:
         """Wait until no call is up and every callback was delivered. Raises TimeoutError."""
         async with asyncio.timeout(timeout):
             await self.switchboard.idle()

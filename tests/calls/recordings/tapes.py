@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 from tests.calls.making import FakeApplication, FakeStore, answered_record, fake_engine
+from tests.patience import PATIENCE
 
 from ringback.calls.call import Call
 from ringback.calls.events import RecordingChanged
@@ -165,11 +166,11 @@ class Tape:
 
     async def final(self) -> Recording:
         """The recording, when nothing more will happen to it."""
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(PATIENCE):
             while not (self.changes and self.changes[-1].status.final):
                 await self.store.more()
         return self.changes[-1]
 
     async def hang_up(self) -> None:
         self.call.reports.leg_ended("remote", (), "")
-        await asyncio.wait_for(self.call.closed, 10.0)
+        await asyncio.wait_for(self.call.closed, PATIENCE)

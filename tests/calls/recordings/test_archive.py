@@ -14,6 +14,7 @@ import soundfile
 from tests.calls.making import HOOK
 from tests.calls.recordings.object_store import ObjectStore, object_store
 from tests.calls.recordings.tapes import Tape, tone, write_wav
+from tests.patience import PATIENCE
 
 from ringback.calls.control import Overloaded
 from ringback.calls.recordings.control import NoSuchRecording, RecordingFile
@@ -41,7 +42,7 @@ async def recorded(tape: Tape, plan: RecordingPlan = PLAN) -> Recording:
     """Record something, and wait until all is done about it."""
     begun = tape.call.recorder.start(plan)
     await tape.call.recorder.stop(begun.id)
-    async with asyncio.timeout(20.0):
+    async with asyncio.timeout(PATIENCE):
         while jobs := set(tape.archive._jobs.values()):
             await asyncio.wait(jobs)
     return tape.changes[-1]
@@ -238,17 +239,17 @@ async def test_one_account_s_slow_places_hold_up_neither_storing_nor_others_copi
         slow.append(tape.call.recorder.start(COPIED))
         await tape.call.recorder.stop(slow[-1].id)
     await sending.acquire()
-    async with asyncio.timeout(10.0):
+    async with asyncio.timeout(PATIENCE):
         while tape.statuses.count("completed") < 6:
             await tape.store.more()
     assert sending.locked(), "one at a time"
     done = msgspec.structs.replace(tape.changes[-1], id=uuid4(), account_id=uuid4())
     tape.archive.keep(done, tape.call.recorder._tell)
-    await asyncio.wait_for(sending.acquire(), 10.0)
+    await asyncio.wait_for(sending.acquire(), PATIENCE)
     await asyncio.sleep(0)
     assert sent == [done.id]
     let.set()
-    async with asyncio.timeout(20.0):
+    async with asyncio.timeout(PATIENCE):
         while jobs := set(tape.archive._jobs.values()):
             await asyncio.wait(jobs)
     assert {*sent} == {done.id, *(recording.id for recording in slow)}
@@ -341,7 +342,7 @@ async def test_encoding_holds_up_no_recording_and_ends_when_its_recording_is_rem
     wanted = [mp3(tape, each) for each in long]
     for _ in wanted:
         await watched.asked.acquire()
-    await asyncio.wait_for(recorded(tape, RecordingPlan(trim=True)), 5.0)
+    await asyncio.wait_for(recorded(tape, RecordingPlan(trim=True)), PATIENCE)
     assert not any(task.done() for task in wanted)
     for each in long:
         await tape.archive.remove(each)

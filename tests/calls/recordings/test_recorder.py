@@ -12,6 +12,7 @@ import msgspec
 import pytest
 import soundfile
 from tests.calls.recordings.tapes import Tape, silence, tone
+from tests.patience import PATIENCE
 
 from ringback.calls.control import WrongState
 from ringback.calls.events import CallEnded, RecordingChanged
@@ -285,7 +286,7 @@ async def test_both_an_old_and_a_new_recording_end_with_the_call(tmp_path: Path)
     await tape.call.recorder.stop(first.id)
     tape.call.recorder.start(PLAN)
     tape.call.recorder.start(PLAN)
-    await asyncio.wait_for(tape.hang_up(), 5.0)
+    await asyncio.wait_for(tape.hang_up(), PATIENCE)
     assert tape.statuses.count("completed") == 3
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests.dialects.jambonz.making import ACCOUNT, APPLICATION, SAY, configured, record
 from tests.dialects.jambonz.webapps import SocketApp
 from tests.dialects.memory import MemoryCalls
+from tests.patience import PATIENCE
 
 from ringback.calls.services import Services
 from ringback.calls.verbs import (
@@ -267,7 +268,7 @@ async def test_more_commands_than_can_wait_are_refused(
     monkeypatch.setattr(calls, "tag", slow)
     socket, _ = await phones(socket_app.url).open(socket_app)
     await socket.command("tag", {})
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(PATIENCE):
         await started.wait()
     for _ in range(201):
         await socket.command("tag", {})

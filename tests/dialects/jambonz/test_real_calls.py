@@ -15,6 +15,7 @@ import pytest_asyncio
 import soundfile
 from aiohttp import web
 from tests.dialects.jambonz.webapps import Socket, SocketApp
+from tests.patience import PATIENCE
 from tests.server.neutral import hears_tone, talk, tone
 from tests.server.site import serve_tone
 from tests.world import World, uri_of, with_socket
@@ -71,9 +72,9 @@ async def connected(world: World, *after: dict[str, Any], **properties: Any) -> 
     async with world.server.phone() as phone, bob:
         number = world.number("jambonz", [dial(bob, **properties), *after])
         call = await phone.call(number)
-        callee = await bob.incoming(10.0)
+        callee = await bob.incoming()
         callee.answer()
-        await call.answered(10.0)
+        await call.answered()
         record = await world.record(call)
         two = Two(call, callee, str(record.id))
         await talk(call, callee)
@@ -111,7 +112,7 @@ async def test_the_callee_is_given_an_application_of_its_own(world: World) -> No
         asked = await world.told("/child")
         assert asked.fields["parent_call_sid"] == two.sid
         two.caller.hang_up()
-        await two.caller.ended(10.0)
+        await two.caller.ended()
         leg = await world.record(asked.fields["call_sid"])
         assert leg.ended_at is None  # it goes on alone
 
@@ -134,7 +135,7 @@ async def test_a_recording_is_made_listed_fetched_and_deleted(world: World) -> N
         await asyncio.gather(two.callee.silence(timeout=20.0), two.caller.silence(timeout=20.0))
         await put(world, two.sid, record={"action": "stopCallRecording"})
         two.caller.hang_up()
-        assert await two.callee.ended(10.0) == "remote"
+        assert await two.callee.ended() == "remote"
     page = await rest.get(f"{rest.base}/RecentCalls", page="1", count="25", filter=two.sid)
     (row,) = page["data"]
     assert (page["total"], row["answered"], row["termination_reason"]) == (1, True, "caller hungup")
@@ -199,7 +200,7 @@ async def on_socket(
 async def until(socket: Socket, kind: str, **data: Any) -> dict[str, Any]:
     """The next message of a type, with these in its data; others wait for their turn."""
     others: list[dict[str, Any]] = []
-    async with asyncio.timeout(10.0):
+    async with asyncio.timeout(PATIENCE):
         while True:
             message = await socket.received.get()
             if message["type"] == kind and data.items() <= message["data"].items():
@@ -217,7 +218,7 @@ async def test_a_callee_is_asked_and_changed_over_the_callers_socket(
     async with bob:
         verb = dial(bob, confirmHook="/confirm", actionHook="/done")
         async with on_socket(world, sockets, bob, verb) as (call, socket, sid):
-            callee = await bob.incoming(10.0)
+            callee = await bob.incoming()
             callee.answer()
             confirm = await until(socket, "dial:confirm")
             child = confirm["data"]["call_sid"]
@@ -229,7 +230,7 @@ async def test_a_callee_is_asked_and_changed_over_the_callers_socket(
             pressed = await until(socket, "verb:hook", digits="1")
             assert (pressed["hook"], pressed["data"]["call_sid"]) == ("/pressed", child)
             await socket.ack(pressed, [])
-            await call.answered(10.0)
+            await call.answered()
             await talk(call, callee)
 
             await socket.command("whisper", {"verb": "play", "url": sound(world, 1300.0, 3.0)}, callSid=child)
@@ -256,7 +257,7 @@ async def test_a_callee_is_asked_and_changed_over_the_callers_socket(
             call.hang_up()
             await until(socket, "call:status", call_status="completed", call_sid=sid)
             await own.command("call:status", {"call_status": "completed"})
-            assert await callee.ended(10.0) == "remote"
+            assert await callee.ended() == "remote"
             await until(own, "call:status", call_status="completed", call_sid=child)
 
 
@@ -267,15 +268,15 @@ async def test_a_callee_who_is_not_there_at_the_end_of_the_screening(
     async with bob:
         verb = dial(bob, confirmHook="/confirm", actionHook="/done")
         async with on_socket(world, sockets, bob, verb) as (call, socket, _):
-            callee = await bob.incoming(10.0)
+            callee = await bob.incoming()
             callee.answer()
             await socket.ack(await until(socket, "dial:confirm"), [{"verb": "hangup"}])
-            assert await callee.ended(10.0) == "remote"
+            assert await callee.ended() == "remote"
             done = await until(socket, "verb:hook")
             assert done["hook"] == "/done"
             assert done["data"]["dial_call_status"] == "completed"  # it was answered, and hung up
             await socket.ack(done, [{"verb": "sip:decline", "status": 486}])
-            assert await call.ended(10.0) == "failed"
+            assert await call.ended() == "failed"
 
 
 async def test_a_transfer_by_command_that_comes_back(world: World, sockets: SocketApp) -> None:
@@ -284,7 +285,7 @@ async def test_a_transfer_by_command_that_comes_back(world: World, sockets: Sock
     async with bob:
         wait = {"verb": "gather", "timeout": 60}
         async with on_socket(world, sockets, bob, {"verb": "answer"}, wait) as (call, socket, sid):
-            await call.answered(10.0)
+            await call.answered()
             await socket.command(
                 "transfer",
                 {
@@ -300,7 +301,7 @@ async def test_a_transfer_by_command_that_comes_back(world: World, sockets: Sock
             assert hold["hook"] == "/hold"
             await socket.ack(hold, [{"verb": "play", "url": sound(world, 1700.0, 60.0)}])
             await hears_tone(call, 1700.0)
-            rung = await bob.incoming(10.0)
+            rung = await bob.incoming()
             rung.ring()
             assert (await until(socket, "verb:hook", call_status=180))["hook"] == "/going"
             rung.reject(486)
@@ -316,7 +317,7 @@ async def test_a_transfer_that_cannot_be_done_is_an_error_on_the_socket(
 ) -> None:
     bob = Softphone("bob", server=world.server.sip_address)
     async with bob, on_socket(world, sockets, bob, {"verb": "answer"}) as (call, socket, _):
-        await call.answered(10.0)
+        await call.answered()
         target = [{"type": "sip", "sipUri": uri_of(bob)}]
         confirm = {"prompt": "Press 1", "digit": "1"}
         await socket.command("transfer", {"mode": "blind", "target": target, "confirm": confirm})
