@@ -35,7 +35,7 @@ from bench.machine import busy, cpu, on_core
 from bench.media import prompt, settled
 from bench.results import Figure, conclude
 from bench.system import NUMBERS, System, system
-from bench.visits import IDLE, PATIENCE, Visits, quantile
+from bench.visits import IDLE, PATIENCE, STAYING, Visits, quantile
 from ringback.media.plane import (
     MediaEvent,
     MediaPlane,
@@ -65,6 +65,7 @@ DOCUMENTS = {
         '<Play loop="0">{url}/prompt.wav</Play></Gather></Response>',
     ),
     "laml/later": (XML, '<Response><Pause length="60"/></Response>'),
+    "laml/idle": (XML, f"<Response>{STAYING}</Response>"),
 }
 
 
@@ -118,7 +119,7 @@ class Interruptions:
 async def measure(what: str, calls: int, legs: int, cores: tuple[int, int]) -> Run:
     """A server of its own, and calls one after another."""
     application = Application(DOCUMENTS, 10.0)
-    application.which = lambda caller: "later" if Caller.number_of(caller) >= IDLE else VOICE
+    application.which = lambda caller: "idle" if Caller.number_of(caller) >= IDLE else VOICE
     await application.start()
     far = LiveEnds(cores[1])
     await far.start()

@@ -34,7 +34,7 @@ from bench.load import LiveEnds, compiled
 from bench.machine import busy, on_core
 from bench.results import Figure, conclude
 from bench.system import NUMBERS, System, system
-from bench.visits import IDLE, PATIENCE, Visit, Visits, quantile
+from bench.visits import IDLE, PATIENCE, STAYING, Visit, Visits, quantile
 
 P50_MS, P95_MS = 20.0, 40.0
 """What is to be kept, with the source in the cache."""
@@ -59,7 +59,7 @@ GATHER = {
     '"actionHook":"{url}/%s/later","play":%s}',
 }
 IDLENESS = {
-    XML: '<Pause length="3600"/>',
+    XML: STAYING,
     JSON: '{"verb":"answer"},{"verb":"pause","length":3600}',
 }
 WHOLE = {XML: "<Response>%s</Response>", JSON: "[%s]"}

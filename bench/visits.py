@@ -19,6 +19,8 @@ IDLE = 2_000_000
 PATIENCE = 5.0
 BETWEEN = 0.03, 0.06
 """Seconds from the end of a call to the next one, at least and at most: nothing of the one is left to do."""
+STAYING = '<Gather timeout="1"/><Pause length="3600"/>'
+"""What those who only stay are answered in XML: a Pause alone would only let them ring for longer."""
 SETUP_RATE = 50.0
 SETTLE = 1.0
 
@@ -52,10 +54,15 @@ class Visits:
         self._ear.close()
 
     async def fill(self, legs: int) -> None:
-        """So many calls that stay until `empty`."""
+        """So many calls that stay until `empty`. Raises RuntimeError where one is not answered."""
         for number in range(legs):
             self._idle.call(IDLE + number)
             await asyncio.sleep(1 / SETUP_RATE)
+        until = time.monotonic() + PATIENCE
+        while silent := sum(not call.answered for call in self._idle.calls):
+            if time.monotonic() > until:
+                raise RuntimeError(f"{silent} of {legs} calls that were to stay were not answered")
+            await asyncio.sleep(0.02)
         await asyncio.sleep(SETTLE)
 
     def empty(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -29,9 +30,17 @@ def said_by(command: Sequence[str], *, warned: bool = False) -> str:
         text=True,
         cwd=CHECKOUT,
         timeout=120,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(CHECKOUT), os.environ.get("PYTHONPATH", "")])},
+        env={
+            **os.environ,
+            "COLUMNS": "200",
+            "PYTHONPATH": os.pathsep.join([str(CHECKOUT), os.environ.get("PYTHONPATH", "")]),
+        },
         check=False,
     )
     assert done.returncode in (0, 1, 3), done.stderr
-    assert warned or not done.stderr
+    assert warned or not _BUSY.sub("", done.stderr), done.stderr
     return done.stdout
+
+
+_BUSY = re.compile(r"^\S+ \S+ WARNING ringback\.calls\.capacity: .*\n", re.MULTILINE)
+"""What the server says of a machine that has more to do than the tests."""
