@@ -299,7 +299,7 @@ async def test_far_ends_talk_and_measure(monkeypatch: pytest.MonkeyPatch, compil
         pytest.param(
             "recorded",
             ["--legs", "3", "--seconds", "1"],
-            ["Recorded legs", "3 of 3"],
+            ["Recorded legs", " of 3 files whole"],
             marks=pytest.mark.skipif(not load.compiled(), reason="no C compiler"),
         ),
         pytest.param(
