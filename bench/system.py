@@ -21,7 +21,7 @@ from ringback.running import Running, running_server
 
 ACCOUNT, TOKEN = "5d3c8f0a-1b7e-4c55-9d6e-2f8a4e1b9c70", "bench"
 NUMBERS = {"laml": "+14155550100", "jambonz": "+14155550101", "callapi": "+14155550102"}
-START_TIMEOUT = 30.0
+START_TIMEOUT = 60.0
 STOP_TIMEOUT = 20.0
 _SHED = re.compile(r"^ringback_overload_refusals_total (\S+)$", re.MULTILINE)
 

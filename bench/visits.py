@@ -16,7 +16,7 @@ from bench.load import LiveEnds
 
 IDLE = 2_000_000
 """From this on the numbers of callers are of those who only stay."""
-PATIENCE = 5.0
+PATIENCE = 20.0
 BETWEEN = 0.03, 0.06
 """Seconds from the end of a call to the next one, at least and at most: nothing of the one is left to do."""
 STAYING = '<Gather timeout="1"/><Pause length="3600"/>'

@@ -1,8 +1,8 @@
 """Ports for programs that have to be told one. Everything else binds port 0, and asks what it got.
 
 Each process that tests has some ports to itself, so that none which was found free is another test's before
-it is used, also where several suites run. They lie between those of benches and those of RTP, and above those
-which the system gives away.
+it is used, also where several suites run. They lie above those which the system gives away, or else among those
+of benches, of which short ones take the first.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 _SHARE = 300
-_SHARES = (*range(11_000, 20_000, _SHARE), *range(61_000, 65_500, _SHARE))
+_SHARES = (*range(61_000, 65_500, _SHARE), *range(11_000, 20_000, _SHARE))
 
 
 def free_port(transport: str = "tcp", host: str = "127.0.0.1") -> int:

@@ -29,7 +29,7 @@ def said_by(command: Sequence[str], *, warned: bool = False) -> str:
         capture_output=True,
         text=True,
         cwd=CHECKOUT,
-        timeout=120,
+        timeout=600,
         env={
             **os.environ,
             "COLUMNS": "200",

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 from tests.interop import scenes
-from tests.interop.listening import find, voice
+from tests.interop.listening import likeness, voice
 from tests.interop.sipp import Finished, Seen, Sipp
 from tests.patience import PATIENCE
 from tests.ports import kept_port
@@ -279,7 +279,7 @@ async def says(mouth: PhoneAudio, words: Samples, ear: PhoneAudio, timeout: floa
     """Say something again and again until it has been heard: nobody knows just when two are connected."""
     since = due = len(ear.heard)
     async with asyncio.timeout(timeout):
-        while find(ear.heard[since:], words).likeness < 0.9:
+        while likeness(ear.heard[since:], words) < 0.9:
             if len(ear.heard) >= due:
                 due = len(ear.heard) + len(words)
                 mouth.say(words)

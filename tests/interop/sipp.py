@@ -108,7 +108,7 @@ class Sipp:
         (self._directory / "sound.ulaw").write_bytes(_sound())
         self._process = await asyncio.create_subprocess_exec(
             *bound(SIPP),
-            *("-sf", "scenario.xml", "-nostdin", "-m", "1"),
+            *("-sf", "scenario.xml", "-nostdin", "-m", "1", "-watchdog_interval", "0"),
             *(
                 "-i",
                 self._host,

@@ -66,7 +66,7 @@ async def test_all_gateways_are_out_of_service(exchange: Exchange) -> None:
 async def test_a_gateway_that_says_nothing_is_passed_over(tmp_path: Path) -> None:
     """It is left alone for a while then: the next call goes past it."""
     answered = (scenes.invited(), scenes.answers, scenes.is_hung_up_on())
-    async with open_exchange(tmp_path, answer_seconds=0.3) as exchange, exchange.caller() as phone:
+    async with open_exchange(tmp_path, answer_seconds=1.0) as exchange, exchange.caller() as phone:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as quiet:
             quiet.bind(("127.0.0.1", exchange.gateways[0]))
             quiet.setblocking(False)

@@ -113,11 +113,12 @@ async def test_what_the_caller_says_is_recorded_until_a_key(site: Site, app: Neu
     outcome = app.outcome("Record")
     recording = outcome.recording
     assert (outcome.end, outcome.digits) == (EndOfVerb.DONE, "#")
-    assert recording.duration == pytest.approx(2.0, abs=0.3)
+    assert recording.duration == pytest.approx(2.0, abs=0.5)
     assert statuses(app) == ["in-progress", "processing", "completed"]
     [heard] = channels_of(path_of(site, recording))
     assert share_of(said, heard) >= MOST
-    assert place_of(said, heard) == pytest.approx(0.0, abs=0.1), "the silence before is left out"
+    begins = place_of(said[: RATE // 2], heard[:RATE])
+    assert begins == pytest.approx(0.0, abs=0.1), "the silence before is left out"
     await site.server.settled()
     [(_, record)] = [(e, r) for e, r in app.told if isinstance(e, CallEnded)]
     assert record.recording == recording

@@ -24,6 +24,9 @@ from ringback.media.waiting import Waiting
 
 UInt64 = npt.NDArray[np.uint64]
 
+MOST_WAITING = 64
+"""How many packets of a row that is bridged no more are looked for: on a busy machine some wait."""
+
 
 class Forwarding:
     """Whoever is bridged is received apart from its phase, and between its ticks.
@@ -86,7 +89,9 @@ class Forwarding:
     def part(self, row: int) -> None:
         """The row hears nobody any more."""
         if row in self._bridges:
-            self.relay()  # what has come before
+            for _ in range(MOST_WAITING):  # what has come before
+                if not self.relay():
+                    break
             self._relay.account(ahead())
         self._slow(self._bridges.part(row))
 

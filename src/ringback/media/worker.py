@@ -8,6 +8,7 @@ control side closes the connection or dies, and RTP ends with it.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import os
@@ -227,7 +228,8 @@ def main(arguments: list[str]) -> None:
         worker = Worker(connection, settings)
     except OSError as error:
         connection.setblocking(True)
-        connection.sendall(protocol.frame(protocol.Failed(str(error))))
+        with contextlib.suppress(OSError):  # the control side is gone: nobody wants to know
+            connection.sendall(protocol.frame(protocol.Failed(str(error))))
         sys.exit(1)
     worker.run()
 

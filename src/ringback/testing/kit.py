@@ -25,6 +25,7 @@ import asyncio
 import base64
 import json
 import secrets
+import time
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -35,6 +36,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from aiohttp import web
 
+from ringback.calls.capacity import Capacity
 from ringback.config import Settings
 from ringback.config.tables import (
     AccountTable,
@@ -173,8 +175,19 @@ def _first_rtp_port() -> int:
     return secrets.randbelow(12_000) * 2 + 20_000
 
 
+class _Unhurried(Capacity):
+    """Does not look at how busy the machine is: that of tests often is, and calls would be refused."""
+
+    def lagged(self, seconds: float) -> None:
+        """It is all the same."""
+
+
 class RunningServer(Server):
-    """A server for the length of a block."""
+    """A server for the length of a block. It takes every call, however busy this machine is."""
+
+    def __init__(self, settings: Settings, reread: Callable[[], Settings] | None = None) -> None:
+        super().__init__(settings, reread)
+        self.capacity = _Unhurried(self.directory, self.meter, time.monotonic)
 
     async def __aenter__(self) -> Self:
         try:
