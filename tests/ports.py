@@ -1,8 +1,8 @@
 """Ports for programs that have to be told one. Everything else binds port 0, and asks what it got.
 
 Each process that tests has some ports to itself, so that none which was found free is another test's before
-it is used, also where several suites run. They lie above those which the system gives away, or else among those
-of benches, of which short ones take the first.
+it is used, also where several suites run. They lie above those which the system gives away, or else among
+those of benches, of which short ones take the first.
 """
 
 from __future__ import annotations
