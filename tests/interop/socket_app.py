@@ -47,6 +47,10 @@ class Conversation:
         """Be gone."""
         await self._socket.close(code=1012)
 
+    async def hang_up(self) -> None:
+        """Close in peace."""
+        await self._socket.close(code=1000)
+
     async def read(self) -> None:
         """Take what comes until the end."""
         async for frame in self._socket:

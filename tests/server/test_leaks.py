@@ -12,14 +12,19 @@ from itertools import cycle
 from pathlib import Path
 
 import pytest
+from tests.interop.socket_app import Message, SocketApp
 from tests.server.neutral import HOOK, Neutral, callee
 from tests.server.site import DIALECTS, NUMBERS, SPEAKS, serve_tone, site_settings
 
 from ringback.calls.call import Call
 from ringback.calls.control import ControlError
 from ringback.calls.verbs import Dial, HangUp
+from ringback.config.tables import ApplicationTable
+from ringback.dialects.jambonz.line import Line
+from ringback.dialects.jambonz.orders import Orders
+from ringback.dialects.jambonz.webhook import JambonzApplication
 from ringback.dialects.laml import Laml
-from ringback.testing.kit import RunningServer, WebApp
+from ringback.testing.kit import NUMBER, RunningServer, WebApp, settings_for
 from ringback.testing.softphone import CallFailed, Softphone
 
 CALLS, AT_ONCE = 200, 40
@@ -148,3 +153,50 @@ async def test_short_pairs_leave_nothing_behind(data: Path, monkeypatch: pytest.
         neutral.told.clear()
         neutral.asked.clear()
         assert living_calls() <= others + 2
+
+
+SPOKEN_TO: dict[str, Message] = {
+    "the application": {"verb": "hangup"},
+    "the caller": {"verb": "answer"},
+    "a command": {"verb": "answer"},
+    "the end of the socket": {"verb": "answer"},
+    "a rejection": {"verb": "sip:decline", "status": 486},
+}
+"""What ends a call whose application speaks over a WebSocket, and the verb that it begins with."""
+
+
+async def short_conversation(app: SocketApp, phone: Softphone, ends: str) -> None:
+    """One call, and one command that is none."""
+    call = await phone.call(NUMBER)
+    talk = await app.connection()
+    await talk.acknowledge(await talk.next("session:new"), [SPOKEN_TO[ends]])
+    await talk.command("nonsense", {})
+    try:
+        await call.answered()
+        if ends == "the caller":
+            call.hang_up()
+        elif ends == "a command":
+            await talk.command("redirect", [{"verb": "hangup"}])
+        elif ends == "the end of the socket":
+            await talk.hang_up()
+        await call.ended(20)
+    except CallFailed:
+        pass
+    await call.close()
+    await asyncio.wait_for(talk.closed, 20)
+
+
+def living_conversations() -> int:
+    return sum(isinstance(thing, JambonzApplication | Line | Orders) for thing in gc.get_objects())
+
+
+async def test_short_calls_over_a_socket_leave_nothing_behind(data: Path) -> None:
+    others = living_calls() + living_conversations()
+    async with SocketApp() as app:
+        table = ApplicationTable(name="app", dialect="jambonz", voice_url=app.url, status_callback=app.url)
+        async with RunningServer(settings_for(data, table)) as server, server.phone() as phone:
+            for _ in range(3):
+                for ends in SPOKEN_TO:
+                    await short_conversation(app, phone, ends)
+            await server.settled(30)
+            assert living_calls() + living_conversations() <= others + 2

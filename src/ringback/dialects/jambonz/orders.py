@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,8 @@ _MOST = 200
 
 
 class Orders:
-    """A queue of commands and the task that does them. `complain` is told of each that was not done."""
+    """A queue of commands and the task that does them. `complain`, a method, is told of each that was not
+    done. Both it and the application are known weakly: they hold these orders, and would never be freed."""
 
     def __init__(
         self,
@@ -32,11 +34,12 @@ class Orders:
         complain: Callable[[Command, str], None],
     ) -> None:
         self._services = services
-        self._application = application
+        self._application = weakref.ref(application)
         self._account_id, self._call_id = call.account_id, call.id
-        self._complain = complain
+        self._complains = weakref.WeakMethod(complain)
         self._queue: asyncio.Queue[Command | HangUp | None] = asyncio.Queue(_MOST)
         self._task: asyncio.Task[None] | None = None
+        self._closed = False
 
     def take(self, command: Command) -> None:
         """Do this after what was ordered before."""
@@ -50,10 +53,14 @@ class Orders:
 
     def close(self) -> None:
         """Forget what was not done yet."""
+        self._closed = True
         if self._task is not None:
             self._task.cancel()
+            self._task = None  # it keeps the frame in which it was cancelled, and with that us
 
     def _put(self, order: Command | HangUp | None) -> None:
+        if self._closed:
+            return
         if self._queue.full():
             if isinstance(order, Command):
                 self._complain(order, "too many commands are waiting")
@@ -62,6 +69,11 @@ class Orders:
         self._queue.put_nowait(order)
         if self._task is None:
             self._task = asyncio.create_task(self._work(), name=f"commands for {self._call_id}")
+
+    def _complain(self, command: Command, why: str) -> None:
+        complain = self._complains()
+        if complain is not None:
+            complain(command, why)
 
     async def _work(self) -> None:
         while True:
@@ -79,7 +91,9 @@ class Orders:
     async def _do(self, order: Command | HangUp | None) -> None:
         calls = self._services.calls
         if isinstance(order, Command):
-            await execute(order, self._application, calls, self._account_id, self._call_id)
+            application = self._application()
+            if application is not None:  # else the call is over, and so is what was ordered
+                await execute(order, application, calls, self._account_id, self._call_id)
         elif order is None:
             await calls.hang_up(self._account_id, self._call_id)
         else:
