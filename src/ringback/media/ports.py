@@ -19,6 +19,11 @@ SO_TIMESTAMPNS = 35
 """Not named by the socket module: with each packet comes the kernel's time of its arrival."""
 
 
+DRAIN = 0.002
+"""Seconds for throwing away what came too soon, at most."""
+_SCRAP = bytearray(1)
+
+
 class Ports:
     """Sans-IO: which port is next. `first` is even."""
 
@@ -58,9 +63,8 @@ def bind_pair(host: str, port: int) -> tuple[socket.socket, socket.socket]:
 
 def _bind(host: str, port: int) -> socket.socket:
     family = family_of(host)
-    bound = socket.socket(family, socket.SOCK_DGRAM)
+    bound = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     try:
-        bound.setblocking(False)
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, EXPEDITED)
@@ -75,11 +79,12 @@ def _bind(host: str, port: int) -> socket.socket:
 
 def drain(rtp: socket.socket) -> None:
     """Throw away what came before the socket had an owner."""
-    deadline = time.monotonic() + 0.002
-    while time.monotonic() < deadline:
+    deadline = 0.0
+    while not deadline or time.monotonic() < deadline:
         try:
-            rtp.recv_into(bytearray(1))
+            rtp.recv_into(_SCRAP)
         except BlockingIOError:
-            return
+            return  # as nearly always
         except OSError:
-            continue
+            pass  # an ICMP error taken off the socket
+        deadline = deadline or time.monotonic() + DRAIN

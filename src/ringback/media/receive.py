@@ -75,14 +75,16 @@ class Intake(Rows):
     def configure(self, row: int, remote: RemoteMedia) -> None:
         """Learn what the payload types mean."""
         self.expected.forget(row)
-        kinds = self._kinds[row]
-        kinds[:] = UNKNOWN
+        kinds = bytearray([UNKNOWN]) * 128
         for payload_type, codec in remote.receive.items():
             kinds[payload_type] = AUDIO + codecs.CODECS[codec]
         if "G722" in remote.receive.values():
             self._wideband.make(row)
-        kinds[list(remote.cn_pts)] = COMFORT
-        kinds[list(remote.receive_dtmf_pts)] = EVENT
+        for payload_type in remote.cn_pts:
+            kinds[payload_type] = COMFORT
+        for payload_type in remote.receive_dtmf_pts:
+            kinds[payload_type] = EVENT
+        self._kinds[row] = np.frombuffer(kinds, np.uint8)
 
     def take(self, batch: Batch, headers: Headers, which: Int64, now: float) -> list[tuple[int, int]]:
         """Take in the packets `which` (indices into the batch). Returns (row, event code) of keys pressed."""

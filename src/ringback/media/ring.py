@@ -67,6 +67,11 @@ _syscall = _libc.syscall
 _syscall.restype = ctypes.c_long
 
 
+def words_of(requests: npt.NDArray[np.void]) -> Int64:
+    """Requests (dtype `ENTRY`) as [request, word], in the same memory."""
+    return requests.view(np.int64).reshape(-1, ENTRY_WORDS)
+
+
 def supported() -> bool:
     """Whether this could be a system with io_uring in the layout used here."""
     return sys.platform == "linux" and sys.byteorder == "little" and ctypes.sizeof(ctypes.c_void_p) == 8
@@ -120,11 +125,10 @@ class Ring:
         self._wake = -1
         self._none = (ctypes.c_void_p(None), ctypes.c_size_t(0))
 
-    def queue(self, requests: npt.NDArray[np.generic]) -> None:
-        """Prepare requests (dtype `ENTRY`, or their words), at most `entries` at once. They go to the kernel,
-        in order, with the next `flush`, or when it is next asked what is done. Raises OSError.
+    def queue(self, words: Int64) -> None:
+        """Prepare requests (see `words_of`), at most `entries` at once. They go to the kernel, in order, with
+        the next `flush`, or when it is next asked what is done. Raises OSError.
         """
-        words = requests.view(np.int64).reshape(-1, ENTRY_WORDS)
         count = len(words)
         if self.unsent + count > self.entries:
             self.flush()

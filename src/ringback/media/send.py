@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import struct
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,8 @@ SLOT = 512
 """Octets of a row's packet: header and 60 ms of G.711, rounded up."""
 PATIENCE = 5
 """Ticks without anything to relay after which the far end is sent silence."""
+FRESH = struct.Struct("=IIH")
+"""SSRC, timestamp and sequence number of a new leg."""
 MARKER = 0x80
 """The bit of it in a header's second octet."""
 _SPOKEN, _LAPSED = np.zeros((2, OUT), np.int64)
@@ -95,10 +98,9 @@ class Senders(Rows):
 
     def begin(self, row: int) -> None:
         """A new leg: random SSRC, sequence and timestamp (RFC 3550, 5.1)."""
-        self.reset(row)
-        self.ssrc[row] = secrets.randbits(32)
-        self.timestamp[row] = secrets.randbits(32)
-        self._sequence[row] = secrets.randbits(16)
+        self.ssrc[row], self.timestamp[row], self._sequence[row] = FRESH.unpack(
+            secrets.token_bytes(FRESH.size)
+        )
         self._end[row] = self.timestamp[row]
         self._out[row, 0] = rtp.PLAIN
         self._out.view(">u4")[row, 2] = self.ssrc[row]

@@ -22,7 +22,7 @@ from ringback.media import addresses
 from ringback.media.arrivals import FEW, Few, Many, Memory
 from ringback.media.arrivals import HEAD as RTP_HEAD
 from ringback.media.ports import SO_TIMESTAMPNS, drain
-from ringback.media.ring import BUFFER, ENTRY, ENTRY_WORDS, TAIL_AT, Ring
+from ringback.media.ring import BUFFER, ENTRY, TAIL_AT, Ring, words_of
 from ringback.media.rtp import Batch
 from ringback.media.send import Outgoing
 from ringback.media.straight import Departures, FewDepartures
@@ -56,8 +56,8 @@ LENGTH_AT, STAMP_AT = 1, CONTROL_AT // 8 + 2
 SOURCE = slice(NAME_AT // 8, NAME_AT // 8 + addresses.WORDS)
 HEAD_AT = slice(PAYLOAD_AT // 4, PAYLOAD_AT // 4 + 3)
 """The header's words, of 32 bits."""
-SEND_AT, SEND_LENGTH = 2, 3
-"""Words of an `ENTRY`: its addr, its len below its op_flags."""
+SEND_AT, SEND_LENGTH, CANCELLED, NAME = 2, 3, 2, 4
+"""Words of an `ENTRY`: its addr, its len below its op_flags; what is to be cancelled; its user data."""
 SENT = 1 << 62
 """Marks the completion of a send (or a cancellation); those of receives carry row and serial."""
 _NOTHING = np.zeros(0, np.int64)
@@ -177,19 +177,25 @@ class _Lane:
         self._offer_slots()
         # What every receive asks for: room for the address and one control message.
         self._message = np.frombuffer(struct.pack("=QIIQQQQI4x", 0, 32, 0, 0, 0, 0, 32, 0), np.uint8).copy()
-        self._receives = np.zeros(capacity, ENTRY)
-        self._receives["opcode"] = OP_RECVMSG
-        self._receives["flags"] = BUFFER_SELECT
-        self._receives["ioprio"] = RECEIVE_AGAIN
-        self._receives["addr"] = self._message.ctypes.data
-        self._receives["len"] = 1
+        receives = np.zeros(capacity, ENTRY)
+        receives["opcode"] = OP_RECVMSG
+        receives["flags"] = BUFFER_SELECT
+        receives["ioprio"] = RECEIVE_AGAIN
+        receives["addr"] = self._message.ctypes.data
+        receives["len"] = 1
+        self._receive_words, self._receive_of = words_of(receives), receives["fd"]
+        cancels = np.zeros(capacity, ENTRY)
+        cancels["opcode"] = OP_CANCEL
+        cancels["flags"] = SKIP_SUCCESS
+        cancels["user_data"] = SENT | 1
+        self._cancel_words = words_of(cancels)
         self._sends = np.zeros(capacity, ENTRY)
         self._sends["opcode"] = OP_SEND
         self._sends["flags"] = SKIP_SUCCESS
         self._sends["op_flags"] = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
         self._sends["user_data"] = SENT
         self._sends["addr_len"] = addresses.SIZE[socket.AddressFamily(family)]
-        self._send_words = self._sends.view(np.int64).reshape(capacity, ENTRY_WORDS)
+        self._send_words, self._send_by = words_of(self._sends), self._sends["fd"]
         self._send_octets = self._sends.view(np.uint8).data
         self._rows = np.arange(capacity, dtype=np.uint64)
         self._templates_of = 0
@@ -197,11 +203,11 @@ class _Lane:
     def arm(self, row: int, rtp: socket.socket) -> None:
         """Receive for a row, from the next look at what has come on."""
         self.armed[row] = True
-        self._serial[row] += 1
-        self._receives["fd"][row] = self._sends["fd"][row] = rtp.fileno()
-        self._current[row] = row | int(self._serial[row] & SERIAL) << 32
-        self._receives["user_data"][row] = self._current[row]
-        self._ring.queue(self._receives[row : row + 1])
+        self._serial[row] = serial = int(self._serial[row]) + 1
+        name = row | (serial & SERIAL) << 32
+        self._current[row] = self._receive_words[row, NAME] = self._cancel_words[row, CANCELLED] = name
+        self._receive_of[row] = self._send_by[row] = rtp.fileno()
+        self._ring.queue(self._receive_words[row : row + 1])
         self._queued.add(row)
 
     def disarm(self, row: int) -> None:
@@ -216,12 +222,7 @@ class _Lane:
         self.armed[row] = False
         self._current[row] = -1
         self._ended.discard(row)
-        cancel = np.zeros(1, ENTRY)
-        cancel["opcode"] = OP_CANCEL
-        cancel["flags"] = SKIP_SUCCESS
-        cancel["addr"] = self._receives["user_data"][row]
-        cancel["user_data"] = SENT | 1
-        self._ring.queue(cancel)
+        self._ring.queue(self._cancel_words[row : row + 1])
 
     def flush(self) -> None:
         """What was armed and disarmed is so from now on.
@@ -386,7 +387,7 @@ class _Lane:
     def _rearm(self) -> None:
         """Receives that the kernel gave up, out of slots or by an ICMP error, begin again."""
         if self._ended:
-            self._ring.queue(self._receives[sorted(self._ended)])
+            self._ring.queue(self._receive_words[sorted(self._ended)])
             self._ended.clear()
 
     def _offer_slots(self) -> None:
