@@ -31,17 +31,16 @@ class Audience(Rows):
         self.burst = self.share(streams.burst[mine])
         self._carried = streams.carried
         self._tapped = streams.tapped
-        self.everybody = False
-        """Whether all rows were heard, as of the latest survey."""
+        self.everybody = True
+        """Whether all open rows were heard, as of the latest survey."""
 
     def open(self, row: int) -> None:
-        """A new leg."""
-        self._open[row] = True
-        self.everybody = False
+        """A new leg, which nobody is bridged with."""
+        self._open[row] = self.heard[row] = True
 
     @property
     def settled(self) -> bool:
-        """Whether all rows are heard, whoever listens."""
+        """Whether all open rows are heard, whoever listens."""
         return self.everybody and not len(self._corner.pairs[0])
 
     def survey(self, count: int, listening: Bool) -> Int64:
@@ -56,5 +55,5 @@ class Audience(Rows):
         lost = np.nonzero(self.heard[:count] & ~heard)[0]
         self.heard[:count] = heard
         np.logical_not(heard, out=self._unheard[:count])
-        self.everybody = bool(heard.all())
+        self.everybody = not np.count_nonzero(heard != self._open[:count])
         return lost

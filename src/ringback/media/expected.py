@@ -1,9 +1,8 @@
 """What the next packet of each row is like, if nothing unusual happens. Nearly all packets are so, and need
 no closer look.
 
-A packet is expected when one before it was taken in: its marks (header, length and source, see
-`ringback.media.streams`) are those of that one, a sequence number and a packet's samples later. Whatever
-changes what would be done with a packet has its row forgotten here.
+Its marks (header, length and source, see `ringback.media.streams`) are those of the one before, a sequence
+number and a packet's samples later. Whatever changes what would be done with it has its row forgotten here.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ringback.media import rtp
 from ringback.media.rows import Rows
 from ringback.media.rtp import Batch
 from ringback.media.streams import HEAD, LENGTH, MARKS, REMOTE
@@ -25,7 +23,7 @@ _ROW = np.dtype(f"V{8 * MARKS}")
 
 
 class Expected(Rows):
-    """A row expects nothing until a packet is `learn`ed."""
+    """A row expects nothing until a packet has come that can be gone on from."""
 
     def __init__(self, capacity: int) -> None:
         super().__init__(capacity)
@@ -43,21 +41,14 @@ class Expected(Rows):
         return expected
 
     def advance(self, rows: Int64, marks: Int64, samples: int) -> None:
-        """The expected packets have come. Writes over the marks."""
+        """Packets with these marks, at most one per row, have come: their like is to follow.
+
+        Writes over the marks.
+        """
         first = marks[:, 0]
         marks[:, 0] = (first & ~0xFFFF) | ((first + 1) & 0xFFFF)
         marks[:, 1] = (marks[:, 1] + samples) & 0xFFFFFFFF
         self._mark_rows[rows] = marks.view(_ROW)[:, 0]
-
-    def learn(self, rows: Int64, marks: Int64, samples: Int64, shape: Int64) -> None:
-        """Packets have come, and the next are to be like them; they begin no talk spurt. Writes over the
-        marks.
-        """
-        first = marks[:, 0] & ~rtp.MARKER
-        marks[:, 0] = (first & ~0xFFFF) | ((first + 1) & 0xFFFF)
-        marks[:, 1] = (marks[:, 1] + samples) & 0xFFFFFFFF
-        self._mark_rows[rows] = marks.view(_ROW)[:, 0]
-        self.shape[rows] = shape
 
     def forget(self, rows: Int64 | int) -> None:
         """Nothing is expected of these rows any more."""

@@ -103,6 +103,25 @@ class Reception(Rows):
         self._go_on(rows, self._counts.take(rows, axis=0), size)
         self.measure(rows, timestamps, arrivals)
 
+    def overtake(self, rows: Int64, sequence: Int64, ssrc: Int64) -> Bool:
+        """Which packets, at most one per row, are in front of all before them.
+
+        Each of those then is the next of its row, see `go_on`; what is between is lost, or comes late.
+        """
+        step = ((sequence - self._highest[rows] + 32768) & 0xFFFF) - 32768
+        restart = (self.ssrc[rows] != ssrc) | (np.abs(step) > MAX_DROPOUT)
+        if np.count_nonzero(restart):
+            self._restart(rows[restart], sequence[restart], ssrc[restart])
+            step[restart] = 1
+        gap = (step > 1).nonzero()[0]
+        if len(gap):
+            behind, missed = rows[gap], step[gap] - 1
+            self._highest[behind] += missed
+            seen = self._seen[behind] << np.minimum(missed, REMEMBERED - 1).astype(np.uint64)
+            self._seen[behind] = np.where(missed < REMEMBERED, seen, np.uint64(0))
+        ahead: Bool = step > 0
+        return ahead
+
     def observe(self, rows: Int64, sequence: Int64, ssrc: Int64) -> tuple[Bool, Bool]:
         """Account for packets, at most one per row.
 

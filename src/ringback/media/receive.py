@@ -8,7 +8,7 @@ import numpy.typing as npt
 from ringback.media import codecs, rtp
 from ringback.media.dtmf import EventReceivers
 from ringback.media.exchange import Corner
-from ringback.media.expected import Expected, marks_of
+from ringback.media.expected import Expected
 from ringback.media.g722 import Decoders
 from ringback.media.jitter import JitterBuffers
 from ringback.media.model import RemoteMedia
@@ -97,6 +97,27 @@ class Intake(Rows):
             pressed += self._take_wave(batch, headers, wave, now)
         return pressed
 
+    def foresee(self, batch: Batch, headers: Headers, which: Int64) -> Int64:
+        """Which of the packets `which` (indices) can be taken in as if they had been expected, from now on.
+
+        That is audio that is in front of all before it: the first of a series, or what follows a loss.
+        """
+        rows = batch.rows[which]
+        if np.count_nonzero(np.bincount(rows) > 1):
+            _, first = np.unique(rows, return_index=True)
+            which, rows = which[first], rows[first]
+        kind, size = self._kinds[rows, headers.payload_type[which]], headers.size[which]
+        fit = self._heard[rows] & (kind != UNKNOWN) & (kind < EVENT) & (size > 0) & (size <= LONGEST)
+        fit &= (headers.start[which] == rtp.HEADER) & (batch.lengths[which] == rtp.HEADER + size)
+        which, rows = which[fit], rows[fit]
+        if len(which):
+            sequence, ssrc = headers.sequence[which], headers.ssrc[which]
+            ahead = self.reception.overtake(self._corner.places(rows), sequence, ssrc)
+            which, rows = which[ahead], rows[ahead]
+            self.expected.shape[rows] = (size << 20 | rtp.HEADER << 4 | kind)[fit][ahead]
+            self.comfort[rows] = False
+        return which
+
     def take_expected(self, batch: Batch, marks: Int64) -> None:
         """Take in packets that are those expected, with their marks, which are written over."""
         shapes = self.expected.shape[batch.rows]
@@ -151,23 +172,13 @@ class Intake(Rows):
         ordered = wave[audio & ahead]
         places = self._corner.places(batch.rows[ordered])
         self.reception.measure(places, headers.timestamp[ordered], batch.arrivals[ordered])
-        wave, size, ahead = wave[audio], size[audio], ahead[audio]
+        wave, size = wave[audio], size[audio]
         self.reception.count_audio(self._corner.places(batch.rows[wave]), size)
         shape = size << 20 | headers.start[wave] << 4 | kind[audio]
         # Packets of one codec, length and place are decoded and placed in one go.
         for value in sorted(set(shape.tolist())):
             part = wave[shape == value]
             self._place(batch.select(part), headers.timestamp[part], value)
-        self._learn(batch, headers, wave[ahead], shape[ahead])
-
-    def _learn(self, batch: Batch, headers: Headers, part: Int64, shape: Int64) -> None:
-        """What follows these packets is to be like them, if they are usual, and somebody hears them."""
-        usual = self._heard[batch.rows[part]] & (headers.start[part] == rtp.HEADER)
-        usual &= batch.lengths[part] == headers.size[part] + rtp.HEADER
-        part, shape = part[usual], shape[usual]
-        words = headers.words[part]
-        batch = batch.select(part)
-        self.expected.learn(batch.rows, marks_of(batch, words), shape >> 20, shape)
 
     def _place(self, batch: Batch, timestamps: Int64, shape: int) -> None:
         """Put audio of one shape, at most one packet per row, where somebody hears it."""

@@ -61,8 +61,6 @@ class Headers(NamedTuple):
     sequence: Int64
     timestamp: Int64
     ssrc: Int64
-    words: Int64
-    """The three words of each fixed header, [packet, word]."""
     start: Int64
     """Where the payload begins."""
     size: Int64
@@ -118,7 +116,6 @@ def parse(batch: Batch, words: Int64 | None = None) -> Headers:
         first & 0xFFFF,
         words[:, 1],
         words[:, 2],
-        words,
         start,
         size,
     )
@@ -139,7 +136,6 @@ def _parse_plain(batch: Batch, words: Int64) -> Headers:
         first & 0xFFFF,
         words[:, 1],
         words[:, 2],
-        words,
         start,
         size,
     )

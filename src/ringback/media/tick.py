@@ -44,7 +44,7 @@ from ringback.media.protocol import Play
 from ringback.media.quality import CLOCK
 from ringback.media.receive import Intake
 from ringback.media.rows import BANK, Rows
-from ringback.media.rtp import Batch
+from ringback.media.rtp import Batch, Headers
 from ringback.media.send import Outgoing, Senders
 from ringback.media.tapline import BLOCKS, Block
 from ringback.media.taps import Taps
@@ -216,26 +216,34 @@ class Phase:
 
     def take(self, batch: Batch, words: Int64, now: float) -> None:
         """Take in packets; `words` are their headers, which may have been written over since."""
+        if not len(words):
+            return
         marks = marks_of(batch, words)
         expected = self.intake.expected.match(batch.rows, marks)
-        count = np.count_nonzero(expected)
-        if count and count == len(expected):
-            self._take_expected(batch, marks, now)
+        others = (~expected).nonzero()[0]
+        if not len(others):
+            self._know(batch.rows, now)
+            self.intake.take_expected(batch, marks)
             return
-        if count:
-            self._take_expected(batch.select(expected), marks[expected], now)
-            batch, words = batch.select(~expected), words[~expected]
-        self._take_any(batch, words, now)
+        self._know(batch.rows[expected], now)
+        odd = batch.select(others)
+        headers = rtp.parse(odd, words[others])
+        taken = self._admit(odd, headers, now)
+        foreseen = self.intake.foresee(odd, headers, taken)
+        expected[others[foreseen]] = True
+        if np.count_nonzero(expected):
+            marks[:, 0] &= ~rtp.MARKER
+            self.intake.take_expected(batch.select(expected), marks[expected])
+        for row, code in self.intake.take(odd, headers, np.setdiff1d(taken, foreseen), now):
+            self._press(row, code, "rfc4733")
 
-    def _take_expected(self, batch: Batch, marks: Int64, now: float) -> None:
-        """Take in packets that are those expected of their rows."""
-        self.intake.take_expected(batch, marks)
-        self.gate.count(batch.rows)
-        self.watch.keep(batch.rows, now)
+    def _know(self, rows: Int64, now: float) -> None:
+        """Packets of rows came that need not be looked at."""
+        self.gate.count(rows)
+        self.watch.keep(rows, now)
 
-    def _take_any(self, batch: Batch, words: Int64, now: float) -> None:
-        """Take in packets of all kinds, from anywhere."""
-        headers = rtp.parse(batch, words)
+    def _admit(self, batch: Batch, headers: Headers, now: float) -> Int64:
+        """Look at packets of all kinds, from anywhere. Returns the indices of our peers' RTP."""
         strange = ~headers.valid & ~headers.rtcp
         if np.count_nonzero(strange):
             np.add.at(self.intake.reception.invalid, self.corner.places(batch.rows[strange]), 1)
@@ -245,11 +253,8 @@ class Phase:
             self.rtcp.append((int(batch.rows[index]), batch.data[slot, :size].tobytes(), source))
         valid = headers.valid.nonzero()[0]
         valid = valid[self.gate.admit(batch.rows[valid], batch.sources[valid])]
-        if not len(valid):
-            return
         self._watch(batch.rows[valid], now)
-        for row, code in self.intake.take(batch, headers, valid, now):
-            self._press(row, code, "rfc4733")
+        return valid
 
     def tick(self, now: float) -> Outgoing:
         """One frame of every row: hear, play, send."""
