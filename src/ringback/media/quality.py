@@ -165,16 +165,18 @@ class Reception(Rows):
         change = np.abs(transit - times[:, TRANSIT])
         times[:, TRANSIT] = transit
         # A new time line, or a timestamp that wrapped, is no jitter.
-        real = change < CLOCK
-        if np.count_nonzero(real) < len(rows):
-            self._transit[rows[~real]] = transit[~real]
-            rows, times, change = rows[real], times[real], change[real]
+        moved = (~(change < CLOCK)).nonzero()[0]
+        if len(moved):
+            change[moved] = 0
+            kept = times[moved]
         jitter = times[:, JITTER]
         jitter += (change - jitter) / 16
         times[:, SUM] += jitter
         times[:, COUNT] += 1
         np.minimum(times[:, LEAST], jitter, out=times[:, LEAST])
         np.maximum(times[:, MOST], jitter, out=times[:, MOST])
+        if len(moved):
+            times[moved] = kept
         self._time_rows[rows] = times.view(_ROW)[:, 0]
 
     def lost(self, row: int) -> int:

@@ -97,17 +97,22 @@ class Intake(Rows):
             pressed += self._take_wave(batch, headers, wave, now)
         return pressed
 
-    def foresee(self, batch: Batch, headers: Headers, which: Int64) -> Int64:
+    def foresee(self, batch: Batch, headers: Headers, which: Int64) -> Bool:
         """Which of the packets `which` (indices) can be taken in as if they had been expected, from now on.
 
-        That is audio that is in front of all before it: the first of a series, or what follows a loss.
+        That is audio in front of all before it, such as the first of a series, or what follows a loss.
         """
+        foreseen = np.zeros(len(batch.rows), np.bool_)
         rows = batch.rows[which]
-        if np.count_nonzero(np.bincount(rows) > 1):
-            _, first = np.unique(rows, return_index=True)
-            which, rows = which[first], rows[first]
         kind, size = self._kinds[rows, headers.payload_type[which]], headers.size[which]
-        fit = self._heard[rows] & (kind != UNKNOWN) & (kind < EVENT) & (size > 0) & (size <= LONGEST)
+        fit = (
+            self._heard[rows]
+            & (np.bincount(rows)[rows] == 1)
+            & (kind != UNKNOWN)
+            & (kind < EVENT)
+            & (size > 0)
+            & (size <= LONGEST)
+        )
         fit &= (headers.start[which] == rtp.HEADER) & (batch.lengths[which] == rtp.HEADER + size)
         which, rows = which[fit], rows[fit]
         if len(which):
@@ -116,7 +121,8 @@ class Intake(Rows):
             which, rows = which[ahead], rows[ahead]
             self.expected.shape[rows] = (size << 20 | rtp.HEADER << 4 | kind)[fit][ahead]
             self.comfort[rows] = False
-        return which
+            foreseen[which] = True
+        return foreseen
 
     def take_expected(self, batch: Batch, marks: Int64) -> None:
         """Take in packets that are those expected, with their marks, which are written over."""

@@ -230,12 +230,14 @@ class Phase:
         headers = rtp.parse(odd, words[others])
         taken = self._admit(odd, headers, now)
         foreseen = self.intake.foresee(odd, headers, taken)
-        expected[others[foreseen]] = True
+        expected[others] = foreseen
         if np.count_nonzero(expected):
             marks[:, 0] &= ~rtp.MARKER
             self.intake.take_expected(batch.select(expected), marks[expected])
-        for row, code in self.intake.take(odd, headers, np.setdiff1d(taken, foreseen), now):
-            self._press(row, code, "rfc4733")
+        rest = taken[~foreseen[taken]]
+        if len(rest):
+            for row, code in self.intake.take(odd, headers, rest, now):
+                self._press(row, code, "rfc4733")
 
     def _know(self, rows: Int64, now: float) -> None:
         """Packets of rows came that need not be looked at."""
