@@ -115,10 +115,10 @@ class HttpPool:
         exact URL and the body that are about to be sent.
         """
         started = time.monotonic()
-        limits, redirects = limits or HttpLimits(), redirects or Redirects()
         try:
-            reply = await self._request(
-                method, url, tuple(headers), body, limits, redirects, cookies, sign, auth
+            step = first_step(method.upper(), url, tuple(headers), body, auth, HTTP_SCHEMES)
+            received, final = await self._follow(
+                step, limits or HttpLimits(), redirects or Redirects(), cookies, sign
             )
         except HttpFailure as failure:
             self._observe(
@@ -126,35 +126,8 @@ class HttpPool:
                 Exchange(method, failure.url, failure.status, failure.message, elapsed_ms(started), body, b"")
             )
             raise
-        self._observe(Exchange(method, reply.url, reply.status, "", reply.elapsed_ms, body, reply.body))
-        return reply
-
-    def _observe(self, exchange: Exchange) -> None:
-        if self.on_exchange is not None:
-            self.on_exchange(exchange)
-
-    async def _request(
-        self,
-        method: str,
-        url: str,
-        headers: Headers,
-        body: bytes,
-        limits: HttpLimits,
-        redirects: Redirects,
-        cookies: Cookies | None,
-        sign: Sign | None,
-        auth: tuple[str, str] | None,
-    ) -> HttpReply:
-        started = time.monotonic()
-        step = first_step(method.upper(), url, headers, body, auth, HTTP_SCHEMES)
-        try:
-            async with asyncio.timeout(limits.total_timeout):
-                received, final = await self._follow(step, limits, redirects, cookies, sign)
-        except TimeoutError as error:
-            limit = limits.total_timeout or 0.0
-            raise HttpFailure("timeout", f"no complete reply within {limit:g} s", step.target.url) from error
         content_type, charset = media_type(received.headers.get("Content-Type"))
-        return HttpReply(
+        reply = HttpReply(
             received.status,
             tuple(received.headers.items()),
             received.body,
@@ -163,26 +136,33 @@ class HttpPool:
             content_type,
             charset,
         )
+        self._observe(Exchange(method, final, reply.status, "", reply.elapsed_ms, body, reply.body))
+        return reply
+
+    def _observe(self, exchange: Exchange) -> None:
+        if self.on_exchange is not None:
+            self.on_exchange(exchange)
 
     async def _follow(
         self, step: Step, limits: HttpLimits, rules: Redirects, cookies: Cookies | None, sign: Sign | None
     ) -> tuple[Received, str]:
         """The last reply, and the URL that it is of."""
-        for _ in range(rules.limit + 1):
-            self._check_literal(step.target)
-            received = await self._wire.exchange(step, step_headers(step, cookies, sign), limits)
-            if cookies is not None:
-                cookies.store(step.target.url, received.headers.getall("Set-Cookie", ()))
-            location = received.headers.get("Location")
-            if received.status not in _REDIRECTS or location is None or rules.limit == 0:
-                return received, step.target.url
-            step = redirected(step, received.status, location, rules.keep_method)
-        raise HttpFailure(
-            "too-many-redirects",
-            f"more than {rules.limit} redirects",
-            step.target.url,
-            status=received.status,
-        )
+        try:
+            async with asyncio.timeout(limits.total_timeout):
+                for _ in range(rules.limit + 1):
+                    self._check_literal(step.target)
+                    received = await self._wire.exchange(step, step_headers(step, cookies, sign), limits)
+                    if cookies is not None:
+                        cookies.store(step.target.url, received.headers.getall("Set-Cookie", ()))
+                    location = received.headers.get("Location")
+                    if received.status not in _REDIRECTS or location is None or rules.limit == 0:
+                        return received, step.target.url
+                    step = redirected(step, received.status, location, rules.keep_method)
+        except TimeoutError as error:
+            limit = limits.total_timeout or 0.0
+            raise HttpFailure("timeout", f"no complete reply within {limit:g} s", step.target.url) from error
+        message = f"more than {rules.limit} redirects"
+        raise HttpFailure("too-many-redirects", message, step.target.url, status=received.status)
 
     async def upload(
         self,

@@ -146,8 +146,8 @@ async def _receive(handler: ResponseHandler, step: Step, limit: int) -> Received
 
 async def _read(body: StreamReader, limit: int, url: str) -> bytes:
     parts = bytearray()
-    while part := await body.readany():
-        parts += part
+    while not body.at_eof():
+        parts += await body.readany()
         if len(parts) > limit:
             raise BodyTooLarge(limit, url)
     return bytes(parts)

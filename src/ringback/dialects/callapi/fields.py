@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Literal, NamedTuple
 from uuid import UUID
 
@@ -36,6 +37,7 @@ class Here(NamedTuple):
     public_url: str
 
 
+@lru_cache(maxsize=1024)  # each request of a call names both of its parties
 def user_part(address: str) -> str:
     """The user of a SIP address, without a password, or the number, without a leading +."""
     bare = address.strip()

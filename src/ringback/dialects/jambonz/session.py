@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -118,6 +119,7 @@ def has_host(url: str) -> bool:
         return False
 
 
+@lru_cache(maxsize=256)  # each event asks where the same few hooks lead
 def _scheme(url: str) -> str:
     scheme, colon, _ = url.partition("://")
     return scheme.lower() if colon else ""

@@ -83,7 +83,8 @@ def failure_fields(code: str, url: str) -> list[tuple[str, str]]:
 
 def callback_fields(call: CallRecord, profile: Profile) -> list[tuple[str, str]]:
     """A status callback, for the state in which the call is now."""
-    fields = _callback_core(call, profile)
+    from_, to = address(call.from_, call.from_uri), address(call.to, call.to_uri)
+    fields = _callback_core(call, profile, from_, to)
     fields += _if_known(call, profile)
     if call.ended_at is None:
         return fields
@@ -93,11 +94,10 @@ def callback_fields(call: CallRecord, profile: Profile) -> list[tuple[str, str]]
         if call.sip_status:
             fields.append(("SipResponseCode", str(call.sip_status)))
         return fields
-    return fields + _ending(call) + audio_fields(call.media or MediaStatistics())
+    return fields + _ending(call, from_, to) + audio_fields(call.media or MediaStatistics())
 
 
-def _callback_core(call: CallRecord, profile: Profile) -> list[tuple[str, str]]:
-    from_, to = address(call.from_, call.from_uri), address(call.to, call.to_uri)
+def _callback_core(call: CallRecord, profile: Profile, from_: str, to: str) -> list[tuple[str, str]]:
     fields = [
         ("CallSid", spell(profile, CALL, call.id)),
         ("AccountSid", spell(profile, ACCOUNT, call.account_id)),
@@ -115,13 +115,12 @@ def _callback_core(call: CallRecord, profile: Profile) -> list[tuple[str, str]]:
     return fields
 
 
-def _ending(call: CallRecord) -> list[tuple[str, str]]:
+def _ending(call: CallRecord, from_: str, to: str) -> list[tuple[str, str]]:
     fields = []
     if call.sip_status:
         fields.append(("SipResultCode", str(call.sip_status)))
         if call.sip_reason:
             fields.append(("SipInviteResultPhrase", call.sip_reason))
-    from_, to = address(call.from_, call.from_uri), address(call.to, call.to_uri)
     inbound = call.direction is Direction.INBOUND
     if call.ended_by is EndedBy.REMOTE:
         # The far end is the caller of an inbound call and the callee of an outbound one.
