@@ -110,7 +110,7 @@ class Command:
                     raise EOFError(self.said)
                 self.said += more.decode()
 
-    async def ends(self, timeout: float = 60.0) -> int:
+    async def ends(self, timeout: float = 2 * PATIENCE) -> int:
         """Wait for its end; the exit code."""
         assert self.process.stdout is not None
         async with asyncio.timeout(timeout):

@@ -21,7 +21,7 @@ from ringback.config import DEMONSTRATION, SAMPLE_APPLICATION
 from ringback.running import exclusive
 from ringback.testing.kit import WebApp
 
-DEMO_SECONDS = 60.0
+DEMO_SECONDS = 120.0
 
 
 @pytest.fixture

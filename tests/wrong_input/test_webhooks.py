@@ -116,12 +116,10 @@ async def test_replies_that_are_no_documents(world: World, flavour: str) -> None
         "a megabyte a second": stream(kind, b" " * 100_000, 0.1),
     }
     began = time.monotonic()
-    ended, cut_off = await asyncio.gather(
-        outcomes(world, flavour, STATUSES), outcomes(world, flavour, endless, kind="-hasty")
-    )
-    slow.over.set()
+    cut_off = await outcomes(world, flavour, endless, kind="-hasty")
     assert time.monotonic() - began < 15.0  # with Twilio's apology spoken
-    assert ended == EXPECTED[flavour]
+    slow.over.set()
+    assert await outcomes(world, flavour, STATUSES) == EXPECTED[flavour]
     assert cut_off == {
         "silence": TOO_SLOW[flavour],
         "a drip": TOO_SLOW[flavour],
@@ -263,7 +261,7 @@ async def test_the_caller_hangs_up_on_a_silent_application(world: World, flavour
         began = time.monotonic()
         call.hang_up()
         await world.server.settled()
-        assert time.monotonic() - began < 2.0
+        assert time.monotonic() - began < 4.0, "less than any application may take"
     slow.over.set()
     assert (await world.record(call)).status == "abandoned"
 
