@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.calls.making import record
+from tests.calls.making import one_of_each_event, record
 
 from ringback.calls.events import CallRinging, MediaStatistics, encode, kind_of
-from ringback.calls.record import CallRecord
+from ringback.calls.record import CallRecord, apply
 from ringback.calls.recordings.recording import Recording, RecordingStatus
 from ringback.calls.rows import from_row, host_of, to_row
 from ringback.calls.status import CallStatus, Direction, EndedBy
@@ -97,6 +97,14 @@ def test_a_record_is_read_back_as_it_was(call: CallRecord) -> None:
         for name in ("custom", "stats", "dialog", "extra")
     }
     assert from_row(msgspec.structs.replace(row, **through_json)) == call
+
+
+def test_a_row_made_of_the_one_before_is_as_one_made_anew() -> None:
+    row, later = None, record(client="alice", trunk="carrier", source="udp:192.0.2.1:5060")
+    for event in one_of_each_event():
+        later = apply(later, event, later.updated_at + timedelta(seconds=1))
+        row = to_row(later, row)
+        assert row == to_row(later)
 
 
 @settings(max_examples=1, deadline=None)

@@ -57,6 +57,18 @@ async def test_it_does_not_wait_for_ever(data: Path) -> None:
         await asyncio.wait_for(store.append(event(patient=True)), PATIENCE)
 
 
+async def test_a_busy_store_commits_less_often(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The longer a commit takes, the longer the next one waits for more."""
+    monkeypatch.setattr(writing, "LINGER_SECONDS", 60.0)
+    monkeypatch.setattr(writing, "BREATH", 1e9)
+    async with await Store.open("sqlite", data) as store:
+        await store.append(event(1))
+        next_one = store.append(event(2))
+        await asyncio.sleep(3 * writing.GROUP_SECONDS)
+        assert not next_one.done()
+    await asyncio.wait_for(next_one, 5.0)
+
+
 async def test_closing_commits_what_waits(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writing, "LINGER_SECONDS", 60.0)
     async with await Store.open("sqlite", data) as store:

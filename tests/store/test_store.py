@@ -78,6 +78,17 @@ async def test_a_taken_sequence_is_refused_and_takes_nothing_with_it(store: Stor
     assert store.healthy
 
 
+async def test_what_is_posted_is_stored_or_its_failure_logged(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    for posted in (event(sequence=0), event(sequence=0, row=row(status="wrong")), event(2)):
+        store.post(posted)
+    await store.append(event(3))
+    assert [len(await store.events(call_id(number))) for number in (1, 2, 3)] == [1, 1, 1]
+    assert await store.call(call_id()) is None
+    assert f"call {call_id()}: {event().kind} was not stored" in caplog.text
+
+
 async def test_text_that_no_database_holds_is_made_storable(store: Store) -> None:
     await store.append(event(row=row(from_="a\0b", caller_name="c\udc80d", to="\u00fc")))
     found = await store.call(call_id())

@@ -127,7 +127,8 @@ class Call:
     def append(self, event: events.CallEvent) -> None:
         """Let the event have happened."""
         self.log.append(event, self.application)
-        self._show(event)
+        if self._watchers:
+            self._show(event)
 
     def commit(self, event: events.CallEvent, *, at: datetime | None = None) -> asyncio.Future[None]:
         """The same, now or `at` a moment shortly before; the future resolves when it is durable."""
@@ -374,7 +375,8 @@ class Call:
         """Wait until the first event is durable; a call that cannot be stored is refused."""
         if self.stored is None:
             return True
-        await first_of(self.stored, self.over_future)
+        if not self.stored.done():
+            await first_of(self.stored, self.over_future)
         if self.over or self.stored.exception() is None:
             return not self.over
         self.leg.reject(503, None, (("Retry-After", "5"),))

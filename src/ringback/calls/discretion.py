@@ -55,7 +55,7 @@ _OF_APPLICATIONS = frozenset(
 
 def without_credentials(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """The header fields without those that carry credentials (RFC 3261 sections 20.7 and 20.28)."""
-    return tuple((name, value) for name, value in headers if name.lower() not in _CREDENTIALS)
+    return tuple([(name, value) for name, value in headers if name.lower() not in _CREDENTIALS])
 
 
 def redacted(message: str) -> str:
@@ -85,20 +85,29 @@ def document_shown(text: str) -> str:
 
 def shown(value: Any) -> Any:
     """JSON-like data as people see it: no credentials in URLs, nor those that a hook or a target has."""
+    return _hidden(value) if _is_suspect(msgspec.json.encode(value)) else value
+
+
+def _is_suspect(text: bytes) -> bool:
+    """Whether there may be something to hide in this JSON: mostly there is not, which is soon seen."""
+    return b"@" in text or _NAMED.search(text) is not None
+
+
+def _hidden(value: Any) -> Any:
     if isinstance(value, str):
         return without_userinfo(value)
     if isinstance(value, dict):
         hides = "url" in value or "password" in value
-        return {key: None if hides and key in _HIDDEN_KEYS else shown(item) for key, item in value.items()}
+        return {key: None if hides and key in _HIDDEN_KEYS else _hidden(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [shown(item) for item in value]
+        return [_hidden(item) for item in value]
     return value
 
 
 def discreet(event: CallEvent) -> tuple[CallEvent, bytes]:
     """The event as it is logged, and its JSON: nothing ever reads credentials from there."""
     text = encode(event)
-    if type(event) not in _OF_APPLICATIONS or not (b"@" in text or _NAMED.search(text)):
+    if type(event) not in _OF_APPLICATIONS or not _is_suspect(text):
         return event, text
-    hidden = msgspec.convert(shown(msgspec.to_builtins(event)), type(event))
+    hidden = msgspec.convert(_hidden(msgspec.to_builtins(event)), type(event))
     return hidden, encode(hidden)

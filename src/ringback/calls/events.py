@@ -6,6 +6,7 @@ sense for an old one: logs outlive versions.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, get_args
 from uuid import UUID
 
@@ -291,7 +292,6 @@ CallEvent = (
     | TranscriptionFailed
 )
 
-_encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[CallEvent] = msgspec.json.Decoder(CallEvent)
 _kinds: dict[type[CallEvent], str] = {each: str(each.__struct_config__.tag) for each in get_args(CallEvent)}
 
@@ -301,9 +301,8 @@ def kind_of(event: CallEvent) -> str:
     return _kinds[type(event)]
 
 
-def encode(event: CallEvent) -> bytes:
-    """The event as the log keeps it: JSON with its kind in `type`."""
-    return _encoder.encode(event)
+encode: Callable[[CallEvent], bytes] = msgspec.json.Encoder().encode
+"""The event as the log keeps it: JSON with its kind in `type`."""
 
 
 def decode(data: bytes) -> CallEvent:

@@ -59,10 +59,10 @@ _NARRATIVE = _UNTOLD | {Noted, RecordingChanged}
 
 
 class _Step(NamedTuple):
-    """What comes of one event: what is stored, the callbacks to send then, and the event as people see it."""
+    """What comes of one event: what is stored, the callbacks among it, and the event as people see it."""
 
     append: Append
-    due: list[Delivery]
+    due: list[_Due]
     logged: CallEvent
     at: datetime
 
@@ -76,6 +76,7 @@ class CallLog:
         self._call_id = spelled(record.id)
         self._sequence = sequence
         self._stored: CallRecord | None = None
+        self._row: CallRow | None = None
 
     def append(self, event: CallEvent, application: Application | None) -> None:
         """Apply the event, and have it stored with the callbacks due for it.
@@ -133,16 +134,21 @@ class CallLog:
             kind=kind_of(logged),
             at=at.timestamp(),
             payload=payload,
-            row=self._row(),
-            deliveries=tuple(stored for _, stored in due),
+            row=self._changed_row(),
+            deliveries=tuple([stored for _, stored in due]) if due else (),
             recordings=(to_recording_row(event.recording),) if isinstance(event, RecordingChanged) else (),
             patient=not due and type(event) in _NARRATIVE,
         )
-        return _Step(append, [delivery for delivery, _ in due], logged, at)
+        return _Step(append, due, logged, at)
 
     def _tell(self, step: _Step, event: CallEvent, application: Application | None) -> None:
         self._engine.time_line.happened(self.record, step.logged, step.at)
-        self._notify(event, application)
+        if application is None:
+            return
+        try:
+            application.notify(event, self.record)
+        except Exception:
+            logger.exception("call %s: the application was not told of %s", self.record.id, kind_of(event))
 
     def _due(self, event: CallEvent, application: Application | None) -> list[_Due]:
         """The callbacks. A fault in rendering costs them, not the event: that has happened all the same."""
@@ -154,26 +160,20 @@ class CallLog:
             logger.exception("call %s: callbacks for %s were not made", self.record.id, kind_of(event))
             return []
 
-    def _notify(self, event: CallEvent, application: Application | None) -> None:
-        if application is None:
-            return
-        try:
-            application.notify(event, self.record)
-        except Exception:
-            logger.exception("call %s: the application was not told of %s", self.record.id, kind_of(event))
-
-    def _row(self) -> CallRow | None:
+    def _changed_row(self) -> CallRow | None:
         """The row, where it is not what was stored last."""
         if self.record is self._stored:
             return None
         self._stored = self.record
-        return to_row(self.record)
+        self._row = to_row(self.record, self._row)
+        return self._row
 
     def _lost(self, append: Append, error: StoreError) -> None:
         """A running call goes on without its log rather than end for the log's sake."""
         logger.error("call %s: %s was not stored: %s", append.call_id, append.kind, error)
 
-    def _then_send(self, committed: asyncio.Future[None], deliveries: list[Delivery]) -> None:
+    def _then_send(self, committed: asyncio.Future[None], due: list[_Due]) -> None:
+        deliveries = [delivery for delivery, _ in due]
         # An empty context: sending callbacks is no part of whatever the call is doing now.
         committed.add_done_callback(partial(self._committed, deliveries), context=Context())
 

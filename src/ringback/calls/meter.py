@@ -5,9 +5,10 @@ How things stand at a moment is not counted here but read where it is known (`ri
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -90,6 +91,11 @@ class Meter:
                 ("late", "RTP packets that came too late to be heard, of calls that have ended."),
             )
         }
+        self._counted: dict[type[CallEvent], Callable[[CallRecord, Any, datetime], None]] = {
+            CallAnswered: self._answered,
+            CallEnded: self._ended,
+            RecordingChanged: self._recorded,
+        }
         self._begin_with_nothing()
 
     def _begin_with_nothing(self) -> None:
@@ -111,16 +117,23 @@ class Meter:
 
     def happened(self, call: CallRecord, event: CallEvent, at: datetime) -> None:
         """An event was appended; `call` is what was known just before."""
-        if isinstance(event, CallAnswered):
-            self._setups(call.direction, "answered").inc()
-            seconds = (at - call.created_at).total_seconds()
-            self._setup_seconds(call.direction).observe(max(0.0, seconds))
-        elif isinstance(event, CallEnded):
-            if call.answered_at is None:
-                self._setups(call.direction, event.status).inc()
-            if event.media is not None:
-                self._count_packets(event.media)
-        elif isinstance(event, RecordingChanged) and event.recording.status.final:
+        count = self._counted.get(type(event))
+        if count is not None:
+            count(call, event, at)
+
+    def _answered(self, call: CallRecord, _: CallAnswered, at: datetime) -> None:
+        self._setups(call.direction, "answered").inc()
+        seconds = (at - call.created_at).total_seconds()
+        self._setup_seconds(call.direction).observe(max(0.0, seconds))
+
+    def _ended(self, call: CallRecord, event: CallEnded, _: datetime) -> None:
+        if call.answered_at is None:
+            self._setups(call.direction, event.status).inc()
+        if event.media is not None:
+            self._count_packets(event.media)
+
+    def _recorded(self, _: CallRecord, event: RecordingChanged, at: datetime) -> None:
+        if event.recording.status.final:
             self._recordings.labels(event.recording.status.value).inc()
 
     def _count_packets(self, media: MediaStatistics) -> None:

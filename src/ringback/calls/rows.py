@@ -37,32 +37,19 @@ def storable(text: str) -> str:
     return text.replace("\0", "\ufffd")
 
 
-def to_row(call: CallRecord) -> CallRow:
-    """The call's row."""
+def to_row(call: CallRecord, former: CallRow | None = None) -> CallRow:
+    """The call's row. What never changes of a call is taken from a former one, where there is one."""
     extra = dict(zip(_EXTRA, _extra_of(call), strict=True))
     extra["initiated_at"] = epoch(call.initiated_at)
-    return CallRow(
-        id=spelled(call.id),
-        account_id=spelled(call.account_id),
-        application_id=_text(call.application_id),
-        parent_id=_text(call.parent_id),
-        number_id=_text(call.number_id),
+    return msgspec.structs.replace(
+        former or _beginning(call),
         dialect=call.dialect,
         profile=call.profile,
-        direction=call.direction,
-        from_=storable(call.from_),
-        to=storable(call.to),
-        caller_name=storable(call.caller_name) if call.caller_name else call.caller_name,
-        forwarded_from=storable(call.forwarded_from) if call.forwarded_from else call.forwarded_from,
-        sip_call_id=call.sip_call_id,
         trunk_name=call.trunk,
-        source_ip=host_of(call.source),
-        local_address=call.local_address,
         status=call.status,
         cause=storable(call.cause or ""),
         sip_status=call.sip_status,
         sip_reason=storable(call.sip_reason),
-        created_at=call.created_at.timestamp(),
         ringing_at=epoch(call.ringing_at),
         answered_at=epoch(call.answered_at),
         ended_at=epoch(call.ended_at),
@@ -73,6 +60,26 @@ def to_row(call: CallRecord) -> CallRow:
         stats=call.media,
         dialog=call.dialog,
         extra=extra,
+    )
+
+
+def _beginning(call: CallRecord) -> CallRow:
+    """What a call is stored with, once."""
+    return CallRow(
+        id=spelled(call.id),
+        account_id=spelled(call.account_id),
+        application_id=_text(call.application_id),
+        parent_id=_text(call.parent_id),
+        number_id=_text(call.number_id),
+        direction=call.direction,
+        from_=storable(call.from_),
+        to=storable(call.to),
+        caller_name=storable(call.caller_name) if call.caller_name else call.caller_name,
+        forwarded_from=storable(call.forwarded_from) if call.forwarded_from else call.forwarded_from,
+        sip_call_id=call.sip_call_id,
+        source_ip=host_of(call.source),
+        local_address=call.local_address,
+        created_at=call.created_at.timestamp(),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import TypeVar, get_args
 from uuid import UUID
 
 import msgspec
@@ -128,7 +128,7 @@ class Directory:
     """Indexes over the five kinds of objects. `put` adds or replaces by id, `remove` takes away."""
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
-        self._entries: dict[tuple[type, UUID], Entry] = {}
+        self._entries: dict[type, dict[UUID, Entry]] = {kind: {} for kind in get_args(Entry)}
         self._names: dict[Name, Entry] = {}
         self._exact: dict[str, tuple[Number, ...]] = {}
         self._patterns: list[tuple[re.Pattern[str], Number]] = []
@@ -148,10 +148,10 @@ class Directory:
         if not isinstance(entry, Account) and self.account(entry.account_id) is None:
             raise DirectoryError(f"{kind.__name__.lower()} {name[2]!r} names an account that does not exist")
         prepared = _prepare(entry)  # raises before anything has changed
-        old = self._entries.get((kind, entry.id))
+        old = self._entries[kind].get(entry.id)
         if old is not None:
             self._unindex(old)
-        self._entries[kind, entry.id] = entry
+        self._entries[kind][entry.id] = entry
         self._names[name] = entry
         if isinstance(entry, Number):
             self._index_number(entry, prepared)
@@ -160,12 +160,12 @@ class Directory:
 
     def remove(self, entry: Entry) -> None:
         """Take an object away; an account takes all that is its own with it."""
-        held = self._entries.pop((type(entry), entry.id), None)
+        held = self._entries[type(entry)].pop(entry.id, None)
         if held is None:
             return
         self._unindex(held)
         if isinstance(held, Account):
-            for other in list(self._entries.values()):
+            for other in self.everything():
                 if not isinstance(other, Account) and other.account_id == held.id:
                     self.remove(other)
 
@@ -197,23 +197,23 @@ class Directory:
     # -- look-ups
 
     def everything(self) -> list[Entry]:
-        """All objects, in the order in which they came."""
-        return list(self._entries.values())
+        """All objects, kind by kind, accounts first; those of a kind in the order in which they came."""
+        return [entry for entries in self._entries.values() for entry in entries.values()]
 
     def __contains__(self, entry: object) -> bool:
         """Whether an object of that kind and identifier is there, in this or an earlier form."""
-        return isinstance(entry, Entry) and (type(entry), entry.id) in self._entries
+        return isinstance(entry, Entry) and entry.id in self._entries[type(entry)]
 
     def get(self, kind: type[EntryT], id: UUID) -> EntryT | None:
         """The object of that kind with that identifier."""
-        entry = self._entries.get((kind, id))
+        entry = self._entries[kind].get(id)
         return entry if isinstance(entry, kind) else None
 
     def all(self, kind: type[EntryT], account_id: UUID | None = None) -> list[EntryT]:
         """All objects of a kind, in the order in which they came; of one account or of all."""
         return [
             entry
-            for entry in self._entries.values()
+            for entry in self._entries[kind].values()
             if isinstance(entry, kind)
             and (account_id is None or isinstance(entry, Account) or entry.account_id == account_id)
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _SEPARATORS = re.compile(r"[\s().-]")  # the visual separators of RFC 3966 section 5.1.1, and the space
-_DIALLED = re.compile(r"[0-9*#]{1,32}")
+_DIALLED = re.compile(r"\+?[0-9*#]{1,32}")
 
 
 def canonical(number: str) -> str:
@@ -20,8 +20,7 @@ def canonical(number: str) -> str:
 
 def is_telephone_number(text: str) -> bool:
     """Syntax only: an optional +, then digits (and the keys * and #, which feature codes use)."""
-    bare = _SEPARATORS.sub("", text).removeprefix("+")
-    return _DIALLED.fullmatch(bare) is not None
+    return bool(_DIALLED.fullmatch(text) or _DIALLED.fullmatch(_SEPARATORS.sub("", text)))
 
 
 def dialled(text: str) -> str:

@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection
 from sqlalchemy.engine.interfaces import DBAPICursor
 
@@ -27,8 +28,7 @@ from ringback.store.writing import WritingConnection
 Columns = dict[str, Any]
 
 
-@dataclass(slots=True, frozen=True)
-class Settlement:
+class Settlement(msgspec.Struct, frozen=True):
     """What came of trying a delivery: the values of `statements.SETTLED`, but for the moment."""
 
     id: str
@@ -36,8 +36,7 @@ class Settlement:
     at: float
 
 
-@dataclass(slots=True, eq=False)
-class Write:
+class Write(msgspec.Struct, eq=False):
     """What one caller wants stored, and the future that tells it, if it waits. `change` is what is not in
     bulk."""
 

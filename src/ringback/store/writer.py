@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 GROUP_SECONDS = 0.005  # a busy store commits no more often than this; an idle one commits at once
 LINGER_SECONDS = 0.02  # how long a write that nobody waits for may wait for company
-BREATH = 2.0  # times as long as a commit took the next one waits, so that a busier store has larger groups
+BREATH = 4.0  # times as long as a commit took the next one waits, so that a busier store has larger groups
 BATCH_LIMIT = 1000  # bounds the time of a commit, and of the loop's turn that reports it
 BACKLOG_LIMIT = 20_000  # writes that wait while commits fail
 STALL_SECONDS = 2.0  # a commit that takes longer counts as an outage
@@ -87,7 +87,7 @@ class Writer:
         if not self._pending:
             self._pending_since = self._loop.time()
         self._pending.append(write)
-        if not self._writing:
+        if not self._writing and (self._timer is None or not write.patient):
             self._plan(LINGER_SECONDS if write.patient else 0.0)
 
     async def close(self, grace: float = 5.0) -> None:
@@ -196,7 +196,8 @@ class Writer:
         if self._pending and not self._closed:
             self._plan(LINGER_SECONDS if all(write.patient for write in self._pending) else 0.0)
         for write, result in zip(batch, results, strict=True):
-            _tell(write, result)
+            if write.future is not None or result is not None:
+                _tell(write, result)
 
 
 def _tell(write: Write, result: Any) -> None:
