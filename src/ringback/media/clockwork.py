@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import resource
 
 import numpy as np
@@ -26,6 +27,11 @@ def until_tick(phase: int, since: float) -> float:
     return (phase * STEP - since) % FRAME
 
 
+def soonest(since: float) -> int:
+    """The phase whose tick is next, so many seconds after the worker's epoch; the others follow in turn."""
+    return math.ceil(since / STEP) % PHASES
+
+
 class Clockwork:
     """The schedule of all phases' ticks on one absolute time line, from `now` on. Sans-IO: it is told the
     time. Both are of the monotonic clock."""
@@ -45,8 +51,8 @@ class Clockwork:
 
     def resume(self, now: float) -> None:
         """Nothing was due until now: it goes on with whichever phase's tick is next."""
-        left, self.phase = min((until_tick(phase, now - self._epoch), phase) for phase in range(PHASES))
-        self.due = now + left
+        self.phase = soonest(now - self._epoch)
+        self.due = now + until_tick(self.phase, now - self._epoch)
 
     def begin(self, now: float) -> int:
         """A tick begins. Returns the whole frames that must be left out because they are past."""

@@ -8,8 +8,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from ringback.media import addresses, protocol
 from ringback.media.model import (
     DTMF_KEYS,
@@ -84,6 +82,7 @@ class MediaLeg:
         self._playbacks: dict[int, Playback] = {}
         self._recordings: dict[int, MediaRecording] = {}
         self._turns: deque[tuple[Sequence[Playable], protocol.Play | protocol.StopPlayback]] = deque()
+        self._listens: tuple[bool | None, SpeechDetection | None, bool] = (None, None, False)
         self._across: MediaLeg | None = None
         """Whom it is bridged with in another worker."""
         self._last = LegStatistics()
@@ -137,13 +136,12 @@ class MediaLeg:
         if self.closed:
             playback.done.set_result(PlaybackDone(playback.id, "closed", 0, offset_ms))
             return playback
-        self.link.stock.supply(sources)
         stop = stop_on or StopOn()
         command = protocol.Play(
             *self._handle, playback.id, [], loop, offset_ms * 8, key_mask(stop.digits), stop.speech, over
         )
-        self._playbacks[playback.id] = playback
         self._in_turn(sources, command)
+        self._playbacks[playback.id] = playback
         return playback
 
     def stop_playback(self, *, over: bool = False) -> None:
@@ -179,6 +177,10 @@ class MediaLeg:
         `dtmf_inband` None means: until telephone events have been negotiated. `speech` None turns speech
         events off; `tones` turns `ToneStarted` and `ToneEnded` on.
         """
+        wanted = dtmf_inband, speech, tones
+        if wanted == self._listens and speech is None:
+            return  # one that listens for speech begins anew
+        self._listens = wanted
         self._send(protocol.Listen(*self._handle, dtmf_inband, speech, tones))
 
     def bridge(self, other: MediaLeg) -> None:
@@ -264,23 +266,32 @@ class MediaLeg:
             self.link.send(command)
 
     def _in_turn(self, sources: Sequence[Playable], command: protocol.Play | protocol.StopPlayback) -> None:
-        """What concerns playback goes out in order, each command once the worker has its sources."""
+        """What concerns playback goes out in order, each command once the worker has its sources.
+
+        Raises ValueError for a source that is too large.
+        """
+        missing = self.link.stock.supply(sources)
+        if missing is None and not self._turns:
+            self._play(sources, command)
+            return
         self._turns.append((sources, command))
-        if len(self._turns) == 1:
-            self._take_turns()
+        if missing is not None and len(self._turns) == 1:
+            missing.add_done_callback(lambda _: self._take_turns())
 
     def _take_turns(self) -> None:
-        stock = self.link.stock
         while self._turns and not self.closed:
             sources, command = self._turns[0]
-            missing = stock.supply(sources)
+            missing = self.link.stock.supply(sources)
             if missing is not None:
                 missing.add_done_callback(lambda _: self._take_turns())
                 return
-            if isinstance(command, protocol.Play):
-                command = msgspec.structs.replace(command, segments=stock.segments(sources))
-            self._send(command)
             self._turns.popleft()
+            self._play(sources, command)
+
+    def _play(self, sources: Sequence[Playable], command: protocol.Play | protocol.StopPlayback) -> None:
+        if isinstance(command, protocol.Play):
+            command.segments.extend(self.link.stock.segments(sources))
+        self._send(command)
 
     def deliver(self, event: MediaEvent) -> None:
         """An event from the worker (called by the link)."""

@@ -113,7 +113,7 @@ class WorkerLink:
         if not self._unsent:
             loop = asyncio.get_running_loop()
             loop.call_at(max(loop.time(), self._sent_at + GATHER), self._flush)
-        protocol.put(command, self._unsent)
+        self._unsent += protocol.frame(command)
 
     def _flush(self) -> None:
         unsent, self._unsent = self._unsent, bytearray()

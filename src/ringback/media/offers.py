@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 
-from ringback.media.clockwork import PHASES, until_tick
+from ringback.media.clockwork import PHASES, soonest
 from ringback.media.protocol import Offer
 
 LEAD = 0.004
@@ -35,14 +35,15 @@ class Offers:
 
     def take(self, now: float) -> Offer:
         """The leg to open now. Raises LookupError when none is there."""
-        phases = [phase for phase in range(PHASES) if self._waiting[phase]]
-        if not phases:
+        filled = [self._open[phase] for phase in range(PHASES) if self._waiting[phase]]
+        if not filled:
             raise LookupError("no leg is lent")
-        most = min(self._open[phase] for phase in phases) + UNEVEN
-        fit = [phase for phase in phases if self._open[phase] < most]
-        chosen = min(fit, key=lambda phase: until_tick(phase, now + LEAD - self._epoch))
-        self._open[chosen] += 1
-        return heapq.heappop(self._waiting[chosen])[1]
+        most = min(filled) + UNEVEN
+        phase = soonest(now + LEAD - self._epoch)
+        while not self._waiting[phase] or self._open[phase] >= most:
+            phase = (phase + 1) % PHASES
+        self._open[phase] += 1
+        return heapq.heappop(self._waiting[phase])[1]
 
     def closed(self, row: int) -> None:
         """An opened leg is no more."""

@@ -257,19 +257,10 @@ command_decoder = msgspec.msgpack.Decoder(Command)
 message_decoder = msgspec.msgpack.Decoder(Message)
 
 
-def put(message: Command | Message, buffer: bytearray) -> None:
-    """Append one message, with its length before it."""
-    start = len(buffer) + HEADER
-    buffer += bytes(HEADER)
-    _encoder.encode_into(message, buffer, start)
-    buffer[start - HEADER : start] = (len(buffer) - start).to_bytes(HEADER, "little")
-
-
 def frame(message: Command | Message) -> bytes:
     """One message with its length before it."""
-    buffer = bytearray()
-    put(message, buffer)
-    return bytes(buffer)
+    body = _encoder.encode(message)
+    return len(body).to_bytes(HEADER, "little") + body
 
 
 class Deframer:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from ringback.media import protocol, tones
 from ringback.media.model import Playable, Silence, Tone
@@ -60,15 +60,16 @@ class Stock:
         Returns None when all of it is there, else what to wait for before asking again. Raises ValueError for
         a source that is larger than the budget.
         """
-        sources = list(_sources(playables))
-        keys = {source.key for source in sources}
+        sources = [_source(playable) for playable in playables if not isinstance(playable, Silence)]
+        missing = None
         for source in sources:
-            if source.key in self._items:
-                self._items.move_to_end(source.key)
+            item = self._items.get(source.key)
+            if item is None:
+                item = self._items[source.key] = self._begin(source, sources)
             else:
-                self._items[source.key] = self._begin(source, keys)
-        items = (self._items[source.key] for source in sources)
-        return next((item.shipment for item in items if item.shipment is not None), None)
+                self._items.move_to_end(source.key)
+            missing = missing or item.shipment
+        return missing
 
     def segments(self, playables: Sequence[Playable]) -> list[protocol.Segment]:
         """The playables as the worker knows them, once `supply` has returned None."""
@@ -87,7 +88,7 @@ class Stock:
         item = self._items[_source(playable).key]
         return protocol.Segment(item.number, item.samples)
 
-    def _begin(self, source: Source, wanted: set[str]) -> _Item:
+    def _begin(self, source: Source, wanted: Sequence[Source]) -> _Item:
         octets = len(source.pcm) * RATE // source.rate // 2 * 2
         if octets > self.budget:
             raise ValueError(
@@ -103,11 +104,14 @@ class Stock:
             self._send(protocol.Upload(item.number, octets, 0, source.pcm[:octets]))
         return item
 
-    def _make_room(self, octets: int, wanted: set[str]) -> None:
+    def _make_room(self, octets: int, wanted: Sequence[Source]) -> None:
+        if self._octets + octets <= self.budget:
+            return
+        kept = {source.key for source in wanted}
         for key, item in list(self._items.items()):
             if self._octets + octets <= self.budget:
                 return
-            if key not in wanted and item.shipment is None:
+            if key not in kept and item.shipment is None:
                 del self._items[key]
                 self._octets -= item.octets
                 self._send(protocol.Forget(item.number))
@@ -124,10 +128,6 @@ class Stock:
         finally:
             # Also when it went wrong: the worker then says of the playback that it failed.
             item.shipment = None
-
-
-def _sources(playables: Sequence[Playable]) -> Iterator[Source]:
-    return (_source(playable) for playable in playables if not isinstance(playable, Silence))
 
 
 def _source(playable: Source | Tone) -> Source:
