@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ringback.media.clockwork import FRAME, PHASES, STEP, until_tick
-from ringback.media.offers import LEAD, UNEVEN, Offers
+from ringback.media.offers import FEW, LEAD, MANY, UNEVEN, Offers
 from ringback.media.protocol import Offer
 
 SOON = LEAD + 0.001
@@ -42,12 +42,35 @@ def test_within_a_phase_the_lowest_row_goes_first() -> None:
     assert [offers.take(before(2)).row for _ in range(4)] == [2, 6, 10, 14]
 
 
+def filled(offers: Offers, count: int) -> list[int]:
+    """So many legs are opened: how many came into each phase."""
+    rows = [offers.take(before(2)).row for _ in range(count)]
+    return [sum(row % PHASES == phase for row in rows) for phase in range(PHASES)]
+
+
 def test_phases_stay_about_evenly_filled() -> None:
-    offers = lent(400)
-    rows = [offers.take(before(2)).row for _ in range(200)]
-    filled = [sum(row % PHASES == phase for row in rows) for phase in range(PHASES)]
-    assert max(filled) - min(filled) <= UNEVEN
-    assert filled[2] == max(filled)
+    for legs in (FEW, MANY + FEW * PHASES, 3 * MANY):
+        each = filled(lent(4 * MANY), legs)
+        assert sum(each) == legs
+        assert max(each[::2]) - min(each[::2]) <= UNEVEN
+        assert each[2] == max(each)
+    assert max(each) - min(each) <= UNEVEN
+
+
+def test_as_long_as_legs_are_not_many_every_second_phase_is_spared() -> None:
+    offers = lent(4 * MANY)
+    first = filled(offers, FEW)
+    assert min(first) > 0
+    assert filled(offers, MANY - FEW)[1::2] == [0, 0]
+    then = filled(offers, FEW)
+    assert then[::2] == [0, 0]
+
+
+def test_a_phase_that_is_spared_is_there_when_nothing_else_is_lent() -> None:
+    offers = Offers(EPOCH)
+    for row in range(1, 4 * FEW, 2):
+        offers.put(Offer(row, 1, 20000, 20001))
+    assert sum(filled(offers, 2 * FEW)) == 2 * FEW
 
 
 def test_what_is_closed_makes_room_in_its_phase() -> None:

@@ -6,6 +6,7 @@ import heapq
 import socket
 
 from ringback.media import protocol
+from ringback.media.clockwork import PHASES
 from ringback.media.ports import Ports, bind_pair
 
 TRIES = 32
@@ -34,10 +35,10 @@ class Seats:
     def __init__(self, settings: protocol.Settings) -> None:
         self._settings = settings
         self._ports = Ports(settings.first_port, settings.last_port, settings.port_rest)
-        self._free = list(range(settings.max_legs))
+        self._free = [list(range(phase, settings.max_legs, PHASES)) for phase in range(PHASES)]
         self._taken: dict[int, Seat] = {}
         self._generations = [0] * settings.max_legs
-        self._lent = 0
+        self._lent_of = [0] * PHASES
         self._refusal = "the range holds no even port with an odd one after it"
 
     def get(self, row: int, generation: int) -> Seat | None:
@@ -48,19 +49,22 @@ class Seats:
     @property
     def supplied(self) -> bool:
         """Whether the control side has as many as it may, or there are no more."""
-        return self._lent >= self._settings.lend_ahead or not self._free or self._ports.used_up
+        return self._lent >= self._settings.lend_ahead or not any(self._free) or self._ports.used_up
 
     def lend(self, now: float) -> list[Seat]:
-        """As many as it takes for the control side to have enough of them, or as there are."""
+        """As many as it takes for the control side to have enough of each phase's, or as there are."""
         lent = []
-        while self._lent < self._settings.lend_ahead and self._free:
+        while self._lent < self._settings.lend_ahead and any(self._free):
             bound = self._bind(now)
             if bound is None:
                 break
-            row = heapq.heappop(self._free)
+            phase = min(
+                (phase for phase in range(PHASES) if self._free[phase]), key=self._lent_of.__getitem__
+            )
+            row = heapq.heappop(self._free[phase])
+            self._lent_of[phase] += 1
             self._generations[row] += 1
             seat = self._taken[row] = Seat(row, self._generations[row], *bound)
-            self._lent += 1
             lent.append(seat)
         return lent
 
@@ -83,18 +87,22 @@ class Seats:
     def open(self, seat: Seat) -> bool:
         """A lent one is used from now on. Returns whether it is time to lend others."""
         seat.open = True
-        self._lent -= 1
+        self._lent_of[seat.row % PHASES] -= 1
         return self._lent <= self._settings.lend_ahead - LEND_AT_ONCE
 
     def give_back(self, seat: Seat, now: float) -> None:
         """An open one's leg has ended, and its sockets are closed."""
         del self._taken[seat.row]
         self._ports.give_back(seat.port, now)
-        heapq.heappush(self._free, seat.row)
+        heapq.heappush(self._free[seat.row % PHASES], seat.row)
 
     def all(self) -> list[Seat]:
         """Those lent and open."""
         return list(self._taken.values())
+
+    @property
+    def _lent(self) -> int:
+        return sum(self._lent_of)
 
     def _bind(self, now: float) -> tuple[int, socket.socket, socket.socket] | None:
         for _ in range(TRIES):
