@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from ringback.media import addresses
 from ringback.media.keying import Keyer
 from ringback.media.model import LegStatistics, RemoteMedia
 from ringback.media.rtcp import Reporter
@@ -29,6 +30,33 @@ class ColdLeg:
         if self.inband is not None:
             return self.inband
         return self.remote is None or not self.remote.receive_dtmf_pts
+
+    def rtcp_destination(self, host: str, port: int) -> tuple[str, int, bool] | None:
+        """Where RTCP goes when RTP goes to this address: host, port, and whether it shares the RTP port.
+
+        None as long as nobody is there to get it.
+        """
+        remote = self.remote
+        if remote is None or remote.port == 0 or addresses.parse_host(remote.host).is_unspecified:
+            return None
+        if remote.rtcp_mux:
+            return host, port, True
+        if self.rtcp_source is not None:
+            return *self.rtcp_source, False
+        if (host, port) != (remote.host, remote.port):
+            return host, port + 1, False  # the peer is behind NAT, and so is what it said of RTCP
+        return remote.rtcp_host or host, remote.rtcp_port or port + 1, False
+
+    def hear_rtcp(self, data: bytes, source: tuple[str, int], host: str, wall: float) -> bool:
+        """Take in RTCP that came from `source`, when media goes to `host`.
+
+        Returns whether it was taken: from that host, or from one that was announced for it.
+        """
+        if self.remote is None or source[0] not in (host, self.remote.rtcp_host):
+            return False
+        if self.reporter.receive(data, wall) and not self.remote.rtcp_mux:
+            self.rtcp_source = source
+        return True
 
 
 def with_rtcp(statistics: LegStatistics, reporter: Reporter) -> LegStatistics:

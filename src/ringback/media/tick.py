@@ -10,46 +10,34 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ringback.media import addresses, detect, rtp
+from ringback.media import addresses, rtp
+from ringback.media.accounts import Accounts
 from ringback.media.audience import Audience
-from ringback.media.beeps import BeepDetectors
-from ringback.media.cold import ColdLeg, with_rtcp
-from ringback.media.detect import SpeechDetectors
-from ringback.media.dtmf import ToneBank
+from ringback.media.clockwork import FRAME
+from ringback.media.cold import ColdLeg
+from ringback.media.ears import Ears
+from ringback.media.entrance import Entrance
 from ringback.media.exchange import Corner, Exchange
-from ringback.media.expected import marks_of
-from ringback.media.gate import Gate
 from ringback.media.keying import EventPacket
 from ringback.media.model import (
     DTMF_KEYS,
     Digit,
     DigitMethod,
     DigitsSent,
-    FirstRtp,
     LegStatistics,
     MediaEvent,
-    NoRtp,
-    NoRtpCause,
     PlaybackDone,
     RemoteMedia,
-    RtpResumed,
     SpeechDetection,
-    SpeechStarted,
-    SpeechStopped,
-    ToneEnded,
-    ToneStarted,
 )
 from ringback.media.playout import SAMPLES, Arena, Players
 from ringback.media.protocol import Play
-from ringback.media.quality import CLOCK
-from ringback.media.receive import Intake
 from ringback.media.rows import BANK, Rows
-from ringback.media.rtp import Batch, Headers
+from ringback.media.rtp import Batch
 from ringback.media.send import Outgoing, Senders
 from ringback.media.tapline import BLOCKS, Block
 from ringback.media.taps import Taps
 from ringback.media.voices import Voices, mix
-from ringback.media.watch import Watch
 
 Bool = npt.NDArray[np.bool_]
 Int16 = npt.NDArray[np.int16]
@@ -57,19 +45,10 @@ Int64 = npt.NDArray[np.int64]
 
 KEY_MS = {"rfc4733": 20, "inband": 40}
 """What has been heard of a key when it is reported."""
-SECONDS = SAMPLES / CLOCK
-"""Of a frame."""
 PASSED, PASSED_MS, PASSED_GAP_MS = -1, 100, 60
 """The id of keys passed on from a partner, of which nobody is told when they are done; their lengths."""
 ECHO = 0.3
 """Seconds after a telephone event in which the same key's tone in the audio is not told again."""
-
-HINTS: dict[NoRtpCause, str] = {
-    "never-received": "no RTP has come at all: NAT, a firewall, or the address in our SDP cannot be reached",
-    "wrong-source": "RTP comes, but from an address that the peer did not announce: NAT, see nat_open",
-    "stopped": "RTP came and has stopped: the peer is gone, or the network between",
-}
-
 
 NOTHING = Outgoing(np.zeros(0, np.int64), np.zeros((0, 0), np.uint8), np.zeros(0, np.int64))
 
@@ -91,31 +70,29 @@ class Phase:
         self.legs: dict[int, ColdLeg] = {}
         self.events: list[tuple[int, int, MediaEvent]] = []
         """(row, generation, event), to be taken by the worker."""
-        self.rtcp: list[tuple[int, bytes, tuple[str, int]]] = []
-        """(row, packet, source) of RTCP that came on RTP ports."""
         self.keys: list[tuple[int, str]] = []
         """(row, key) of keys that came as events, for whom the row is bridged with."""
         if corner is None:
             corner = Corner(Exchange(capacity, 1), 0)
         self.corner = corner
         self.audience = Audience(capacity, corner)
-        self.intake = Intake(capacity, corner, self.audience.heard)
-        self.gate = Gate(capacity, family, corner.streams, corner.number)
-        self.watch = Watch(capacity, no_rtp_after, self.intake.comfort)
+        self._entrance = Entrance(capacity, family, corner, self.audience.heard, no_rtp_after)
+        self.gate, self.intake, self.watch = self._entrance.parts
+        self.rtcp = self._entrance.rtcp
+        """(row, packet, source) of RTCP that came on RTP ports."""
         self.senders = Senders(capacity, corner.streams, corner.number)
         self.players = Players(capacity, arena)
         self.whispers = Players(capacity, arena)
         """What is played over whatever else a row hears."""
+        self._lanes = self.players, self.whispers
         self.voices = Voices(capacity)
-        self.bank = ToneBank(capacity)
-        self.speech = SpeechDetectors(capacity)
-        self.beeps = BeepDetectors(capacity)
+        self.ears = Ears(capacity)
+        self._accounts = Accounts(corner, self.intake, self.gate, self.senders)
         self.taps = Taps(capacity, corner.streams, corner.number)
         self.tapped: Block | None = None
         """What tapped rows heard and sent in the latest tick, valid until the next."""
         self.frame = 0
-        """The number of the next tick's frame: the time line of recordings, which counts skipped ones, too.
-        """
+        """The next tick's number: the time line of recordings, which counts skipped ones, too."""
         self._frames = np.zeros((capacity, SAMPLES), np.int16)
         self._nothing = np.zeros((capacity, SAMPLES), np.int16)
         self._no_lags = np.zeros(capacity, np.int64)
@@ -143,7 +120,7 @@ class Phase:
         leg = ColdLeg(generation, int(self.senders.ssrc[row]), cname, now)
         self.legs[row] = leg
         self.count = max(self.count, row + 1)
-        self.bank.enable(row, leg.listens_inband())
+        self.ears.listen_for_keys(row, leg.listens_inband())
         return leg
 
     def close(self, row: int, now: float) -> LegStatistics:
@@ -177,7 +154,7 @@ class Phase:
             event_type=remote.send_dtmf_pt,
         )
         self.watch.expect(row, receives, changed, now)
-        self.bank.enable(row, leg.listens_inband())
+        self.ears.listen_for_keys(row, leg.listens_inband())
 
     def play(self, row: int, command: Play) -> None:
         """Replace what the row plays, in the lane that the command names."""
@@ -206,9 +183,8 @@ class Phase:
         """Choose what is listened for."""
         leg = self.legs[row]
         leg.inband = dtmf_inband
-        self.bank.enable(row, leg.listens_inband())
-        self.speech.configure(row, speech)
-        self.beeps.configure(row, tones)
+        self.ears.listen_for_keys(row, leg.listens_inband())
+        self.ears.listen(row, speech, tones)
 
     def receive(self, batch: Batch, now: float) -> None:
         """Take in what came to the phase's sockets."""
@@ -216,47 +192,10 @@ class Phase:
 
     def take(self, batch: Batch, words: Int64, now: float) -> None:
         """Take in packets; `words` are their headers, which may have been written over since."""
-        if not len(words):
-            return
-        marks = marks_of(batch, words)
-        expected = self.intake.expected.match(batch.rows, marks)
-        others = (~expected).nonzero()[0]
-        if not len(others):
-            self._know(batch.rows, now)
-            self.intake.take_expected(batch, marks)
-            return
-        self._know(batch.rows[expected], now)
-        odd = batch.select(others)
-        headers = rtp.parse(odd, words[others])
-        taken = self._admit(odd, headers, now)
-        foreseen = self.intake.foresee(odd, headers, taken)
-        expected[others] = foreseen
-        if np.count_nonzero(expected):
-            marks[:, 0] &= ~rtp.MARKER
-            self.intake.take_expected(batch.select(expected), marks[expected])
-        rest = taken[~foreseen[taken]]
-        if len(rest):
-            for row, code in self.intake.take(odd, headers, rest, now):
-                self._press(row, code, "rfc4733")
-
-    def _know(self, rows: Int64, now: float) -> None:
-        """Packets of rows came that need not be looked at."""
-        self.gate.count(rows)
-        self.watch.keep(rows, now)
-
-    def _admit(self, batch: Batch, headers: Headers, now: float) -> Int64:
-        """Look at packets of all kinds, from anywhere. Returns the indices of our peers' RTP."""
-        strange = ~headers.valid & ~headers.rtcp
-        if np.count_nonzero(strange):
-            np.add.at(self.intake.reception.invalid, self.corner.places(batch.rows[strange]), 1)
-        for index in headers.rtcp.nonzero()[0].tolist():
-            slot, size = int(batch.slots[index]), int(batch.lengths[index])
-            source = addresses.unpack(batch.sources[index])
-            self.rtcp.append((int(batch.rows[index]), batch.data[slot, :size].tobytes(), source))
-        valid = headers.valid.nonzero()[0]
-        valid = valid[self.gate.admit(batch.rows[valid], batch.sources[valid])]
-        self._watch(batch.rows[valid], now)
-        return valid
+        pressed = self._entrance.take(batch, words, now)
+        self._tell_news()
+        for row, code in pressed:
+            self._press(row, code, "rfc4733")
 
     def tick(self, now: float) -> Outgoing:
         """One frame of every row: hear, play, send."""
@@ -275,18 +214,16 @@ class Phase:
             self.tapped = self.taps.take(self.frame, audio, frames, audible, lags, self._sent_lags(count))
         self.frame += 1
         outgoing = self.senders.build(count, frames, audible, held)
-        for row in self.watch.check(count, now):
-            self._miss(row, now)
+        self._entrance.look_out(count, now)
+        self._tell_news()
         return outgoing
 
     def begin(self, due: float) -> None:
         """A tick comes that was due then, on the clock of packets' arrivals. It is settled who is heard."""
-        self.intake.epoch = due - self.frame * SECONDS
+        self.intake.epoch = due - self.frame * FRAME
         if self.audience.settled:
             return
-        count = self.count
-        listening = self.bank.enabled[:count] | self.speech.enabled[:count] | self.beeps.enabled[:count]
-        lost = self.audience.survey(count, listening)
+        lost = self.audience.survey(self.count, self.ears.listening(self.count))
         if len(lost):
             self.intake.let_go(lost)
             self.corner.forget(lost)
@@ -310,53 +247,11 @@ class Phase:
 
     def statistics(self, row: int, now: float) -> LegStatistics:
         """What the row sent and received so far."""
-        leg = self.legs[row]
-        got, jitter, sent = self.intake.reception, self.intake.jitter, self.senders
-        place = self.corner.place(row)
-        ssrc = int(got.ssrc[place])
-        statistics = LegStatistics(
-            duration_ms=round((now - leg.opened) * 1000),
-            packets_received=int(got.packets[place]),
-            octets_received=int(got.octets[place]),
-            packets_sent=int(sent.packets[row]),
-            octets_sent=int(sent.octets[row]),
-            packets_lost=got.lost(place),
-            packets_late=int(jitter.late[row]),
-            packets_duplicated=int(got.duplicates[place]),
-            packets_reordered=int(got.reordered[place]),
-            packets_invalid=int(got.invalid[place]),
-            packets_wrong_source=int(self.gate.wrong_total[row]),
-            comfort_noise_packets=int(got.comfort_noise[place]),
-            dtmf_packets_received=int(got.events[place]),
-            dtmf_packets_sent=int(sent.event_packets[row]),
-            frames_concealed=int(jitter.concealed[row]),
-            buffer_resyncs=int(jitter.resyncs[row]),
-            frames_skipped=int(jitter.skipped[row]),
-            frames_inserted=int(jitter.inserted[row]),
-            buffer_ms=jitter.delay(row),
-            buffer_max_ms=int(jitter.delay_max[row]) * 5,
-            mean_ptime_ms=got.mean_ptime(place),
-            jitter_ms=got.jitter(place),
-            local_ssrc=leg.reporter.ssrc,
-            remote_ssrc=ssrc if ssrc >= 0 else None,
-            remote_address=addresses.unpack(self.gate.remote[row]) if self.gate.latched[row] else None,
-        )
-        return with_rtcp(statistics, leg.reporter)
+        return self._accounts.of(row, self.legs[row], now)
 
     def rtcp_destination(self, row: int) -> tuple[str, int, bool] | None:
         """Host, port, and whether RTCP shares the RTP port; None as long as nobody is there to get it."""
-        leg = self.legs[row]
-        remote = leg.remote
-        if remote is None or remote.port == 0 or addresses.parse_host(remote.host).is_unspecified:
-            return None
-        host, port = addresses.unpack(self.gate.remote[row])
-        if remote.rtcp_mux:
-            return host, port, True
-        if leg.rtcp_source is not None:
-            return *leg.rtcp_source, False
-        if (host, port) != (remote.host, remote.port):
-            return host, port + 1, False  # the peer is behind NAT, and so is what it said of RTCP
-        return remote.rtcp_host or host, remote.rtcp_port or port + 1, False
+        return self.legs[row].rtcp_destination(*addresses.unpack(self.gate.remote[row]))
 
     def hear_rtcp(self, row: int, data: bytes, source: tuple[str, int], wall: float) -> None:
         """RTCP came.
@@ -364,12 +259,10 @@ class Phase:
         It is taken from the host that media comes from (or was announced for it), else ignored.
         """
         leg = self.legs.get(row)
-        if leg is None or leg.remote is None:
-            return
-        if source[0] not in (addresses.unpack(self.gate.remote[row])[0], leg.remote.rtcp_host):
-            self.gate.wrong_total[row] += 1
-        elif leg.reporter.receive(data, wall) and not leg.remote.rtcp_mux:
-            leg.rtcp_source = source
+        if leg is not None and leg.remote is not None:
+            host, _ = addresses.unpack(self.gate.remote[row])
+            if not leg.hear_rtcp(data, source, host, wall):
+                self.gate.wrong_total[row] += 1
 
     @property
     def _parts(self) -> tuple[Rows, ...]:
@@ -382,15 +275,9 @@ class Phase:
             self.players,
             self.whispers,
             self.voices,
-            self.bank,
-            self.speech,
-            self.beeps,
+            *self.ears.parts,
             self.taps,
         )
-
-    @property
-    def _lanes(self) -> tuple[Players, Players]:
-        return self.players, self.whispers
 
     def _carried(self, count: int) -> Bool:
         """For which rows the relay speaks: those that are routed, and sent nothing else."""
@@ -432,21 +319,20 @@ class Phase:
             audible |= over
         return audible
 
-    def _watch(self, rows: Int64, now: float) -> None:
-        """Packets of these rows were taken."""
-        first, resumed = self.watch.hear(rows, now)
-        for row in first:
-            self._tell(row, FirstRtp(*addresses.unpack(self.gate.remote[row])))
-        for row, seconds in resumed:
-            self._tell(row, RtpResumed(round(seconds, 3)))
+    def _tell_news(self) -> None:
+        """What was noticed of the rows' packets."""
+        for row, event in self._entrance.news:
+            self._tell(row, event)
+        self._entrance.news.clear()
 
     def _take_passed(self, count: int, now: float) -> None:
         """What the relay has passed on since the last tick came, too."""
         burst = self.audience.burst[:count]
         if not self.audience.everybody:
             passed = ((burst > 0) & ~self.audience.heard[:count]).nonzero()[0]
-            self._watch(passed, now)
+            self._entrance.notice(passed, now)
             self.intake.comfort[passed] = False
+            self._tell_news()
         burst[:] = 0
 
     def _listen(self, count: int, now: float) -> tuple[Int16, Int64]:
@@ -466,29 +352,19 @@ class Phase:
         return audio, lags
 
     def _hear(self, count: int, audio: Int16, now: float) -> None:
-        started, over = self.beeps.listen(audio)
-        for row, frequency in started:
-            self._tell(row, ToneStarted(frequency))
-        for row, frequency, ms in over:
-            self._tell(row, ToneEnded(frequency, ms))
-        if not (self.speech or self.bank):
-            return
-        energy = self.bank.feed(audio)
-        for row, code in self.bank.keys(count, energy):
+        heard = self.ears.hear(audio, self.intake.jitter.started[:count])
+        for row, tone in heard.tones:
+            self._tell(row, tone)
+        for row, code in heard.keys:
             if now - float(self.intake.event_at[row]) > ECHO:
                 self._press(row, code, "inband")
-        if not self.speech:
-            return
-        levels = detect.level(energy[:, 1] + energy[:, 2], SAMPLES)
-        no_speech = self.bank.hearing[:count] | self.beeps.hearing[:count]
-        begun, ended = self.speech.listen(count, levels, no_speech, self.intake.jitter.started[:count])
-        for row in begun.tolist():
-            self._tell(row, SpeechStarted(self.speech.certainty_ms(row)))
+        for row, begun in heard.begun:
+            self._tell(row, begun)
             for lane in self._lanes:
                 if lane.stops_for(row):
                     self._end_playback(row, lane.stop(row, "speech"))
-        for row in ended.tolist():
-            self._tell(row, SpeechStopped(self.speech.spoken_ms(row)))
+        for row, ended in heard.ended:
+            self._tell(row, ended)
 
     def _press(self, row: int, code: int, method: DigitMethod) -> None:
         """The peer pressed a key."""
@@ -514,14 +390,6 @@ class Phase:
                 audible[row] = True
             elif not self.legs[row].keyer.busy:
                 self._keying.discard(row)
-
-    def _miss(self, row: int, now: float) -> None:
-        self.intake.expected.forget(row)
-        if self.watch.heard[row]:
-            cause: NoRtpCause = "stopped"
-        else:
-            cause = "wrong-source" if self.gate.wrong[row] else "never-received"
-        self._tell(row, NoRtp(round(now - float(self.watch.last[row]), 3), cause, HINTS[cause]))
 
     def _end_playback(self, row: int, ended: list[PlaybackDone]) -> None:
         for done in ended:
