@@ -32,7 +32,6 @@ from ringback.store.records import (
     StoredObject,
     TraceEntry,
 )
-from ringback.store.statements import Statements
 from ringback.store.tracing import TRACE_FILE, TraceLog
 from ringback.store.writer import BACKLOG_LIMIT, Writer
 
@@ -55,7 +54,7 @@ class Store:
         self._engine = readers
         self._trace = trace
         self._closed = False
-        self._statements = Statements(readers.dialect)
+        self._statements = writer.statements
         self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="ringback-store-reader")
 
     @classmethod

@@ -37,7 +37,7 @@ class Writer:
     def __init__(self, engine: Engine, *, backlog_limit: int = BACKLOG_LIMIT) -> None:
         self.engine = engine
         self._database = WritingConnection(engine)
-        self._statements = Statements(engine.dialect)
+        self.statements = Statements(engine.dialect)
         self._loop = asyncio.get_running_loop()
         self._backlog_limit = backlog_limit
         self._queue: SimpleQueue[list[Write] | None] = SimpleQueue()
@@ -160,14 +160,14 @@ class Writer:
 
     def _commit(self, batch: Sequence[Write], retried: bool) -> list[Any]:
         try:
-            return commit(self._database, self._statements, batch, retried=retried)
+            return commit(self._database, self.statements, batch, retried=retried)
         except Exception as error:
             if self._database.is_outage(error):
                 raise
             _log.error(
                 "a write was refused, storing the %d writes of its group singly: %s", len(batch), error
             )
-        return commit_singly(self._database, self._statements, batch, retried=retried)
+        return commit_singly(self._database, self.statements, batch, retried=retried)
 
     def _report_outage(self, error: Exception) -> None:
         if not self._failing:
