@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import random
-import secrets
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from os import urandom
 from typing import Any, Protocol
 
 import msgspec
@@ -236,12 +236,12 @@ def retry_after() -> tuple[str, str]:
 
 def new_tag() -> str:
     """A tag with 64 random bits (RFC 3261 section 19.3 wants 32)."""
-    return secrets.token_hex(8)
+    return urandom(8).hex()
 
 
 def new_call_id() -> str:
     """A Call-ID nobody else has."""
-    return secrets.token_hex(16)
+    return urandom(16).hex()
 
 
 def add_headers(headers: Headers, extra: HeaderList) -> None:

@@ -38,11 +38,22 @@ class Via(msgspec.Struct, frozen=True):
     @staticmethod
     def parse(text: str) -> Via:
         """Read one value. Raises SipParseError (400)."""
-        return _parse_via(text)
+        match = _VIA.fullmatch(text.strip(WS))
+        if match is None:
+            raise SipParseError("Malformed Via")
+        name, version, transport, host, port_text, params_text = match.groups()
+        if host[0] == "[":
+            host = Uri.parse(f"sip:{host}").host
+        port = int(port_text) if port_text else None
+        params = Params.parse(params_text) if params_text else NO_PARAMS
+        rport = params.get("rport")
+        if (port is not None and port > 65535) or (rport and not _is_port(rport)):
+            raise SipParseError("Malformed Via")
+        return Via(transport.upper(), host, port, params, f"{name.upper()}/{version}")
 
     @staticmethod
     def parse_many(text: str) -> list[Via]:
-        return [_parse_via(part) for part in split_list(text)]
+        return [Via.parse(part) for part in split_list(text)]
 
     @property
     def branch(self) -> str | None:
@@ -82,21 +93,6 @@ class Via(msgspec.Struct, frozen=True):
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port is None else f":{self.port}"
         return f"{self.protocol}/{self.transport} {host}{port}{self.params}"
-
-
-def _parse_via(text: str) -> Via:
-    match = _VIA.fullmatch(text.strip(WS))
-    if match is None:
-        raise SipParseError("Malformed Via")
-    name, version, transport, host, port_text, params_text = match.groups()
-    if host[0] == "[":
-        host = Uri.parse(f"sip:{host}").host
-    port = int(port_text) if port_text else None
-    params = Params.parse(params_text) if params_text else NO_PARAMS
-    rport = params.get("rport")
-    if (port is not None and port > 65535) or (rport and not _is_port(rport)):
-        raise SipParseError("Malformed Via")
-    return Via(transport.upper(), host, port, params, f"{name.upper()}/{version}")
 
 
 def _is_port(text: str) -> bool:

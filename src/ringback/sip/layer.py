@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
+from os import urandom
 
 from ringback.sip.flow import Flow, Outgoing
 from ringback.sip.message import Request, Response
@@ -139,7 +139,7 @@ class TransactionLayer:
 
 def new_branch() -> str:
     """A branch that no other transaction of anybody has (RFC 3261 section 8.1.1.7)."""
-    return MAGIC_COOKIE + secrets.token_hex(8)
+    return MAGIC_COOKIE + urandom(8).hex()
 
 
 def note_source(request: Request, flow: Flow) -> None:

@@ -11,7 +11,7 @@ asks all of them at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from ringback.sip.errors import SipParseError
 from ringback.sip.fields import CSeq, MediaType, Via
@@ -54,34 +54,28 @@ _OPTIONAL: Final = {
 
 
 def _topmost(row: str) -> Via:
-    return Via.parse(split_list(row)[0])
+    return Via.parse(split_list(row)[0] if "," in row else row)
 
 
-class _Optional(Generic[T]):
+class _Field(Generic[T]):
     """What the first row of a header field says: read when first asked for, and again once it has changed.
-    None when there is no such field. Raises SipParseError (400)."""
 
-    def __init__(self, name: str, parse: Callable[[str], T]) -> None:
+    Raises SipParseError (400), also for a missing one that is ``required``; any other is None then.
+    """
+
+    def __init__(self, name: str, parse: Callable[[str], T], *, required: bool = False) -> None:
         self._name = name
         self._parse = parse
-
-    def __get__(self, message: _Message, _: object = None) -> T | None:
-        headers = message.headers
-        value: T | None = headers.parsed.get(self._name)
-        if value is None and (text := headers.get(self._name)) is not None:
-            value = headers.parsed[self._name] = self._parse(text)
-        return value
-
-
-class _Required(_Optional[T]):
-    """The same of a field that every message has (:rfc:`3261#section-8.1.1`): one that is missing raises
-    SipParseError (400), too."""
+        self._required = required
 
     def __get__(self, message: _Message, _: object = None) -> T:
-        value: T | None = message.headers.parsed.get(self._name)
+        parsed: Any = message.headers.parsed
+        value: T = parsed.get(self._name)
         if value is None:
-            value = super().__get__(message)
-            if value is None:
+            text = message.headers.get(self._name)
+            if text is not None:
+                value = parsed[self._name] = self._parse(text)
+            elif self._required:
                 raise SipParseError(f"Missing {self._name}")
         return value
 
@@ -112,12 +106,14 @@ class _Message:
         self.headers = headers if isinstance(headers, Headers) else Headers(headers)
         self.body = body
 
-    via = _Required("Via", _topmost)
+    # What every message has (RFC 3261 8.1.1).
+
+    via = _Field("Via", _topmost, required=True)
     """The topmost Via."""
-    from_ = _Required("From", NameAddr.parse)
-    to = _Required("To", NameAddr.parse)
-    call_id = _Required("Call-ID", str)
-    cseq = _Required("CSeq", CSeq.parse)
+    from_ = _Field("From", NameAddr.parse, required=True)
+    to = _Field("To", NameAddr.parse, required=True)
+    call_id = _Field("Call-ID", str, required=True)
+    cseq = _Field("CSeq", CSeq.parse, required=True)
 
     @property
     def vias(self) -> list[Via]:
@@ -135,13 +131,13 @@ class _Message:
 
     # What it may have.
 
-    max_forwards = _Optional("Max-Forwards", _hops)
-    expires = _Optional("Expires", _seconds)
+    max_forwards: _Field[int | None] = _Field("Max-Forwards", _hops)
+    expires: _Field[int | None] = _Field("Expires", _seconds)
     """Seconds."""
-    content_length = _Optional("Content-Length", _length)
+    content_length: _Field[int | None] = _Field("Content-Length", _length)
     """What the sender said; what is written is made of the body."""
-    content_type = _Optional("Content-Type", MediaType.parse)
-    refer_to = _Optional("Refer-To", NameAddr.parse)
+    content_type: _Field[MediaType | None] = _Field("Content-Type", MediaType.parse)
+    refer_to: _Field[NameAddr | None] = _Field("Refer-To", NameAddr.parse)
 
     @property
     def contacts(self) -> list[NameAddr]:

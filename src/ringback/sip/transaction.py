@@ -6,9 +6,9 @@ Whatever is not in the table is absorbed. The transaction user gets responses an
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from enum import IntEnum, auto
+from os import urandom
 
 from ringback.sip.flow import Flow
 from ringback.sip.headers import Headers
@@ -66,7 +66,7 @@ CLIENT_INVITE: Table = {
     State.CALLING: {
         Input.PROVISIONAL: (State.PROCEEDING, ("stop_timers", "deliver")),
         Input.SUCCESS: (State.ACCEPTED, ("stop_timers", "linger_m", "deliver")),
-        Input.FAILURE: (State.COMPLETED, ("stop_timers", "acknowledge", "linger_d", "deliver")),
+        Input.FAILURE: (State.COMPLETED, ("stop_timers", "acknowledge", "linger_d", "deliver", "let_go")),
         Input.RESEND: (State.CALLING, ("send", "double_resend")),
         Input.TIMEOUT: (State.TERMINATED, ("report_timeout",)),
         Input.ERROR: (State.TERMINATED, ("report_error",)),
@@ -74,7 +74,7 @@ CLIENT_INVITE: Table = {
     State.PROCEEDING: {
         Input.PROVISIONAL: (State.PROCEEDING, ("deliver",)),
         Input.SUCCESS: (State.ACCEPTED, ("stop_timers", "linger_m", "deliver")),
-        Input.FAILURE: (State.COMPLETED, ("stop_timers", "acknowledge", "linger_d", "deliver")),
+        Input.FAILURE: (State.COMPLETED, ("stop_timers", "acknowledge", "linger_d", "deliver", "let_go")),
         Input.TIMEOUT: (State.TERMINATED, ("report_timeout",)),
     },
     State.ACCEPTED: {
@@ -90,16 +90,16 @@ CLIENT_INVITE: Table = {
 CLIENT_OTHER: Table = {
     State.TRYING: {
         Input.PROVISIONAL: (State.PROCEEDING, ("deliver",)),
-        Input.SUCCESS: (State.COMPLETED, ("stop_timers", "linger_k", "deliver")),
-        Input.FAILURE: (State.COMPLETED, ("stop_timers", "linger_k", "deliver")),
+        Input.SUCCESS: (State.COMPLETED, ("stop_timers", "linger_k", "deliver", "let_go")),
+        Input.FAILURE: (State.COMPLETED, ("stop_timers", "linger_k", "deliver", "let_go")),
         Input.RESEND: (State.TRYING, ("send", "double_resend_to_t2")),
         Input.TIMEOUT: (State.TERMINATED, ("report_timeout",)),
         Input.ERROR: (State.TERMINATED, ("report_error",)),
     },
     State.PROCEEDING: {
         Input.PROVISIONAL: (State.PROCEEDING, ("deliver",)),
-        Input.SUCCESS: (State.COMPLETED, ("stop_timers", "linger_k", "deliver")),
-        Input.FAILURE: (State.COMPLETED, ("stop_timers", "linger_k", "deliver")),
+        Input.SUCCESS: (State.COMPLETED, ("stop_timers", "linger_k", "deliver", "let_go")),
+        Input.FAILURE: (State.COMPLETED, ("stop_timers", "linger_k", "deliver", "let_go")),
         Input.RESEND: (State.PROCEEDING, ("send", "resend_at_t2")),
         Input.TIMEOUT: (State.TERMINATED, ("report_timeout",)),
     },
@@ -213,10 +213,7 @@ class Transaction:
         for action in actions:
             getattr(self, action)(message)
         if ends:
-            self._let_go()
-
-    def _let_go(self) -> None:
-        """Nobody is told any more."""
+            self.let_go(None)
 
     def _stop_all(self) -> None:
         self.stop_timers(None)
@@ -224,6 +221,9 @@ class Transaction:
             self._linger.cancel()
 
     # Actions: each takes the message that caused it.
+
+    def let_go(self, _: Request | Response | None) -> None:
+        """Nobody is told any more."""
 
     def send(self, _: Request | Response | None) -> None:
         if self._data:
@@ -323,7 +323,7 @@ class ClientTransaction(Transaction):
     def report_error(self, _: Response | None) -> None:
         self._on_failure("transport")
 
-    def _let_go(self) -> None:
+    def let_go(self, _: Request | Response | None) -> None:
         # Whoever is told holds this transaction: in a circle, both would stay until garbage is collected.
         self._on_response, self._on_failure = _ignore, _ignore
 
@@ -365,7 +365,7 @@ class ServerTransaction(Transaction):
         table, state = (SERVER_INVITE, State.PROCEEDING) if invite else (SERVER_OTHER, State.TRYING)
         super().__init__(table, state, request, flow, timers, send, on_end)
         self.key = key
-        self.to_tag = request.to.tag or secrets.token_hex(8)
+        self.to_tag = request.to.tag or urandom(8).hex()
         self.last_status = 0
         self.on_ack: Callable[[Request], None] | None = None
         self.on_cancel: Callable[[Request], None] | None = None
