@@ -75,7 +75,8 @@ class Redirects(msgspec.Struct, frozen=True):
 
 class HttpReply(msgspec.Struct, frozen=True):
     """A complete reply. `url` is the one that answered, after redirects; `content_type` is lower case,
-    without parameters, empty when there was none."""
+    without parameters, empty when there was none; `named_charset` is what it names, if it names one, else the
+    document may say."""
 
     status: int
     headers: Headers
@@ -83,13 +84,12 @@ class HttpReply(msgspec.Struct, frozen=True):
     url: str
     elapsed_ms: float
     content_type: str = ""
-    charset: str = "utf-8"
+    named_charset: str | None = None
 
     @property
-    def named_charset(self) -> str | None:
-        """The charset, if the Content-Type names one; None leaves it to the document to say."""
-        named = "charset=" in (self.header("content-type") or "").lower()
-        return self.charset if named else None
+    def charset(self) -> str:
+        """What the body is read in, as far as the headers say."""
+        return self.named_charset or "utf-8"
 
     def header(self, name: str) -> str | None:
         """The first value of a header, or None."""
@@ -105,16 +105,16 @@ class HttpReply(msgspec.Struct, frozen=True):
 
 
 @lru_cache(maxsize=256)
-def media_type(value: str | None) -> tuple[str, str]:
-    """(type/subtype in lower case, charset) of a Content-Type value."""
+def media_type(value: str | None) -> tuple[str, str | None]:
+    """(type/subtype in lower case, charset if there is one) of a Content-Type value."""
     if not value:
-        return "", "utf-8"
+        return "", None
     kind, *parameters = value.split(";")
     for parameter in parameters:
         name, _, setting = parameter.partition("=")
         if name.strip().lower() == "charset" and setting:
             return kind.strip().lower(), setting.strip().strip("\"'").lower()
-    return kind.strip().lower(), "utf-8"
+    return kind.strip().lower(), None
 
 
 class Exchange(msgspec.Struct, frozen=True):

@@ -79,6 +79,7 @@ def target(url: str, *, schemes: tuple[str, ...] = ("http", "https")) -> Target:
     )
 
 
+@lru_cache(maxsize=1024)  # prompts have the same few names
 def resolve(base: str, reference: str) -> str:
     """A reference in a document or a Location header, made absolute (RFC 3986 section 5)."""
     return urljoin(base, reference.strip())

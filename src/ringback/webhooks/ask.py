@@ -177,7 +177,7 @@ def _accepted(reply: HttpReply, started: float, attempts: int) -> WebhookReply:
         headers=reply.headers,
         body=reply.body,
         content_type=reply.content_type,
-        charset=reply.charset,
+        named_charset=reply.named_charset,
         url=reply.url,
         elapsed_ms=elapsed_ms(started),
         attempts=attempts,
