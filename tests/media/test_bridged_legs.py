@@ -44,12 +44,13 @@ class Party(Phone):
                 await asyncio.sleep(FRAME)
 
     async def talk(self, said: list[bytes]) -> None:
-        """Say packets at their pace."""
+        """Say packets at their pace; one that is late makes those after it late, too."""
         loop = asyncio.get_running_loop()
-        begun = loop.time()
-        for number, data in enumerate(said):
+        due = loop.time()
+        for data in said:
             self.say(self.leg, data)
-            await asyncio.sleep(max(0.0, begun + (number + 1) * FRAME - loop.time()))
+            due = max(due + FRAME, loop.time())
+            await asyncio.sleep(due - loop.time())
 
     def audio(self, last: int) -> Audio:
         """What the latest packets sound like."""

@@ -64,12 +64,12 @@ class Talker(Phone):
             self.say_next(leg)
 
     async def talk_by_the_clock(self, leg: MediaLeg, frames: int) -> None:
-        """Say the next `frames` frames, 20 ms apart, whatever is heard."""
+        """Say the next `frames` frames, 20 ms apart or more, whatever is heard."""
         loop = asyncio.get_running_loop()
         due = loop.time()
         for _ in range(frames):
             self.say_next(leg)
-            due += 0.02
+            due = max(due + 0.02, loop.time())
             await asyncio.sleep(due - loop.time())
 
     def say_next(self, leg: MediaLeg) -> None:
