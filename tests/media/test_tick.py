@@ -370,6 +370,33 @@ def test_rows_are_used_again_with_nothing_left_over() -> None:
     assert not rig.phase.intake.jitter.read(1).any()
 
 
+@pytest.mark.parametrize("frames", [1, 20])
+@pytest.mark.parametrize("codec", ["PCMU", "G722"])
+def test_ticks_do_nothing_for_a_row_whose_leg_has_ended(codec: str, frames: int) -> None:
+    rig = Rig(rows=2)  # the other row's leg goes on, so the first is in all of its ticks
+    speaking = (8000 * np.sin(np.arange(160 * frames) / 3) + 50).astype(np.int16)
+    for row in range(2):
+        rig.remote(row, codec=codec, receive={0: "PCMU", 9: "G722"}, ptime=40)
+        rig.phase.listen(row, True, SpeechDetection(start_ms=20, stop_ms=60), True)
+    rig.play_tone(5000)
+    rig.play_tone(5000, over=True)
+    rig.phase.send_digits(0, 9, "1", 100, 100)
+    rig.listen(np.concatenate([speaking, np.frombuffer(tones.source(tones.dtmf("5", 60)).pcm, np.int16)]))
+    rig.phase.close(0, rig.now)
+    rig.step()
+    rig.events.clear()
+    for _ in range(1000):  # 20 seconds: long enough for what notices that nothing comes
+        assert set(rig.step()) <= {1}
+    assert all(row == 1 for row, _, _ in rig.phase.events)
+    assert rig.of(NoRtp)  # of the other row
+    assert len(rig.events) == 1
+    rig.phase.open(0, 2, "rig", rig.now)
+    rig.remote(0)
+    assert rig.step()[0].silent
+    assert not rig.phase.intake.jitter.read(1).any()
+    assert rig.phase.statistics(0, rig.now).frames_concealed == 0
+
+
 def test_missed_ticks_move_time_but_not_sequence() -> None:
     rig = Rig()
     rig.remote()

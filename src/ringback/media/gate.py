@@ -52,8 +52,7 @@ class Gate(Rows):
         """Packets of these rows were taken that need not be looked at, at most one per row."""
         self._taken[rows] += 1
 
-    def reset(self, row: int) -> None:
-        super().reset(row)
+    def drop(self, row: int) -> None:
         self._peers.pop(row, None)
 
     def admit(self, rows: Int64, sources: UInt64) -> Bool:

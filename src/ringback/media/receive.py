@@ -56,10 +56,17 @@ class Intake(Rows):
 
     def reset(self, row: int) -> None:
         super().reset(row)
-        self._wideband.drop(row)
         for part in (self.jitter, self.moments, self.expected, self._events):
             part.reset(row)
         self.reception.reset(self._corner.place(row))
+
+    def leave(self, row: int) -> None:
+        super().leave(row)
+        for part in (self.jitter, self._events):
+            part.leave(row)
+
+    def drop(self, row: int) -> None:
+        self._wideband.drop(row)
 
     def warm(self, first: int, last: int) -> None:
         super().warm(first, last)

@@ -91,8 +91,7 @@ class Relay(Routes):
         self._streams.routed[partner] = False
         self._streams.carried[partner] = False
 
-    def reset(self, row: int) -> None:
-        super().reset(row)
+    def drop(self, row: int) -> None:
         self._transcoders.pop(row, None)
 
     def passed_key(self, row: int) -> bool:

@@ -18,11 +18,16 @@ BANK = 16
 
 
 class Rows:
-    """Base of the parts of a phase. Subclasses make their arrays with `column`; all are reset together."""
+    """Base of the parts of a phase. Subclasses make their arrays with `column`; all are reset together.
+
+    What a tick does to a row is asked of its flags (columns of bool), so a row that is nobody's has them
+    down. Its numbers stay until its next leg.
+    """
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self._columns: list[tuple[npt.NDArray[np.generic], float]] = []
+        self._bools: list[npt.NDArray[np.generic]] = []
 
     def column(
         self, dtype: type[Scalar], shape: tuple[int, ...] = (), initial: float = 0
@@ -31,18 +36,29 @@ class Rows:
         array = np.zeros((self.capacity, *shape), dtype)
         if initial:
             array[:] = initial
-        self._columns.append((array, initial))
-        return array
+        return self.share(array, initial)
 
     def share(self, array: npt.NDArray[Scalar], initial: float = 0) -> npt.NDArray[Scalar]:
         """An array [row, …] that others hold, too, taken as a column of this part."""
         self._columns.append((array, initial))
+        if array.dtype == np.bool_ and array.ndim == 1:
+            self._bools.append(array)
         return array
 
     def reset(self, row: int) -> None:
         """A new leg takes the row."""
         for array, initial in self._columns:
             array[row] = initial
+        self.drop(row)
+
+    def leave(self, row: int) -> None:
+        """The row's leg has ended."""
+        for flag in self._bools:
+            flag[row] = False
+        self.drop(row)
+
+    def drop(self, row: int) -> None:
+        """What the row has beside its columns is let go of."""
 
     def warm(self, first: int, last: int) -> None:
         """Touch the memory of these rows."""
@@ -66,6 +82,5 @@ class Listeners(Rows):
         self.enabled[row] = enabled
         (self._listening.add if enabled else self._listening.discard)(row)
 
-    def reset(self, row: int) -> None:
-        super().reset(row)
+    def drop(self, row: int) -> None:
         self._listening.discard(row)

@@ -129,8 +129,7 @@ class Senders(Rows):
         self._event[row] = self._pressing = True
         self._out[row, rtp.HEADER : rtp.HEADER + 4] = np.frombuffer(payload, np.uint8)
 
-    def reset(self, row: int) -> None:
-        super().reset(row)
+    def drop(self, row: int) -> None:
         self._encoders.pop(row, None)
         self._longer.discard(row)
 

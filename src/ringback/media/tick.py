@@ -133,7 +133,7 @@ class Phase:
             self.count -= 1
         self._keying.discard(row)
         for part in self._parts:
-            part.reset(row)
+            part.leave(row)
         return statistics
 
     def set_remote(self, row: int, remote: RemoteMedia, now: float) -> None:

@@ -21,8 +21,7 @@ class Voices(Rows):
         self.gain = self.column(np.float32, initial=1.0)
         self._changed: set[int] = set()
 
-    def reset(self, row: int) -> None:
-        super().reset(row)
+    def drop(self, row: int) -> None:
         self._changed.discard(row)
 
     def mute(self, row: int, muted: bool) -> None:
