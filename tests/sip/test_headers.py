@@ -132,7 +132,7 @@ def test_via() -> None:
     assert (via.rport, via.received, via.sent_by) == ("", "::2", "[2001:db8::1]:5070")
     assert str(via) == "SIP/2.0/UDP [2001:DB8::1]:5070;branch=z9hG4bKx;rport;received=[::2]"
     assert Via.parse(str(via)) == via
-    assert via.has_magic_branch
+    assert via.magic_branch == "z9hg4bkx"
     changed = via.with_params({"rport": "9"}).with_(host="h", port=None)
     assert (changed.rport, str(changed)) == (9, "SIP/2.0/UDP h;branch=z9hG4bKx;rport=9;received=[::2]")
     assert changed.sent_by == "h"
@@ -140,7 +140,7 @@ def test_via() -> None:
 
 def test_via_without_parameters() -> None:
     via = Via("TCP", "h")
-    assert (via.branch, via.received, via.rport, via.has_magic_branch) == (None, None, None, False)
+    assert (via.branch, via.received, via.rport, via.magic_branch) == (None, None, None, None)
     assert [str(one) for one in Via.parse_many("SIP/2.0/TCP a,SIP/2.0/TLS b;branch=1")] == [
         "SIP/2.0/TCP a",
         "SIP/2.0/TLS b;branch=1",

@@ -248,8 +248,8 @@ def regbadct() -> None:
 
 def badbranch() -> None:
     """4475 3.2.1: a branch that is the magic cookie alone promises nothing."""
-    assert not request("badbranch").via.has_magic_branch
-    assert request("semiuri").via.has_magic_branch
+    assert request("badbranch").via.magic_branch is None
+    assert request("semiuri").via.magic_branch is not None
 
 
 def unksm2() -> None:

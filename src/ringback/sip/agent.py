@@ -169,20 +169,19 @@ class UserAgent:
         if request.method == "ACK":
             self._receive_ack(request)
             return
-        begins = request.to.tag is None
-        new_call = begins and request.method == "INVITE"
+        new_call = request.method == "INVITE" and request.to.tag is None
         if new_call:
             refusal = self._admit(request, key, flow)
             if refusal is not None:
                 again = [("Retry-After", str(refusal.retry_after))]
                 self._refuse(request, flow, refusal.status, None, again)
                 return
-        if begins and layer.merged(request, key):
+        transaction = layer.accept(request, key, flow)
+        if transaction is None:
             self._refuse(request, flow, 482, None)
             if new_call:
                 self.admission.spare()
             return
-        transaction = layer.accept(request, key, flow)
         try:
             self._dispatch(transaction, request, flow)
         except SipParseError as error:

@@ -153,10 +153,16 @@ class Core:
         return _contact(*self.local_for(flow), user)
 
     def response(
-        self, request: Request, status: int, reason: str | None = None, to_tag: str | None = None
+        self,
+        request: Request,
+        status: int,
+        reason: str | None = None,
+        to_tag: str | None = None,
+        *,
+        record_route: bool = False,
     ) -> Response:
-        """A response with our name on it. Only 100 does without a tag."""
-        response = make_response(request, status, reason, to_tag)
+        """A response with our name on it (``make_response``). Only 100 does without a tag."""
+        response = make_response(request, status, reason, to_tag, record_route=record_route)
         response.headers.copy_from(self._ours, "Server")
         return response
 

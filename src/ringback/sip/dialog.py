@@ -38,6 +38,7 @@ class Dialog:
     __slots__ = (
         "call_id",
         "confirmed",
+        "key",
         "local",
         "local_cseq",
         "observed",
@@ -62,6 +63,8 @@ class Dialog:
         self.call_id = call_id
         self.local = local
         self.remote = remote
+        self.key: DialogKey = (call_id, local.tag or "", remote.tag or "")
+        """How messages name this dialog."""
         self.remote_target = remote_target
         self.route_set = route_set
         self.local_cseq = local_cseq
@@ -131,11 +134,6 @@ class Dialog:
             hop.port if hop else 0,
             Flow(peer.transport, peer.host, peer.port) if peer else None,
         )
-
-    @property
-    def key(self) -> DialogKey:
-        """How messages name this dialog."""
-        return (self.call_id, self.local.tag or "", self.remote.tag or "")
 
     # Where requests go
 

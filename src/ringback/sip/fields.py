@@ -60,10 +60,11 @@ class Via(msgspec.Struct, frozen=True):
         return self.params.get("branch")
 
     @property
-    def has_magic_branch(self) -> bool:
-        """The branch is unique as :rfc:`3261#section-8.1.1.7` promises; if not, match as RFC 2543 did."""
-        branch = self.branch
-        return branch is not None and len(branch) > 7 and branch[:7].lower() == "z9hg4bk"
+    def magic_branch(self) -> str | None:
+        """The branch in lower case, when it is unique as :rfc:`3261#section-8.1.1.7` promises; if not, match
+        as RFC 2543 did."""
+        branch = (self.params.get("branch") or "").lower()
+        return branch if len(branch) > 7 and branch.startswith("z9hg4bk") else None
 
     @property
     def received(self) -> str | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, KeysView
+from collections.abc import Callable, Container, Iterable, Iterator, KeysView, Mapping
 from typing import Any, Final
 
+from ringback.sip.errors import SipParseError
 from ringback.sip.grammar import WS, is_token
 
 # https://www.iana.org/assignments/sip-parameters: the compact forms.
@@ -197,6 +198,16 @@ class Headers:
                 return False
             rows.setdefault(key, []).append(value.strip(WS))
         return True
+
+    def read(self, parsers: Mapping[str, Callable[[str], Any]], needed: Container[str]) -> None:
+        """Parse the first row of each of these names (as usually spelled), in their order, and keep what it
+        says. Raises SipParseError (400) for one that is needed and missing, and what the parsers raise."""
+        rows, parsed = self._rows, self.parsed
+        for name, parse in parsers.items():
+            if name in rows:
+                parsed[name] = parse(rows[name][0])
+            elif name in needed:
+                raise SipParseError(f"Missing {name}")
 
     def first_repeated(self, names: Iterable[str]) -> str | None:
         """The first of these names that has more than one row, as usually written."""

@@ -132,9 +132,9 @@ class InboundCall(Session):
         return self._acceptance is not None and self._acceptance.acknowledged
 
     def _response(self, status: int, reason: str | None) -> Response:
-        response = self.core.response(self.request, status, reason, self._transaction.to_tag)
+        tag = self._transaction.to_tag
+        response = self.core.response(self.request, status, reason, tag, record_route=status < 300)
         if status < 300:
-            response.headers.copy_from(self.request.headers, "Record-Route")
             self.core.describe_us(response, self._transaction.flow, self.contact_user)
         return response
 

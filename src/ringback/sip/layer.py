@@ -108,18 +108,12 @@ class TransactionLayer:
         """The transaction of a ``server_key``."""
         return self._servers.get(key)
 
-    def merged(self, request: Request, key: Key) -> bool:
-        """True for a request that came already by another path (RFC 3261 section 8.2.2.2)."""
-        owner = self._merge.get(_merge_key(request))
-        if owner is None or owner == key:
-            return False
-        # A refused one is no longer under way: some clients repeat it with credentials and the same CSeq.
-        transaction = self._servers.get(owner)
-        return transaction is not None and transaction.last_status < 300
-
-    def accept(self, request: Request, key: Key, flow: Flow) -> ServerTransaction:
-        """A new server transaction; its responses go where RFC 3261 section 18.2.2 and RFC 3581 say."""
+    def accept(self, request: Request, key: Key, flow: Flow) -> ServerTransaction | None:
+        """A new server transaction; its responses go where RFC 3261 section 18.2.2 and RFC 3581 say. None for
+        a request that came already by another path (section 8.2.2.2)."""
         merge_key = _merge_key(request) if request.to.tag is None else None
+        if merge_key is not None and self._is_under_way(merge_key, key):
+            return None
         target, fallback = response_route(request, flow)
 
         def send(data: bytes) -> None:
@@ -135,6 +129,15 @@ class TransactionLayer:
         if merge_key is not None:
             self._merge[merge_key] = key
         return transaction
+
+    def _is_under_way(self, merge_key: Key, key: Key) -> bool:
+        """Whether the same request has another transaction. A refused one is over: some clients repeat it
+        with credentials and the same CSeq."""
+        owner = self._merge.get(merge_key)
+        if owner is None or owner == key:
+            return False
+        transaction = self._servers.get(owner)
+        return transaction is not None and transaction.last_status < 300
 
 
 def new_branch() -> str:
@@ -173,12 +176,12 @@ def server_key(request: Request, method: str | None = None) -> Key:
     if method == "ACK":
         method = "INVITE"
     via = request.via
-    branch = via.branch
-    if branch is not None and via.has_magic_branch:
-        return (branch.lower(), via.sent_by, method)
+    branch = via.magic_branch
+    if branch is not None:
+        return (branch, via.sent_by, method)
     # RFC 2543 has no branch to go by: the rules of RFC 3261 section 17.2.3.
     uri, tag = str(request.uri), request.from_.tag
-    return (branch, via.sent_by, method, request.call_id, request.cseq.number, tag, uri)
+    return (via.branch, via.sent_by, method, request.call_id, request.cseq.number, tag, uri)
 
 
 def _merge_key(request: Request) -> Key:

@@ -10,7 +10,8 @@ asks all of them at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Generic, TypeVar
 
 from ringback.sip.errors import SipParseError
@@ -37,8 +38,9 @@ __all__ = [
 T = TypeVar("T")
 
 _MAX_DELTA_SECONDS: Final = 2**32 - 1
-_REPEATED: Final = ("Via", "From", "To", "Call-ID", "CSeq")
-"""What a response takes over from its request."""
+_CALL_ID: Final = re.compile(r"[!-~]+")
+_NEEDED: Final = ("Via", "From", "To", "Call-ID", "CSeq")
+"""What every message has (:rfc:`3261#section-8.1.1`), and a response takes over from its request."""
 _OPTIONAL: Final = {
     "Contact": "contacts",
     "Route": "routes",
@@ -99,6 +101,23 @@ def _hops(text: str) -> int:
     return int(text)
 
 
+def _call_id(text: str) -> str:
+    if _CALL_ID.fullmatch(text) is None:
+        raise SipParseError("Malformed Call-ID")
+    return text
+
+
+_COMMON: Final[Mapping[str, Callable[[str], object]]] = {
+    "Content-Length": _length,
+    "Via": _topmost,
+    "From": NameAddr.parse,
+    "To": NameAddr.parse,
+    "Max-Forwards": _hops,
+    "Call-ID": _call_id,
+    "CSeq": CSeq.parse,
+}
+
+
 class _Message:
     __slots__ = ("body", "headers")
 
@@ -106,7 +125,7 @@ class _Message:
         self.headers = headers if isinstance(headers, Headers) else Headers(headers)
         self.body = body
 
-    # What every message has (RFC 3261 8.1.1).
+    # What every message has.
 
     via = _Field("Via", _topmost, required=True)
     """The topmost Via."""
@@ -189,6 +208,11 @@ class _Message:
     def allow(self) -> list[str]:
         """Methods, in upper case."""
         return [token.upper() for token in self._tokens("Allow")]
+
+    def read_common(self) -> None:
+        """Read what a transaction needs of a message, as the properties do one by one. Raises SipParseError
+        (400)."""
+        self.headers.read(_COMMON, _NEEDED)
 
     def validate(self) -> None:
         """Read every header field that this stack understands. Raises SipParseError (400)."""
@@ -287,11 +311,8 @@ def make_response(
     """
     response = Response(status, reason)
     headers = response.headers
-    headers.copy_from(request.headers, *_REPEATED)
-    if status == 100:
-        headers.copy_from(request.headers, "Timestamp")
-    if record_route:
-        headers.copy_from(request.headers, "Record-Route")
+    also = ["Timestamp"] if status == 100 else ["Record-Route"] if record_route else []
+    headers.copy_from(request.headers, *_NEEDED, *also)
     if to_tag is not None and status > 100 and not _has_to_tag(request):
         # As text: a quoted-pair in the display name stays as it was received.
         headers.lengthen("To", f";tag={to_tag}")

@@ -259,11 +259,11 @@ def _known_types(previous: Negotiated) -> dict[int, Codec]:
 
 def _chosen(offer: SessionDescription, capabilities: Capabilities) -> tuple[int, dict[int, Codec]]:
     """Which media line we answer, the first that fits, and with what. Raises SdpError (488)."""
-    fitting = ((index, _common(media, capabilities)) for index, media in enumerate(offer.media))
-    chosen = next((pair for pair in fitting if pair[1]), None)
-    if chosen is None:
-        raise SdpError("No Common Audio Codec")
-    return chosen
+    for index, media in enumerate(offer.media):
+        codecs = _common(media, capabilities)
+        if codecs:
+            return index, codecs
+    raise SdpError("No Common Audio Codec")
 
 
 def _common(media: MediaDescription, capabilities: Capabilities) -> dict[int, Codec]:

@@ -41,7 +41,6 @@ _FOLD: Final = re.compile(r"[ \t]*\r\n[ \t]+")
 _REQUEST_LINE: Final = re.compile(r"([A-Za-z0-9\-.!%*_+`'~]+) ([^ \t]+) (SIP/[0-9]+\.[0-9]+)", re.IGNORECASE)
 _STATUS_LINE: Final = re.compile(r"(SIP/[0-9]+\.[0-9]+) ([1-6][0-9]{2})(?: (.*))?", re.IGNORECASE)
 _SIP_LINE: Final = re.compile(rb"SIP/[0-9]|[^\r\n]*[ \t]SIP/[0-9.]+[ \t]*\r?\n", re.IGNORECASE)
-_CALL_ID: Final = re.compile(r"[!-~]+")
 
 
 def classify(datagram: bytes) -> Kind:
@@ -159,11 +158,8 @@ def _check(message: Message) -> None:
     repeated = message.headers.first_repeated(_SINGLE)
     if repeated is not None:
         raise SipParseError(f"Repeated {repeated}")
-    _ = (message.content_length, message.via, message.from_, message.to, message.max_forwards)
-    if _CALL_ID.fullmatch(message.call_id) is None:
-        raise SipParseError("Malformed Call-ID")
-    method = message.cseq.method
-    if isinstance(message, Request) and message.method != method:
+    message.read_common()
+    if isinstance(message, Request) and message.method != message.cseq.method:
         raise SipParseError("CSeq Does Not Match Method")
 
 
