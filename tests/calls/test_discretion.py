@@ -32,7 +32,7 @@ def test_header_fields_with_credentials_are_left_out() -> None:
 )
 def test_lines_with_credentials_are_emptied(line: str, shown: str) -> None:
     message = "INVITE sip:a@b SIP/2.0\r\n{}\r\nCSeq: 1 INVITE\r\n\r\nv=0\r\n"
-    assert redacted(message.format(line)) == message.format(shown)
+    assert redacted(message.format(line).encode()) == message.format(shown).encode()
 
 
 @pytest.mark.parametrize(

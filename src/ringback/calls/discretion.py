@@ -27,7 +27,7 @@ from ringback.calls.events import (
 )
 
 _CREDENTIALS = frozenset({"authorization", "proxy-authorization"})
-_LINES = re.compile(r"(?im)^((?:proxy-)?authorization[ \t]*:)[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*")
+_LINES = re.compile(rb"(?i)(\n(?:proxy-)?authorization[ \t]*:)[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*")
 _USERINFO = re.compile(r"""(://|:\\/\\/)[^\s/?#"'<>]*@""")  # JSON may write its slashes as \/
 _SIP_PASSWORD = re.compile(r"""(?i)\b(sips?:[^\s:@;?<>"'&]+):[^\s@<>"'&]*@""")
 _JSON_PASSWORD = re.compile(r'("password"\s*:\s*")(?:[^"\\]|\\.)*"')
@@ -58,11 +58,9 @@ def without_credentials(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, 
     return tuple([(name, value) for name, value in headers if name.lower() not in _CREDENTIALS])
 
 
-def redacted(message: str) -> str:
-    """A SIP message as text, with the credentials taken out of their lines."""
-    if "authorization" not in message.lower():
-        return message
-    return _LINES.sub(r"\1 (removed)", message)
+def redacted(message: bytes) -> bytes:
+    """A SIP message with the credentials taken out of their lines."""
+    return _LINES.sub(rb"\1 (removed)", message)
 
 
 def without_userinfo(text: str) -> str:

@@ -307,7 +307,7 @@ def _facts_of(session: InboundCall) -> SipMessageFacts:
         uri=str(request.uri),
         headers=without_credentials(request.headers.items()),
         body=request.body.decode("utf-8", "replace"),
-        raw=redacted(request.encode().decode("utf-8", "replace")),
+        raw=redacted(request.encode()).decode("utf-8", "replace"),
         source_address=session.source.host,
         source_port=session.source.port,
         transport=session.source.transport,

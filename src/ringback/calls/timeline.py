@@ -208,10 +208,8 @@ class TimeLine:
 
 def _pack(trace: Trace) -> bytes:
     """A SIP message as it is kept: a line of where it went, and what of it may be kept."""
-    text = trace.message.decode("utf-8", "replace")
-    kept = redacted(text)
-    message = trace.message if kept is text else kept.encode()
-    return f"{trace.direction} {trace.transport} {trace.remote}\r\n".encode() + message
+    way = f"{trace.direction} {trace.transport} {trace.remote}\r\n"
+    return way.encode() + redacted(trace.message)
 
 
 def _unpack(entry: TraceEntry) -> Line:
@@ -233,7 +231,7 @@ def _sip_line(call_id: str, trace: Trace) -> Line:
         text=f"{arrow} {trace.transport} {trace.remote}  {start}",
         data={
             "direction": trace.direction,
-            "message": redacted(trace.message.decode("utf-8", "replace")),
+            "message": redacted(trace.message).decode("utf-8", "replace"),
         },
     )
 

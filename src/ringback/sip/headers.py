@@ -158,20 +158,23 @@ class Headers:
 
     def items(self) -> Iterator[tuple[str, str]]:
         """(name as written, value) of every row."""
-        for key, rows in self._rows.items():
-            name = self._names.get(key, key)
+        for name, rows in self._written().items():
             for value in rows:
                 yield name, value
 
     def lines(self) -> list[str]:
         """Every row as it is written, but for Content-Length, which is made of the body."""
-        names = self._names
         return [
-            f"{names.get(key, key)}: {value}"
-            for key, rows in self._rows.items()
-            if key != "Content-Length"
+            f"{name}: {value}"
+            for name, rows in self._written().items()
+            if name != "Content-Length"
             for value in rows
         ]
+
+    def _written(self) -> dict[str, list[str]]:
+        """The rows by their names as they are written."""
+        names = self._names
+        return {names.get(key, key): rows for key, rows in self._rows.items()} if names else self._rows
 
     def copy(self) -> Headers:
         twin = Headers()

@@ -7,19 +7,19 @@ from collections.abc import Callable
 from heapq import heappop, heappush, heapreplace
 from itertools import count
 
+import msgspec
+
 Clock = Callable[[], float]
 Action = Callable[[], None]
 
 
-class Timer:
+class Timer(msgspec.Struct, eq=False):
     """A deadline; ``cancel`` forgets the action at once and the rest when its time comes."""
 
-    __slots__ = ("action", "order", "when")
-
-    def __init__(self, when: float, order: int, action: Action) -> None:
-        self.when = when
-        self.order = order
-        self.action: Action | None = action
+    when: float
+    order: int
+    """Of two that are due at the same time the lower one is first."""
+    action: Action | None
 
     def cancel(self) -> None:
         """The action will not run. Safe to call twice, and after it ran."""
