@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import sys
 import time
@@ -12,6 +11,7 @@ from collections.abc import Callable
 import msgspec
 
 from ringback.media import protocol
+from ringback.media.channel import Channel
 from ringback.media.gateway_link import GatewayLink
 from ringback.media.leg import MediaLeg
 from ringback.media.model import MediaEvent, MediaUnavailable, TickStatistics
@@ -45,10 +45,10 @@ class WorkerLink:
         self._offers = Offers(settings.epoch)
         self._legs: dict[tuple[int, int], MediaLeg] = {}
         self._process: asyncio.subprocess.Process | None = None
-        self._writer: asyncio.StreamWriter | None = None
+        self._channel: Channel | None = None
         self._unsent = bytearray()
         self._sent_at = 0.0
-        self._reading: asyncio.Task[None] | None = None
+        self._life: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[None] | None = None
         self._stopping = False
         self._failure: str | None = None
@@ -76,10 +76,10 @@ class WorkerLink:
                 env=environment(),
             )
         self.statistics = TickStatistics(worker=self.settings.worker, pid=self._process.pid)
-        reader, self._writer = await asyncio.open_unix_connection(sock=ours, limit=1 << 20)
         loop = asyncio.get_running_loop()
         self._ready = loop.create_future()
-        self._reading = loop.create_task(self._read(reader))
+        _, self._channel = await loop.create_unix_connection(lambda: Channel(self._receive), sock=ours)
+        self._life = loop.create_task(self._live(self._channel))
         try:
             await asyncio.wait_for(asyncio.shield(self._ready), START_TIMEOUT)
         except TimeoutError:
@@ -98,8 +98,8 @@ class WorkerLink:
             except TimeoutError:
                 self._process.kill()
                 await self._process.wait()
-        if self._reading is not None:
-            await self._reading
+        if self._life is not None:
+            await self._life
 
     def open(self, on_event: Callable[[MediaEvent], None]) -> MediaLeg:
         """Open a leg. Raises LookupError when none is `available`."""
@@ -118,29 +118,21 @@ class WorkerLink:
     def _flush(self) -> None:
         unsent, self._unsent = self._unsent, bytearray()
         self._sent_at = asyncio.get_running_loop().time()
-        writer = self._writer
-        if unsent and writer is not None and not writer.is_closing():
-            writer.write(unsent)
+        if unsent and self._channel is not None:
+            self._channel.write(unsent)
 
     async def _give_way(self) -> None:
         """Until the connection takes more, and whatever else the loop has to do had its turn."""
         self._flush()
-        if self._writer is not None:
-            with contextlib.suppress(ConnectionError):  # the reader learns of it, too
-                await self._writer.drain()
+        if self._channel is not None:
+            await self._channel.room()
         await asyncio.sleep(0)
 
-    async def _read(self, reader: asyncio.StreamReader) -> None:
-        deframer = protocol.Deframer()
-        try:
-            while data := await reader.read(1 << 18):
-                for body in deframer.feed(data):
-                    self._receive(protocol.message_decoder.decode(body))
-        except ConnectionError:
-            pass
-        except (ValueError, msgspec.MsgspecError) as error:
-            # What follows on the stream means nothing any more; without its worker a leg is told LegLost.
-            self._failure = f"the media worker could not be understood: {error}"
+    async def _live(self, channel: Channel) -> None:
+        garbled = await channel.lost
+        if garbled is not None:
+            # Without its worker a leg is told LegLost.
+            self._failure = f"the media worker could not be understood: {garbled}"
             self._kill()
         await self._ended()
 
@@ -167,8 +159,8 @@ class WorkerLink:
 
     async def _ended(self) -> None:
         """The connection is gone, and with it the worker."""
-        if self._writer is not None:
-            self._writer.close()
+        if self._channel is not None:
+            self._channel.close()
         self.stock.close()
         code = await self._reap()
         cause = self._failure or f"the media worker ended ({code})"

@@ -267,20 +267,22 @@ class Deframer:
     """Cuts a byte stream into message bodies. Raises ValueError for a length beyond `MAX_FRAME`."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._rest = b""
 
-    def feed(self, data: bytes | bytearray | memoryview) -> list[bytes]:
-        buffer = self._buffer
-        buffer += data
+    def feed(self, data: bytes) -> list[bytes]:
+        """The bodies that are whole with this piece of the stream."""
+        if self._rest:
+            data = self._rest + data
         bodies = []
-        start = 0
-        while len(buffer) - start >= HEADER:
-            end = start + HEADER + int.from_bytes(buffer[start : start + HEADER], "little")
-            if end - start > MAX_FRAME + HEADER:
-                raise ValueError(f"a frame of {end - start} octets; at most {MAX_FRAME} are expected")
-            if len(buffer) < end:
+        start, size = 0, len(data)
+        while size - start >= HEADER:
+            body = start + HEADER
+            end = body + int.from_bytes(data[start:body], "little")
+            if end - body > MAX_FRAME:
+                raise ValueError(f"a frame of {end - body} octets; at most {MAX_FRAME} are expected")
+            if size < end:
                 break
-            bodies.append(bytes(buffer[start + HEADER : end]))
+            bodies.append(data[body:end])
             start = end
-        del buffer[:start]
+        self._rest = data[start:]
         return bodies
