@@ -9,38 +9,38 @@ from __future__ import annotations
 
 import fcntl
 import functools
+import itertools
 import os
 import random
 import secrets
 import socket
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-_SHARE = 300
-_SHARES = (*range(61_000, 65_500, _SHARE), *range(11_000, 20_000, _SHARE))
+_SHARE = 400
+_KEPT = 100
+"""The last ones of a share, even and odd."""
+_SHARES = (*range(61_000, 65_001, _SHARE), *range(11_000, 19_601, _SHARE))
 
 
 def free_port(transport: str = "tcp", host: str = "127.0.0.1") -> int:
-    """An even port that nobody holds."""
-    while True:
-        port = _ports().take(2)
-        if _free(port, transport, host):
-            return port
+    """An even port that nobody holds. Raises OSError."""
+    return _search(lambda: _ports().take(2), lambda port: _free(port, transport, host))
 
 
 def free_ports(count: int) -> int:
-    """The first, an even one, of a run of ports that are free now, all for UDP."""
-    while True:
-        first = _ports().take(count + count % 2)
-        if all(_free(port, "udp") for port in range(first, first + count)):
-            return first
+    """The first, an even one, of a run of ports that are free now, all for UDP. Raises OSError."""
+    return _search(
+        lambda: _ports().take(count + count % 2),
+        lambda first: all(_free(port, "udp") for port in range(first, first + count)),
+    )
 
 
 def kept_port() -> int:
-    """An even port that nobody holds, for UDP. It is given to no other test, also while it is not in use."""
-    port = free_port("udp")
-    _ports().kept.add(port)
-    return port
+    """An even port that nobody holds, for UDP; nobody else is given it soon, also while it is not in use.
+    Raises OSError."""
+    return _search(lambda: _ports().keep(), lambda port: _free(port, "udp"))
 
 
 def rtp_range(host: str = "127.0.0.1") -> str:
@@ -55,23 +55,24 @@ def taken(transport: str, host: str, port: int) -> bool:
 
 
 class _Ports:
-    """The ports of this process, given in turn."""
+    """The ports of this process, given in turn, those to be kept and all others."""
 
     def __init__(self, first: int) -> None:
-        self.kept: set[int] = set()
-        self._first, self._last = first, first + _SHARE
+        self._first, self._end = first, first + _SHARE - _KEPT
         self._next = first
+        self._kept = itertools.cycle(range(self._end, first + _SHARE, 2))
 
     def take(self, count: int) -> int:
         """The first of so many."""
-        assert count <= _SHARE // 2, count
-        while True:
-            if self._next + count > self._last:
-                self._next = self._first
-            taken = range(self._next, self._next + count)
-            self._next += count
-            if self.kept.isdisjoint(taken):
-                return taken[0]
+        assert count <= self._end - self._first, count
+        if self._next + count > self._end:
+            self._next = self._first
+        self._next += count
+        return self._next - count
+
+    def keep(self) -> int:
+        """One to be kept."""
+        return next(self._kept)
 
 
 @functools.cache
@@ -87,6 +88,14 @@ def _ports() -> _Ports:
             continue
         return _Ports(first)
     return _Ports(random.choice(_SHARES))
+
+
+def _search(another: Callable[[], int], good: Callable[[int], bool]) -> int:
+    for _ in range(_SHARE):
+        port = another()
+        if good(port):
+            return port
+    raise OSError("all ports of this process are taken")
 
 
 def _free(port: int, transport: str, host: str = "127.0.0.1") -> bool:
