@@ -112,7 +112,9 @@ class Phase:
             self._warmed = last
 
     def open(self, row: int, generation: int, cname: str, now: float) -> ColdLeg:
-        """A new leg on a prepared row, which is as it was made, or as `close` left it."""
+        """A new leg on a prepared row."""
+        for part in self._parts:
+            part.reset(row)
         self.senders.begin(row)
         self.audience.open(row)
         leg = ColdLeg(generation, int(self.senders.ssrc[row]), cname, now)
