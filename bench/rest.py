@@ -89,6 +89,7 @@ def jambonz(api: Api, some: str) -> Questions:
         f"RecentCalls, page {PAGES}": _list(recent, page=str(PAGES), count="25"),
         "RecentCalls, not answered": _list(recent, page="1", count="25", answered="false"),
         "RecentCalls of a number": _list(recent, page="1", count="25", filter=history.person(7)),
+        "RecentCalls of a trunk": _list(recent, page="1", count="25", trunk="load"),
         "RecentCalls, two days": _list(recent, page="1", count="25", days="2"),
         "one call": f"{api.base}/{some}",
     }

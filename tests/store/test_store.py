@@ -265,6 +265,38 @@ async def test_a_list_walks_along_the_index_of_what_it_is_narrowed_by(
     assert any("ORDER BY" in line[3] for line in plan) is not few.isdisjoint(narrowed)
 
 
+@pytest.mark.parametrize(
+    "narrowed",
+    [
+        {},
+        {"open": False},
+        {"statuses": ("busy", "failed"), "created_from": 1.0},
+        {"directions": ("inbound",), "ended_from": 1.0},
+        {"answered": False, "open": False},
+        {"trunk_name": "carrier"},
+        {"party": "1415"},
+        {"from_suffix": "100", "to_suffix": "200"},
+        {"order": "-duration"},
+    ],
+)
+async def test_what_is_not_shown_is_not_read(sqlite_store: Store, narrowed: dict[str, Any]) -> None:
+    """Calls are looked for, and counted, in an index alone."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, given: Any, *_: Any) -> None:
+        asked.append((statement, given))
+
+    listen(sqlite_store._engine, "before_cursor_execute", note)
+    wanted = CallFilter(accounts=(ACCOUNT,), **narrowed)
+    await sqlite_store.page(wanted)
+    await sqlite_store.count(wanted)
+    looked, _shown, counted = asked
+    with sqlite_store._engine.connect() as connection:
+        for statement, given in (looked, counted):
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given).all()
+            assert "USING COVERING INDEX" in plan[0][3], plan
+
+
 async def test_what_a_call_began_with_stays(store: Store) -> None:
     await store.append(event(row=row()))
     await store.append(event(sequence=1, row=row(status="completed", from_="other", created_at=1.0)))

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from ringback.store.errors import StoreError
 
-HEAD = "0003"
+HEAD = "0004"
 _LOCK = 0x52494E47  # one process migrates at a time (PostgreSQL advisory lock)
 
 

@@ -70,6 +70,7 @@ Index(
     calls.c.to,
     calls.c.answered_at,
     calls.c.ended_at,
+    calls.c.trunk_name,
 )
 # With the identifier, since SQLite prefers an index that holds the whole order of the list.
 Index("calls_by_from", calls.c.account_id, calls.c.from_, calls.c.created_at, calls.c.id)
