@@ -11,11 +11,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 import pytest_asyncio
-from tests.store.making import event, row
+from tests.store.making import event, recording, row
 from tests.world import World
 
+from ringback.calls.verbs import RecordingPlan
 from ringback.net import slices
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -31,7 +33,10 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
         now = time.time()
         ended = {"status": "completed", "created_at": now, "updated_at": now, "ended_at": now}
         owner = {"account_id": str(world.account.id), "dialect": "laml", **ended}
-        await asyncio.gather(*(world.server.store.append(event(n, row=row(n, **owner))) for n in range(MANY)))
+        store = world.server.store
+        await asyncio.gather(*(store.append(event(n, row=row(n, **owner))) for n in range(MANY)))
+        kept = {"account_id": str(world.account.id), "dialect": "laml", "plan": RECORDED}
+        await asyncio.gather(*(store.put_recording(recording(n, call=n, **kept)) for n in range(MANY)))
         yield world
 
 
@@ -68,6 +73,8 @@ class Turns:
         return noting
 
 
+RECORDED = msgspec.to_builtins(RecordingPlan())
+
 STEPS = [
     *((flavour, "ringback.calls.switchboard.from_row") for flavour in ("twilio", "jambonz", "callapi")),
     ("signalwire", "ringback.dialects.laml.resources.View.call"),
@@ -92,4 +99,25 @@ async def test_each_slice_is_in_a_turn_of_its_own(
         reply = await rest.request("GET", path, params=SIZE)
     assert reply.status == 200
     assert all(reply.text.count(UUID(int=1000 + n).hex[-12:]) for n in range(MANY))
+    assert len(set(done)) >= MANY
+
+
+OTHER_LISTS = [
+    ("signalwire", "Recordings", SIZE, "ringback.dialects.laml.recordings.resource"),
+    ("callapi", "Recordings.json", SIZE, "ringback.dialects.callapi.recordings._resource"),
+    ("jambonz", "RecentCalls", {"page": "1", "count": str(MANY)}, "ringback.dialects.jambonz.recents.cdr"),
+]
+
+
+@pytest.mark.parametrize(("flavour", "name", "query", "step"), OTHER_LISTS)
+async def test_other_lists_are_made_so_too(
+    world: World, flavour: str, name: str, query: dict[str, str], step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slices, "SLICE_SECONDS", 0.0)
+    done: list[int] = []
+    rest = world.rest(flavour)
+    async with Turns.counted() as turns:
+        monkeypatch.setattr(step, turns.of(pkgutil.resolve_name(step), done))
+        reply = await rest.request("GET", f"{rest.base}/{name}", params=query)
+    assert reply.status == 200
     assert len(set(done)) >= MANY

@@ -21,6 +21,7 @@ from ringback.dialects.callapi.resources import account_uri, recording_resource
 from ringback.dialects.callapi.sids import recording_sid
 from ringback.dialects.http import Parameters
 from ringback.dialects.spelling import read_sid
+from ringback.net.slices import gradually
 from ringback.routing.directory import Account
 
 FORMS = ("wav", "mp3")
@@ -52,7 +53,7 @@ async def list_recordings(services: Services, account: Account, parameters: Para
     found = await services.recordings.list(which, limit=page.size, offset=page.offset) if page.size else []
     return Listing(
         "Recordings",
-        [_resource(services, recording) for recording in found],
+        await gradually(_resource(services, recording) for recording in found),
         "recordings",
         envelope(
             f"{account_uri(account.id)}/Recordings.json",

@@ -15,14 +15,13 @@ from ringback.dialects.http import Parameters
 from ringback.dialects.laml import checks, parameters
 from ringback.dialects.laml.call_list import read_filter
 from ringback.dialects.laml.errors import ApiError, invalid, not_found, of_control
-from ringback.dialects.laml.exchange import Exchange, reply
+from ringback.dialects.laml.exchange import Exchange, reply, written
 from ringback.dialects.laml.notes import DocumentError
 from ringback.dialects.laml.parameters import CallParameters, Hooks, read_hooks
 from ringback.dialects.laml.profiles import SIGNALWIRE, TWILIO
 from ringback.dialects.laml.settings import Settings, configured
 from ringback.dialects.laml.webhook import LamlApplication, restored
 from ringback.dialects.spelling import read_sid
-from ringback.net.slices import gradually
 
 
 async def create(exchange: Exchange) -> Response:
@@ -98,8 +97,7 @@ async def listing(exchange: Exchange) -> Response:
     page = exchange.wanted()
     which = read_filter(exchange.query, exchange.account.id, page)
     calls = await exchange.services.calls.list(which, limit=page.size + 1, offset=page.offset)
-    shown = (exchange.view.call(call) for call in calls[: page.size])
-    items = await gradually(msgspec.Raw(msgspec.json.encode(item)) for item in shown)
+    items = await written(exchange.view.call(call) for call in calls[: page.size])
     return exchange.listed("calls", "Calls", items, page, more=len(calls) > page.size)
 
 

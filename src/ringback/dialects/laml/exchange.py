@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from ringback.dialects.laml.profiles import SIGNALWIRE, TWILIO, Profile, profile
 from ringback.dialects.laml.resources import View
 from ringback.dialects.spelling import read_sid
 from ringback.net.clock import utcnow
+from ringback.net.slices import gradually
 from ringback.routing.directory import Account
 
 SIGNALWIRE_PREFIX = SIGNALWIRE.path
@@ -92,6 +93,11 @@ Handler = Callable[[Exchange], Awaitable[Response]]
 def reply(body: Any, status: int = 200) -> Response:
     """A JSON reply."""
     return Response(msgspec.json.encode(body), status, media_type="application/json; charset=utf-8")
+
+
+async def written(items: Iterable[Any]) -> list[msgspec.Raw]:
+    """The items of a long list as JSON, made slice by slice."""
+    return await gradually(msgspec.Raw(msgspec.json.encode(item)) for item in items)
 
 
 def refusal(error: ApiError, profile: Profile, *, creating_call: bool = False) -> Response:

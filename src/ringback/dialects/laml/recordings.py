@@ -12,7 +12,7 @@ from ringback.calls.recordings.recording import Recording
 from ringback.dialects.laml import calls
 from ringback.dialects.laml.call_list import read_span
 from ringback.dialects.laml.errors import ApiError, invalid, not_found, of_control
-from ringback.dialects.laml.exchange import Exchange, reply
+from ringback.dialects.laml.exchange import Exchange, reply, written
 from ringback.dialects.laml.recording_parameters import read_change, read_plan
 from ringback.dialects.laml.recording_resources import of_call, resource
 from ringback.dialects.spelling import read_sid
@@ -103,7 +103,9 @@ async def _page(exchange: Exchange, call_id: UUID | None, kind: str) -> Response
     found = await exchange.services.recordings.list(which, limit=page.size + 1, offset=page.offset)
     shown = found[: page.size]
     url = exchange.services.public_url
-    items = [resource(view, each, url) if kind == "Recordings" else of_call(view, each) for each in shown]
+    items = await written(
+        resource(view, each, url) if kind == "Recordings" else of_call(view, each) for each in shown
+    )
     return exchange.listed("recordings", kind, items, page, more=len(found) > page.size)
 
 

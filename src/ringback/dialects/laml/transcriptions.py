@@ -17,7 +17,7 @@ from ringback.calls.recordings.recording import Recording
 from ringback.dialects.http import rfc2822
 from ringback.dialects.laml import recordings
 from ringback.dialects.laml.errors import not_found, of_control
-from ringback.dialects.laml.exchange import Exchange, reply
+from ringback.dialects.laml.exchange import Exchange, reply, written
 from ringback.dialects.laml.profiles import API_VERSION, TWILIO
 from ringback.dialects.laml.recording_fields import seconds
 from ringback.dialects.laml.resources import Resource
@@ -39,7 +39,7 @@ async def listing(exchange: Exchange) -> Response:
         transcribed=True,
     )
     found = await exchange.services.recordings.list(which, limit=page.size + 1, offset=page.offset)
-    items = [_resource(exchange, each) for each in found[: page.size]]
+    items = await written(_resource(exchange, each) for each in found[: page.size])
     return exchange.listed("transcriptions", "Transcriptions", items, page, more=len(found) > page.size)
 
 
