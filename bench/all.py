@@ -16,14 +16,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
 
 from bench import options as common
 from bench import results
 from bench.aims import AIMS
 from bench.load import compiled
-from bench.options import NO_COMPILER
 from bench.results import BELOW, IN_DOUBT, Figure, Machine, Report, verdict
+from bench.session import NO_COMPILER, Session
 
 FOLDER = Path("bench-results")
 TABLE_FILE = "table.md"
@@ -178,9 +177,8 @@ def arguments() -> argparse.ArgumentParser:
 def main() -> None:
     """Run them all; exit 1 when something was below its aim, or could not be measured, else 3 when others
     were at work."""
-    options = arguments().parse_args()
-    console = Console(width=max(120, Console().width), highlight=False)
-    cores = common.cores_of(options, console)
+    session = Session(arguments())
+    options, console = session.options, session.console
     if not compiled():
         console.print(NO_COMPILER)
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -189,7 +187,7 @@ def main() -> None:
     ended, began = [], time.monotonic()
     for number, job in enumerate(options.only, 1):
         console.print(f"[{number}/{len(options.only)}] {job.mode} …", markup=False)
-        ended.append(run(job, quick=options.quick, folder=options.folder, cores=cores))
+        ended.append(run(job, quick=options.quick, folder=options.folder, cores=session.cores))
         console.print(_spoken(ended[-1]), markup=False)
     table = markdown(ended)
     (options.folder / TABLE_FILE).write_text(table)

@@ -17,13 +17,11 @@ import argparse
 import asyncio
 import random
 import statistics
-import sys
 import time
 from collections.abc import Sequence
 
 import msgspec
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from bench import options as common
@@ -33,7 +31,8 @@ from bench.ear import SAMPLES, Ear, Line, frames, key_tone
 from bench.load import LiveEnds
 from bench.machine import busy, cpu, on_core
 from bench.media import prompt, settled
-from bench.results import Figure, conclude
+from bench.results import Figure
+from bench.session import Session
 from bench.system import NUMBERS, System, system
 from bench.visits import IDLE, PATIENCE, STAYING, Visits, quantile
 from ringback.media.plane import (
@@ -256,17 +255,15 @@ def arguments() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Read the command line and measure."""
-    options = arguments().parse_args()
-    console = Console(width=max(100, Console().width), highlight=False)
-    cores = common.cores_of(options, console)
+    session = Session(arguments(), width=100)
+    options, cores = session.options, session.cores
     runs = []
     with on_core(cores[1]):
         for _ in range(options.runs):
             runs += [asyncio.run(measure(what, options.calls, options.legs, cores)) for what in OFFERS]
             runs.append(asyncio.run(measure_speech(options.calls, cores)))
-    console.print(table(runs))
-    others = max(run.others for run in runs)
-    sys.exit(conclude(console, options.json, "barge-in", [figure(runs)], runs=options.runs, others=others))
+    session.console.print(table(runs))
+    session.conclude([figure(runs)], runs)
 
 
 if __name__ == "__main__":

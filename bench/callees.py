@@ -30,7 +30,8 @@ class Callees:
         self.on_ended: Callable[[str], None] = _ignore
         self.repeated = 0
         """Invitations that came more than once."""
-        self._description = description("127.0.0.1", audio_port, codecs).encode()
+        self._codecs = codecs
+        self.hear_at(audio_port)
         self._known: set[bytes] = set()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
@@ -49,6 +50,10 @@ class Callees:
     def uri(self) -> str:
         """What to dial."""
         return f"sip:callee@{self._local}"
+
+    def hear_at(self, audio_port: int) -> None:
+        """Want audio there, from the next call on."""
+        self._description = description("127.0.0.1", audio_port, self._codecs).encode()
 
     def close(self) -> None:
         """Close the socket."""

@@ -53,6 +53,11 @@ class Caller:
         self.target = b""
 
     @property
+    def done(self) -> bool:
+        """It has ended, and the application was told, unless there was nothing to tell: it was refused."""
+        return bool(self.ended and (self.told or self.status != 200))
+
+    @property
     def identity(self) -> str:
         """The calling number: each call has its own, so that webhooks can be told apart."""
         return f"{PREFIX}{FIRST_NUMBER + self.number:07d}"

@@ -14,7 +14,6 @@ import argparse
 import asyncio
 import contextlib
 import statistics
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -23,15 +22,15 @@ from pathlib import Path
 import msgspec
 import soundfile
 from aiohttp import web
-from rich.console import Console
 from rich.table import Table
 
 from bench import options as common
 from bench.application import wav
 from bench.callers import Caller, Callers
 from bench.load import LiveEnds, compiled
-from bench.machine import busy, on_core
-from bench.results import Figure, conclude
+from bench.machine import busy
+from bench.results import Figure
+from bench.session import SLOW_ENDS, Session
 from bench.system import System, system
 from ringback.store import Store
 from ringback.store.records import CallFilter
@@ -263,16 +262,12 @@ def arguments() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Read the command line and measure."""
-    options = arguments().parse_args()
-    console = Console(width=max(120, Console().width), highlight=False)
-    cores = common.cores_of(options, console)
+    session = Session(arguments())
     if not compiled():
-        console.print("no C compiler (cc, gcc, clang): the far ends are slow ones in Python")
-    with on_core(cores[1]):
-        runs = [asyncio.run(measure(options.calls, cores)) for _ in range(options.runs)]
-    console.print(table(runs))
-    others = max(run.others for run in runs)
-    sys.exit(conclude(console, options.json, "crash", [figure(runs)], runs=options.runs, others=others))
+        session.console.print(SLOW_ENDS)
+    runs = session.repeat(lambda: measure(session.options.calls, session.cores))
+    session.console.print(table(runs))
+    session.conclude([figure(runs)], runs)
 
 
 if __name__ == "__main__":

@@ -15,24 +15,22 @@ The whole server (control, media, speech, store) shares one core, the load has a
 from __future__ import annotations
 
 import argparse
-import asyncio
 import random
 import statistics
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Sequence
 
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from bench import options as common
 from bench.application import VOICE, Application
 from bench.callers import Caller
 from bench.load import LiveEnds, compiled
-from bench.machine import busy, on_core
-from bench.results import Figure, conclude
+from bench.machine import busy
+from bench.results import Figure
+from bench.session import SLOW_ENDS, Session
 from bench.system import NUMBERS, System, system
 from bench.visits import IDLE, PATIENCE, STAYING, Visit, Visits, quantile
 
@@ -261,19 +259,17 @@ def arguments() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Read the command line and measure."""
-    options = arguments().parse_args()
-    console = Console(width=max(120, Console().width), highlight=False)
-    cores = common.cores_of(options, console)
+    session = Session(arguments())
+    options = session.options
     if not compiled() and options.legs:
-        console.print("no C compiler: the far ends of the other calls are slow ones in Python")
+        session.console.print(SLOW_ENDS)
     dialects = list(NUMBERS) if options.dialect == "all" else [options.dialect]
-    runs: list[Run] = []
-    with on_core(cores[1]):
-        for _ in range(options.runs):
-            runs += asyncio.run(measure(dialects, options.calls, options.fresh, options.legs, cores))
-    console.print(table(runs))
-    others = max(run.others for run in runs)
-    sys.exit(conclude(console, options.json, "first-audio", figures(runs), runs=options.runs, others=others))
+    measured = session.repeat(
+        lambda: measure(dialects, options.calls, options.fresh, options.legs, session.cores)
+    )
+    runs = [run for each in measured for run in each]
+    session.console.print(table(runs))
+    session.conclude(figures(runs), runs)
 
 
 if __name__ == "__main__":

@@ -10,38 +10,31 @@ from __future__ import annotations
 import argparse
 import asyncio
 import statistics
-import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
+from bench import holding
 from bench import options as common
 from bench.application import Application
 from bench.callers import Caller, Callers
+from bench.documents import waiting
 from bench.floor import bare
+from bench.holding import ENOUGH, SETTLE
 from bench.load import LiveEnds, Punctuality, compiled
 from bench.machine import busy, on_core
-from bench.results import Figure, conclude
+from bench.results import Figure
+from bench.session import NO_COMPILER, Session
 from bench.system import NUMBERS, System, system
 from bench.ticks import HEADING, Ticks
 
 SETUP_RATE = 50.0
 """Calls a second while the legs are set up."""
-SETTLE = 2.0
-"""Seconds after the last call was set up, and of watching the idle server."""
 PULSE = 1.1
 """Seconds in which a media worker has told its counters again."""
-ENOUGH = 0.99
-"""The share of its packets that the worst leg must have on time."""
 STAND_IN_LEGS = 100
-AIM_LEGS, AIM_CORE, AIM_MICROSECONDS = 1000, 0.75, 13.0
-DOCUMENT = (
-    '<Response><Gather input="dtmf" timeout="86400" action="{url}/laml/voice">'
-    '<Play loop="0">{url}/prompt.wav</Play></Gather></Response>'
-)
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +47,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     idle_memory: dict[str, int]
     idle_cpu: float
     memory_per_leg: float
-    punctuality: Punctuality
+    heard: Punctuality
+    """What the far ends got."""
     ticks: Ticks
     """Of the window that was measured."""
     floor: float | None
@@ -75,12 +69,12 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def good(self) -> bool:
         """Every leg was there and on time, and no tick took more than 20 ms."""
-        return self.answered == self.legs and self.punctuality.worst_leg >= ENOUGH and self.ticks.kept
+        return self.answered == self.legs and self.heard.worst_leg >= ENOUGH and self.ticks.kept
 
 
 async def measure(legs: int, seconds: float, cores: tuple[int, int], floor: float | None) -> Run:
     """Set the calls up, let them talk, and note what it costs."""
-    application = Application({"laml": ("application/xml", DOCUMENT)}, prompt_seconds=10.0)
+    application = Application({"laml": waiting("laml")}, prompt_seconds=10.0)
     await application.start()
     far = LiveEnds(cores[1])
     await far.start()
@@ -105,7 +99,7 @@ async def _measured(
     await asyncio.sleep(SETTLE)
     ticks = Ticks.of((await server.health())["media"][0])
     began, usage, others = time.monotonic(), server.usage(), busy(cores[0])
-    punctuality = await far.measure(seconds)
+    heard = await far.measure(seconds)
     cpu = server.usage().since(usage)
     others = busy(cores[0]) - others - sum(cpu.values())
     elapsed = time.monotonic() - began
@@ -124,7 +118,7 @@ async def _measured(
         idle_memory=idle.memory,
         idle_cpu=idle_cpu,
         memory_per_leg=(memory - idle.total_memory) / legs,
-        punctuality=punctuality,
+        heard=heard,
         ticks=ticks,
         floor=floor,
         others=others / elapsed,
@@ -135,11 +129,6 @@ async def _placed(callers: Callers, number: int) -> Caller:
     call = callers.call(number)
     await asyncio.sleep(1 / SETUP_RATE)
     return call
-
-
-def middle(runs: Iterable[float]) -> float:
-    """The median."""
-    return statistics.median(runs)
 
 
 def table(runs: list[Run]) -> Table:
@@ -170,7 +159,7 @@ def table(runs: list[Run]) -> Table:
 
 
 def _row(run: Run) -> list[str]:
-    far = run.punctuality
+    far = run.heard
     shares = [run.cpu.get(role, 0.0) / run.seconds for role in ("control", "media")]
     return [
         str(run.answered),
@@ -190,21 +179,21 @@ def _row(run: Run) -> list[str]:
 
 
 def _median_row(runs: list[Run]) -> list[str]:
-    ratios = [run.microseconds / run.floor for run in runs if run.floor]
+    against = holding.ratio(runs)
     return [
         "median",
-        f"{middle(run.punctuality.punctual / max(1, run.punctuality.expected) for run in runs):.3%}",
-        f"{middle(run.punctuality.worst_leg for run in runs):.2%}",
-        f"{middle(run.punctuality.largest_deviation_ms for run in runs):.1f}",
-        f"{middle(run.microseconds for run in runs):.1f}",
-        f"{middle(ratios):.1f}" if ratios else "-",
-        f"{middle(run.core for run in runs):.0%}",
+        f"{statistics.median(run.heard.punctual / max(1, run.heard.expected) for run in runs):.3%}",
+        f"{statistics.median(run.heard.worst_leg for run in runs):.2%}",
+        f"{statistics.median(run.heard.largest_deviation_ms for run in runs):.1f}",
+        f"{statistics.median(run.microseconds for run in runs):.1f}",
+        f"{against:.1f}" if against else "-",
+        f"{statistics.median(run.core for run in runs):.0%}",
         "",
-        f"{middle(run.ticks.p99_ms for run in runs):.2f}",
+        f"{statistics.median(run.ticks.p99_ms for run in runs):.2f}",
         "",
-        f"{middle(run.memory_per_leg for run in runs) / 1024:.0f}",
-        f"{middle(sum(run.idle_memory.values()) for run in runs) / 2**20:.0f}",
-        f"{middle(run.idle_cpu for run in runs):.1%}",
+        f"{statistics.median(run.memory_per_leg for run in runs) / 1024:.0f}",
+        f"{statistics.median(sum(run.idle_memory.values()) for run in runs) / 2**20:.0f}",
+        f"{statistics.median(run.idle_cpu for run in runs):.1%}",
     ]
 
 
@@ -215,12 +204,11 @@ def remarks(runs: list[Run]) -> list[str]:
     said.append(f"idle memory (PSS): {memory}")
     floors = [run.floor for run in runs if run.floor]
     if floors:
-        said.append(
-            f"bare C loop, receive and send only, just before: {middle(floors):.1f} µs a leg and tick"
-        )
+        floor = statistics.median(floors)
+        said.append(f"bare C loop, receive and send only, just before: {floor:.1f} µs a packet each way")
     else:
         said.append("no C compiler: no bare loop to compare with, and the far ends are slow ones in Python")
-    load = max(run.punctuality.load_cpu_seconds / run.seconds for run in runs)
+    load = max(run.heard.load_cpu_seconds / run.seconds for run in runs)
     said.append(f"the far ends took up to {load:.0%} of their core")
     if not all(run.good for run in runs):
         said.append(
@@ -241,60 +229,36 @@ def bench(legs: list[int], seconds: float, runs: int, cores: tuple[int, int]) ->
     return done
 
 
-def figure(runs: list[Run]) -> Figure:
+def affordable(legs: int, session: Session) -> int:
+    """So many legs, or what far ends without a compiler can do, which is said."""
+    if compiled() or legs <= STAND_IN_LEGS:
+        return legs
+    session.console.print(f"{NO_COMPILER}, and {STAND_IN_LEGS} legs at most")
+    return STAND_IN_LEGS
+
+
+def figure(runs: Sequence[Run]) -> Figure:
     """The largest number of legs that most of its runs held, in one row."""
-    counts = sorted({run.legs for run in runs}, reverse=True)
-    by_count = {count: [run for run in runs if run.legs == count] for count in counts}
-    held = [count for count in counts if 2 * sum(run.good for run in by_count[count]) > len(by_count[count])]
-    same = by_count[held[0] if held else counts[-1]]
-    legs, core, cost = (
-        same[0].legs,
-        middle(run.core for run in same),
-        middle(run.microseconds for run in same),
-    )
-    worst = middle(run.punctuality.worst_leg for run in same)
-    ratios = [run.microseconds / run.floor for run in same if run.floor]
-    slow, left_out = max(run.ticks.slow for run in same), max(run.ticks.overruns for run in same)
-    within = core <= AIM_CORE and cost <= AIM_MICROSECONDS
-    return Figure(
-        "ivr",
-        f"{legs:,} {'' if held else 'NOT '}held: {core:.0%} of the core, {cost:.1f} µs a leg and tick, "
-        f"worst leg {worst:.2%} on time, {slow} ticks over 20 ms and {left_out} left out in the worst run",
-        bool(held) and (within if legs >= AIM_LEGS else None),
-        middle(ratios) if ratios else None,
-        {
-            "legs": legs,
-            "core": core,
-            "microseconds": cost,
-            "worst_leg": worst,
-            "slow": slow,
-            "overruns": left_out,
-        },
-    )
+    return holding.figure("ivr", runs)
 
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = common.parser("ivr", __doc__, runs=1)
-    parser.add_argument("--legs", type=common.positive, nargs="+", default=[400])
-    parser.add_argument("--seconds", type=common.seconds, default=20.0)
+    common.add_legs(parser)
     return parser
 
 
 def main() -> None:
     """Read the command line and measure; exit 0 when every leg was on time."""
-    options = arguments().parse_args()
-    console = Console(width=max(150, Console().width), highlight=False)
-    cores = common.cores_of(options, console)
-    legs = options.legs if compiled() else [min(count, STAND_IN_LEGS) for count in options.legs]
-    if legs != options.legs:
-        console.print(f"no C compiler (cc, gcc, clang): {STAND_IN_LEGS} legs at most")
-    runs = bench(legs, options.seconds, options.runs, cores)
-    console.print(table(runs))
+    session = Session(arguments(), width=150)
+    options = session.options
+    legs = [affordable(count, session) for count in options.legs]
+    runs = bench(legs, options.seconds, options.runs, session.cores)
+    session.console.print(table(runs))
     for remark in remarks(runs):
-        console.print(remark)
-    others = max(run.others for run in runs)
-    sys.exit(conclude(console, options.json, "ivr", [figure(runs)], runs=options.runs, others=others))
+        session.console.print(remark)
+    session.conclude([figure(runs)], runs)
 
 
 if __name__ == "__main__":

@@ -19,24 +19,23 @@ import argparse
 import asyncio
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from bench import options as common
-from bench.application import Application
-from bench.cps import DOCUMENTS, Load, Step
+from bench.cps import Incoming
 from bench.inside import HOLDINGS_FILE, Holdings
-from bench.load import Echo
-from bench.machine import Usage, family, on_core
-from bench.results import Figure, conclude
-from bench.system import System, system
+from bench.machine import Usage, family
+from bench.rates import Step
+from bench.results import Figure
+from bench.scene import scene
+from bench.session import Session
+from bench.system import System
 
 CALLS, RATE = 2000, 40.0
 FORGOTTEN = 35.0
@@ -117,28 +116,21 @@ async def measure(
     calls: int, rate: float, cores: tuple[int, int], dialect: str, say: Callable[[str], Any]
 ) -> tuple[Held, Held, Step]:
     """What is held before and after so many calls, and how those went."""
-    application = Application(DOCUMENTS, prompt_seconds=1.0)
-    await application.start()
-    far = Echo(cores[1])
-    await far.start()
-    try:
-        async with system(application.url, cores[0], module=("bench.inside",)) as server:
-            load = Load(server, application, far, dialect)
-            seconds = max(FORGOTTEN, WARM_UP / rate)
-            say(f"calls for {seconds:.0f} s to warm up; {FORGOTTEN:.0f} s until SIP has forgotten them …")
-            await load.step(rate, seconds, cores[0])
-            await asyncio.sleep(FORGOTTEN)
-            before = await held(server, 1)
-            began = time.monotonic()
-            step = await load.step(rate, calls / rate, cores[0])
-            say(f"{step.calls} calls in {time.monotonic() - began:.0f} s; {FORGOTTEN:.0f} s to forget …")
-            await asyncio.sleep(FORGOTTEN)
-            after = await held(server, 2)
-            load.close()
-            return before, after, step
-    finally:
-        await application.stop()
-        await far.stop()
+    async with scene(cores, module=("bench.inside",)) as around:
+        server = around.server
+        load = Incoming(server, around.application, around.far, dialect)
+        seconds = max(FORGOTTEN, WARM_UP / rate)
+        say(f"calls for {seconds:.0f} s to warm up; {FORGOTTEN:.0f} s until SIP has forgotten them …")
+        await load.step(rate, seconds)
+        await asyncio.sleep(FORGOTTEN)
+        before = await held(server, 1)
+        began = time.monotonic()
+        step = await load.step(rate, calls / rate)
+        say(f"{step.calls} calls in {time.monotonic() - began:.0f} s; {FORGOTTEN:.0f} s to forget …")
+        await asyncio.sleep(FORGOTTEN)
+        after = await held(server, 2)
+        load.close()
+        return before, after, step
 
 
 def grown(before: Held, after: Held, calls: int) -> dict[str, int]:
@@ -208,25 +200,20 @@ def arguments() -> argparse.ArgumentParser:
     parser = common.parser("leaks", __doc__, runs=1)
     parser.add_argument("--calls", type=common.positive, default=CALLS)
     parser.add_argument("--rate", type=common.rate, default=RATE, help="calls a second")
-    parser.add_argument("--dialect", choices=tuple(DOCUMENTS), default="laml")
+    common.add_dialect(parser)
     return parser
 
 
 def main() -> None:
     """Read the command line and measure; exit 0 when nothing is left."""
-    options = arguments().parse_args()
-    console = Console(width=max(120, Console().width), highlight=False)
-    cores = common.cores_of(options, console)
-    found, others = [], 0.0
-    with on_core(cores[1]):
-        for _ in range(options.runs):
-            work = measure(options.calls, options.rate, cores, options.dialect, console.print)
-            before, after, step = asyncio.run(work)
-            console.print(table(before, after, step.calls))
-            found.append(figure(before, after, step))
-            others = max(others, step.others)
+    session = Session(arguments())
+    options, say = session.options, session.console.print
+    runs = session.repeat(lambda: measure(options.calls, options.rate, session.cores, options.dialect, say))
+    for before, after, step in runs:
+        say(table(before, after, step.calls))
+    found = [figure(*run) for run in runs]
     worst = [each for each in found if not each.reached] or found
-    sys.exit(conclude(console, options.json, "leaks", worst[:1], runs=options.runs, others=others))
+    session.conclude(worst[:1], [step for _, _, step in runs])
 
 
 if __name__ == "__main__":

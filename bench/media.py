@@ -9,18 +9,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import statistics
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
+from bench import holding
 from bench import options as common
-from bench.load import FarEnds, Punctuality, compiled
+from bench.holding import ENOUGH, SETTLE
+from bench.load import FarEnds, Punctuality
 from bench.machine import busy, cpu, memory, on_core
-from bench.results import Figure, conclude
+from bench.results import Figure
+from bench.session import Session
 from bench.ticks import HEADING, Ticks
 from ringback.media.plane import (
     MediaEvent,
@@ -32,17 +33,15 @@ from ringback.media.plane import (
     TickStatistics,
 )
 
-SETTLE = 2.0
-"""Seconds at both ends of a run that are not measured."""
 PULSE = 1.0
 """Of these at most so many pass until the worker's counters have come."""
-ENOUGH = 0.99
-"""The share of its packets that the worst leg must have on time."""
-AIM_LEGS, AIM_CORE, AIM_MICROSECONDS = 1000, 0.75, 13.0
 
 
 class Run:
     """One run's figures."""
+
+    heard: Punctuality
+    """What the far ends got."""
 
     def __init__(self, legs: int, seconds: float) -> None:
         self.legs = legs
@@ -53,10 +52,12 @@ class Run:
         """Of the process that writes recordings, where there is one."""
         self.memory_per_leg = 0.0
         self.events = 0
-        self.punctuality: Punctuality | None = None
-        self.ticks = TickStatistics()
-        self.window = Ticks.of(self.ticks)
+        self.told = TickStatistics()
+        """The worker's last pulse."""
+        self.ticks = Ticks.of(self.told)
         """What of that was while it was measured."""
+        self.floor: float | None = None
+        """Microseconds per leg and tick of a C loop that only receives and sends."""
         self.others = 0.0
         """The share of the server's core that went to others."""
 
@@ -69,6 +70,11 @@ class Run:
     def microseconds(self) -> float:
         """Processor time per leg and 20 ms, everything together."""
         return self.core / self.legs / 50 * 1e6
+
+    @property
+    def good(self) -> bool:
+        """Every leg was on time, and no tick took more than 20 ms."""
+        return self.heard.worst_leg >= ENOUGH and self.ticks.kept
 
 
 def prompt(seconds: float) -> Source:
@@ -126,17 +132,12 @@ async def measure(
     run.gateway_cpu = cpu(gateway) - begun[2] if gateway else 0.0
     run.memory_per_leg = (memory(pid) - idle) / legs
     run.others = at_work / seconds - run.core
-    run.ticks = await settled(plane)
-    run.window = Ticks.of(run.ticks).since(before)
-    run.punctuality = await exchange
+    run.told = await settled(plane)
+    run.ticks = Ticks.of(run.told).since(before)
+    run.heard = await exchange
     await asyncio.gather(*(leg.close() for leg in opened))
     await plane.stop()
     return run
-
-
-def good(run: Run) -> bool:
-    """Every leg was on time, and no tick took more than 20 ms."""
-    return run.punctuality is not None and run.punctuality.worst_leg >= ENOUGH and run.window.kept
 
 
 def table(runs: list[Run]) -> Table:
@@ -157,80 +158,51 @@ def table(runs: list[Run]) -> Table:
     ):
         shown.add_column(heading, justify="right")
     for run in runs:
-        far = run.punctuality
-        assert far is not None
+        far = run.heard
         shown.add_row(
             str(run.legs),
-            run.ticks.transport,
+            run.told.transport,
             f"{run.microseconds:.1f}",
             f"{run.core:.0%}",
             f"{run.worker_cpu / run.seconds:.0%}/{run.control_cpu / run.seconds:.0%}",
             f"{far.punctual / max(1, far.expected):.3%}",
             f"{far.worst_leg:.2%}",
             f"{far.largest_deviation_ms:.1f}",
-            f"{run.window.p99_ms:.2f}",
-            str(run.window),
+            f"{run.ticks.p99_ms:.2f}",
+            str(run.ticks),
             f"{run.memory_per_leg / 1024:.0f}",
         )
     return shown
 
 
-def figure(runs: list[Run], floor: float | None) -> Figure:
-    """The largest number of legs of which most runs were good, else the smallest that was tried."""
-    counts = sorted({run.legs for run in runs}, reverse=True)
-    by_count = {legs: [run for run in runs if run.legs == legs] for legs in counts}
-    held = [legs for legs in counts if 2 * sum(map(good, by_count[legs])) > len(by_count[legs])]
-    legs = held[0] if held else counts[-1]
-    same = by_count[legs]
-    core, cost = (statistics.median(getattr(run, what) for run in same) for what in ("core", "microseconds"))
-    worst = statistics.median(run.punctuality.worst_leg if run.punctuality else 0.0 for run in same)
-    slow, left_out = max(run.window.slow for run in same), max(run.window.overruns for run in same)
-    within = core <= AIM_CORE and cost <= AIM_MICROSECONDS
-    return Figure(
-        "media",
-        f"{legs:,}{'' if held else ' NOT'} held: {core:.0%} of the core, {cost:.1f} µs a leg and tick, "
-        f"worst leg {worst:.2%} on time, {slow} ticks over 20 ms and {left_out} left out in the worst run",
-        bool(held) and (within if legs >= AIM_LEGS else None),
-        cost / floor if floor else None,
-        {
-            "legs": legs,
-            "core": core,
-            "microseconds": cost,
-            "worst_leg": worst,
-            "slow": slow,
-            "overruns": left_out,
-        },
-    )
+def figure(runs: Sequence[Run]) -> Figure:
+    """The largest number of legs of which most runs were good, in one row."""
+    return holding.figure("media", runs)
 
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = common.parser("media", __doc__, runs=1)
-    parser.add_argument("--legs", type=common.positive, nargs="+", default=[400])
-    parser.add_argument("--seconds", type=common.seconds, default=20.0)
+    common.add_legs(parser)
     parser.add_argument("--transport", choices=("auto", "io_uring", "sockets"), default="auto")
     return parser
 
 
 def main() -> None:
     """Read the command line and measure."""
-    options = arguments().parse_args()
-    console = Console(width=max(140, Console().width), highlight=False)
-    if not compiled():
-        console.print("the far ends need a C compiler (cc, gcc or clang)")
-        sys.exit(2)
-    cores = common.cores_of(options, console)
-    floor = common.floor(cores, console)
+    session = Session(arguments(), width=140, compiler=True)
+    options, cores = session.options, session.cores
+    floor = session.floor()
     with on_core(cores[0]):
         runs = [
             asyncio.run(measure(legs, options.seconds, cores, options.transport))
             for legs in options.legs
             for _ in range(options.runs)
         ]
-    console.print(table(runs))
-    others = max(run.others for run in runs)
-    found = [figure(runs, floor)]
-    sys.exit(conclude(console, options.json, "media", found, runs=options.runs, others=others))
+    for run in runs:
+        run.floor = floor
+    session.console.print(table(runs))
+    session.conclude([figure(runs)], runs)
 
 
 if __name__ == "__main__":

@@ -7,20 +7,16 @@ A leg is an IVR call as `ringback bench ivr` holds them, with media both ways.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import statistics
-import sys
 from collections.abc import Sequence
 
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from bench import ivr
 from bench import options as common
-from bench.load import compiled
-from bench.machine import on_core
-from bench.results import Figure, conclude
+from bench.results import Figure
+from bench.session import Session
 
 LEGS = 500
 IDLE_MB, LEG_KB = 150.0, 250.0
@@ -42,9 +38,9 @@ class Taken(msgspec.Struct, frozen=True):
         return sum(self.idle.values())
 
 
-def taken(legs: int, cores: tuple[int, int]) -> Taken:
+async def taken(legs: int, cores: tuple[int, int]) -> Taken:
     """Start a server, hold so many calls, and look."""
-    run = asyncio.run(ivr.measure(legs, SECONDS, cores, None))
+    run = await ivr.measure(legs, SECONDS, cores, None)
     return Taken(run.idle_memory, run.memory_per_leg, run.answered, run.others)
 
 
@@ -86,17 +82,12 @@ def arguments() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Read the command line and measure; exit 0 when no more is taken than may be."""
-    options = arguments().parse_args()
-    console = Console(width=max(120, Console().width), highlight=False)
-    cores = common.cores_of(options, console)
-    legs = options.legs if compiled() else min(options.legs, ivr.STAND_IN_LEGS)
-    if legs != options.legs:
-        console.print(f"no C compiler (cc, gcc, clang): {legs} legs at most")
-    with on_core(cores[1]):
-        runs = [taken(legs, cores) for _ in range(options.runs)]
-    console.print(table(runs, legs))
-    others = max(run.others for run in runs)
-    sys.exit(conclude(console, options.json, "memory", figures(runs, legs), runs=options.runs, others=others))
+    session = Session(arguments())
+    options = session.options
+    legs = ivr.affordable(options.legs, session)
+    runs = session.repeat(lambda: taken(legs, session.cores))
+    session.console.print(table(runs, legs))
+    session.conclude(figures(runs, legs), runs)
 
 
 if __name__ == "__main__":

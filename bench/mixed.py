@@ -8,19 +8,13 @@ The load has another core.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import statistics
-import sys
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from bench import options as common
-from bench.floor import bare
-from bench.load import compiled
-from bench.machine import on_core
 from bench.relay_delay import WAYS, Run, load_of, measure, middle, table
-from bench.results import Figure, conclude
+from bench.results import Figure
+from bench.session import Session
 
 MEDIAN_MS, P99_MS = 1.0, 5.0
 """What is to be kept by the connected calls."""
@@ -64,23 +58,14 @@ def arguments() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Read the command line and measure."""
-    options = arguments().parse_args()
-    console = Console(width=max(150, Console().width), highlight=False)
-    if not compiled():
-        console.print("This bench needs a C compiler (cc, gcc or clang) for its far ends.")
-        sys.exit(2)
-    cores = common.cores_of(options, console)
-    runs = []
-    with on_core(cores[1]):
-        for _ in range(options.runs):
-            legs = options.legs + 2 * options.pairs
-            floor = asyncio.run(bare(legs, min(3.0, options.seconds), cores))
-            run = measure(options.way, options.pairs, options.legs, options.seconds, cores, floor)
-            runs.append(asyncio.run(run))
-    console.print(table("IVR calls and connected calls, the whole server on one core", runs))
-    console.print(load_of(runs))
-    others = max(run.others for run in runs)
-    sys.exit(conclude(console, options.json, "mixed", [figure(runs)], runs=options.runs, others=others))
+    session = Session(arguments(), width=150, compiler=True)
+    options = session.options
+    runs = session.repeat(
+        lambda: measure(options.way, options.pairs, options.legs, options.seconds, session.cores)
+    )
+    session.console.print(table("IVR calls and connected calls, the whole server on one core", runs))
+    session.console.print(load_of(runs))
+    session.conclude([figure(runs)], runs)
 
 
 if __name__ == "__main__":

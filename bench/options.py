@@ -1,22 +1,15 @@
-"""What the benches' command lines have in common, and what each does first."""
+"""What the benches' command lines have in common."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import math
 import os
 
-from rich.console import Console
-
 from bench import results
-from bench.floor import bare
-from bench.load import compiled
-from bench.machine import ONE_CORE, default_cores
-
-BARE_LEGS, BARE_SECONDS = 400, 2.0
-NO_COMPILER = "no C compiler (cc, gcc, clang): no bare C loop to compare with"
+from bench.documents import PLAY
+from bench.machine import default_cores
 
 
 def bare_parser(mode: str, about: str | None) -> argparse.ArgumentParser:
@@ -50,6 +43,24 @@ def parser(mode: str, about: str | None, *, runs: int) -> argparse.ArgumentParse
     given.add_argument("--runs", type=positive, default=runs, help=f"the medians count; default: {runs}")
     results.add_option(given)
     return given
+
+
+def add_legs(given: argparse.ArgumentParser) -> None:
+    """How many legs, one number after the other, and for how long."""
+    given.add_argument("--legs", type=positive, nargs="+", default=[400])
+    given.add_argument("--seconds", type=seconds, default=20.0)
+
+
+def add_rates(given: argparse.ArgumentParser, default: str, length: float) -> None:
+    """Which rates, for how many seconds each, and in which dialect."""
+    given.add_argument("--rates", type=rates, default=rates(default), help="calls a second, with commas")
+    given.add_argument("--seconds", type=seconds, default=length, help="how long calls come at each rate")
+    add_dialect(given)
+
+
+def add_dialect(given: argparse.ArgumentParser) -> None:
+    """In which dialect the application speaks."""
+    given.add_argument("--dialect", choices=tuple(PLAY), default="laml")
 
 
 def core(text: str) -> int:
@@ -108,22 +119,3 @@ def _above_zero(text: str, wanted: str) -> float:
         if 0 < float(text) < math.inf:
             return float(text)
     raise argparse.ArgumentTypeError(wanted)
-
-
-def cores_of(options: argparse.Namespace, console: Console) -> tuple[int, int]:
-    """The server's core and the load's; says so when they are one."""
-    cores = options.server_core, options.load_core
-    if cores[0] == cores[1]:
-        console.print(ONE_CORE)
-    return cores
-
-
-def floor(cores: tuple[int, int], console: Console, *, seconds: float = BARE_SECONDS) -> float | None:
-    """Microseconds in which a C loop on the server's core receives and sends one packet, now: what work is
-    measured against. None without a C compiler, which is said."""
-    if not compiled():
-        console.print(NO_COMPILER)
-        return None
-    found = asyncio.run(bare(BARE_LEGS, seconds, cores))
-    console.print(f"bare C loop, receive and send only, just before: {found:.1f} µs a packet each way")
-    return found

@@ -1,38 +1,43 @@
 """What becomes of a server that is asked for more than it can do: `ringback bench overload`.
 
 A short ramp of calls a second finds the capacity: the most calls answered within 200 ms, every callback told.
-Then one, two and three times that many are offered, while some calls are up that should notice nothing. Every
-call is a whole one, as in `bench.cps`; the whole server shares one core, the load has another.
+Then one, two and three times that many are offered, while calls are up that should notice nothing. At each
+rate those calls count that come when calls end as fast as they come: in the first 1.5 seconds a server that
+falls behind looks as if it did not. Every call is a whole one, as in `bench.cps`; the whole server shares one
+core, the load has another.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
+import statistics
 from collections.abc import Sequence
 
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from bench import options as common
-from bench import results
-from bench.application import Application
+from bench import rates
 from bench.callers import Caller, Callers
-from bench.cps import DOCUMENTS, LOAD_LIMIT, P99_MS, WARM_UP, Load, Step
-from bench.load import Echo, LiveEnds, Punctuality, compiled
-from bench.machine import on_core
+from bench.cps import Incoming
+from bench.documents import PLAY, waiting
+from bench.load import LiveEnds, Punctuality
+from bench.rates import P99_MS, Step
 from bench.refusals import Cost, over_sockets, raw
 from bench.results import Figure
-from bench.system import NUMBERS, System, system
+from bench.scene import scene
+from bench.session import Session
+from bench.system import NUMBERS, System
 
 FIRST = 80.0
 """Calls a second at which the ramp begins."""
 STEP = 1.5
 """Each rate of the ramp against the one before."""
-RAMP_SECONDS = 3.0
-"""How long calls come at each rate of the ramp, at the most."""
+RAMP_SECONDS = 4.0
+"""How long calls are counted at each rate of the ramp, at the most."""
+LEAD = 1.5
+"""Seconds of each rate before calls are counted: until they end as fast as they come."""
 FALLEN = 0.9
 """The ramp ends when less of what is offered is good."""
 KEPT = 0.9
@@ -48,10 +53,6 @@ SETTLE = 1.0
 """Seconds between that and the load."""
 HELD = "callapi"
 """The dialect of the calls that are up meanwhile; the others speak LaML."""
-_HELD_DOCUMENT = (
-    '<Response><Gather input="dtmf" timeout="86400" action="{url}/callapi/voice">'
-    '<Play loop="0">{url}/prompt.wav</Play></Gather></Response>'
-)
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,10 +63,14 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     step: Step
     seconds: float
     good: int
-    """Calls answered within 200 ms whose end the application was told."""
-    refused: int
+    """Calls answered within 200 ms whose end the application was told, of those that were counted."""
     punctuality: Punctuality | None = None
     """Of the calls that were up."""
+
+    @property
+    def refused(self) -> int:
+        """How many calls were."""
+        return self.step.failed - self.step.failures.get(0, 0)
 
     @property
     def goodput(self) -> float:
@@ -76,7 +81,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
 class Bench:
     """One server, and its loads."""
 
-    def __init__(self, server: System, load: Load, cores: tuple[int, int], seconds: float) -> None:
+    def __init__(self, server: System, load: Incoming, cores: tuple[int, int], seconds: float) -> None:
         self._server = server
         self._load = load
         self._cores = cores
@@ -102,7 +107,7 @@ class Bench:
         callers.on_answered = lambda call: far.add(call.port)
         calls = [await self._held(callers) for _ in range(held)]
         await asyncio.sleep(SETTLE)
-        measuring = asyncio.create_task(far.measure(self._seconds))
+        measuring = asyncio.create_task(far.measure(LEAD + self._seconds))
         self._load.beside = held
         offer = await self._offer(times, times * capacity, self._seconds)
         heard = await measuring
@@ -120,38 +125,61 @@ class Bench:
         return call
 
     async def _offer(self, times: float, rate: float, seconds: float) -> Offer:
-        step = await self._load.step(rate, seconds, self._cores[0])
-        calls = self._load.calls[-step.calls :]
+        step = await self._load.step(rate, LEAD + seconds)
+        began = self._load.calls[-step.calls].invited + LEAD
         good = sum(
-            call.status == 200 and bool(call.told) and call.answered - call.invited <= P99_MS / 1000
-            for call in calls
+            call.invited >= began
+            and call.status == 200
+            and bool(call.told)
+            and call.answered - call.invited <= P99_MS / 1000
+            for call in self._load.calls[-step.calls :]
         )
-        refused = sum(count for status, count in step.refusals.items() if status)
-        return Offer(times=times, step=step, seconds=seconds, good=good, refused=refused)
+        return Offer(times=times, step=step, seconds=seconds, good=good)
 
 
-async def measure(
-    cores: tuple[int, int], seconds: float, capacity: float, held: int
-) -> tuple[list[Offer], list[Offer]]:
+class Found(msgspec.Struct, frozen=True):
+    """One run."""
+
+    ramp: list[Offer]
+    """None of it where the capacity was given."""
+    beyond: list[Offer]
+    """The multiples of it."""
+    costs: tuple[Cost, Cost]
+    """Of a refusal: the bytes alone, and over sockets."""
+
+    @property
+    def offers(self) -> list[Offer]:
+        """All of them, in order."""
+        return [*self.ramp, *self.beyond]
+
+    @property
+    def peak(self) -> float:
+        """The most good calls a second at any rate."""
+        return max(offer.goodput for offer in self.offers)
+
+    @property
+    def kept(self) -> float:
+        """The share of the peak at the largest multiple."""
+        return self.beyond[-1].goodput / self.peak
+
+    @property
+    def others(self) -> float:
+        """The share of the server's core that others had."""
+        return max(offer.step.others for offer in self.offers)
+
+
+async def measure(cores: tuple[int, int], seconds: float, capacity: float, held: int) -> Found:
     """The ramp (none where the capacity is given), and the multiples of what it found."""
-    documents = {**DOCUMENTS, HELD: ("application/xml", _HELD_DOCUMENT)}
-    application = Application(documents, prompt_seconds=1.0)
-    await application.start()
-    far = Echo(cores[1])
-    await far.start()
-    try:
-        async with system(application.url, cores[0]) as server:
-            load = Load(server, application, far, "laml")
-            bench = Bench(server, load, cores, seconds)
-            await load.step(WARM_UP, 1.0, cores[0])
-            ramp = [] if capacity else await bench.ramp()
-            peak = capacity or max(offer.goodput for offer in ramp)
-            beyond = [await bench.beyond(times, peak, held) for times in TIMES]
-            load.close()
-            return ramp, beyond
-    finally:
-        await application.stop()
-        await far.stop()
+    costs = raw(REFUSALS), await over_sockets(REFUSALS, cores[0])
+    async with scene(cores, documents={**PLAY, HELD: waiting(HELD)}) as around:
+        load = Incoming(around.server, around.application, around.far, "laml")
+        bench = Bench(around.server, load, cores, seconds)
+        await load.warm_up()
+        ramp = [] if capacity else await bench.ramp()
+        peak = capacity or max(offer.goodput for offer in ramp)
+        beyond = [await bench.beyond(times, peak, held) for times in TIMES]
+        load.close()
+        return Found(ramp, beyond, costs)
 
 
 def table(offers: Sequence[Offer]) -> Table:
@@ -187,71 +215,62 @@ def _row(offer: Offer) -> list[str]:
         f"{offer.goodput / step.rate:.0%}",
         str(offer.refused),
         str(step.failed - offer.refused),
-        str(step.retransmissions),
-        f"{step.setup[0]:.1f}/{step.setup[1]:.1f}",
+        str(step.repeated),
+        "{:.1f}/{:.1f}".format(*step.waited),
         "" if on_time is None else f"{on_time:.2%}",
         "" if heard is None else f"{heard.worst_leg:.2%}",
-        f"{step.core:.0%}",
-        f"{step.load:.0%}",
+        f"{step.spent.core:.0%}",
+        f"{step.spent.load:.0%}",
     ]
 
 
-def figures(ramp: Sequence[Offer], beyond: Sequence[Offer], costs: Sequence[Cost]) -> list[Figure]:
-    """Against the aims. `costs`: of the bytes alone, and over sockets."""
-    peak = max(offer.goodput for offer in (*ramp, *beyond))
-    most = beyond[-1]
-    kept = most.goodput / peak
-    heard = most.punctuality
-    worst = heard.worst_leg if heard is not None else 1.0
-    bare, whole = costs
-    words = f"{most.goodput:.0f} of at most {peak:.0f} good calls a second, {kept:.0%}"
-    if heard is not None:
+def figures(runs: Sequence[Found]) -> list[Figure]:
+    """Against the aims: medians, and the worst of running calls."""
+    peak, kept = (statistics.median(getattr(run, what) for run in runs) for what in ("peak", "kept"))
+    goodput = statistics.median(run.beyond[-1].goodput for run in runs)
+    heard = [run.beyond[-1].punctuality for run in runs]
+    worst = min((each.worst_leg for each in heard if each is not None), default=1.0)
+    bare, whole = (statistics.median(run.costs[which].microseconds for run in runs) for which in (0, 1))
+    words = f"{goodput:.0f} of at most {peak:.0f} good calls a second, {kept:.0%}"
+    if any(heard):
         words += f"; of running calls the worst had {worst:.1%} of its packets on time"
     return [
         Figure(
             "overload",
             words,
             kept >= KEPT and worst >= ON_TIME,
-            values={"kept": kept, "peak": peak, "goodput": most.goodput, "worst_leg": worst},
+            values={"kept": kept, "peak": peak, "goodput": goodput, "worst_leg": worst},
         ),
         Figure(
             "refusal",
-            f"{whole.microseconds:.0f} µs with sockets and ACK, {bare.microseconds:.0f} for the bytes alone",
-            whole.microseconds <= REFUSAL_US,
-            values={"refusal_us": whole.microseconds, "raw_us": bare.microseconds},
+            f"{whole:.0f} µs with sockets and ACK, {bare:.0f} for the bytes alone",
+            whole <= REFUSAL_US,
+            values={"refusal_us": whole, "raw_us": bare},
         ),
     ]
 
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    parser = common.bare_parser("overload", __doc__)
+    parser = common.parser("overload", __doc__, runs=1)
     parser.add_argument(
-        "--seconds", type=common.seconds, default=6.0, help="how long calls come at each rate"
+        "--seconds", type=common.seconds, default=6.0, help="how long calls are counted at each rate"
     )
     parser.add_argument("--capacity", type=float, default=0.0, help="calls a second; 0: found by a ramp")
     parser.add_argument("--held", type=common.natural, default=50, help="calls that are up meanwhile")
-    results.add_option(parser)
     return parser
 
 
 def main() -> None:
     """Read the command line and measure."""
-    options = arguments().parse_args()
-    console = Console(width=max(160, Console().width), highlight=False)
-    cores = common.cores_of(options, console)
-    with on_core(cores[1]):
-        costs = [raw(REFUSALS), asyncio.run(over_sockets(REFUSALS, cores[0]))]
-        ramp, beyond = asyncio.run(measure(cores, options.seconds, options.capacity, options.held))
-    offers = [*ramp, *beyond]
-    console.print(table(offers))
-    if max(offer.step.load for offer in offers) > LOAD_LIMIT:
-        console.print("THE LOAD WAS BUSY: its own core may have been the limit")
-    if not compiled():
-        console.print("no C compiler: the far ends of RTP are a slow stand-in in Python")
-    others = max(offer.step.others for offer in offers)
-    found = figures(ramp, beyond, costs)
-    sys.exit(results.conclude(console, options.json, "overload", found, runs=1, others=others))
+    session = Session(arguments(), width=160)
+    options = session.options
+    runs = session.repeat(lambda: measure(session.cores, options.seconds, options.capacity, options.held))
+    for run in runs:
+        session.console.print(table(run.offers))
+    for doubt in rates.doubts([offer.step for run in runs for offer in run.offers]):
+        session.console.print(doubt)
+    session.conclude(figures(runs), runs)
 
 
 if __name__ == "__main__":

@@ -9,24 +9,25 @@ far end sends a packet to the kernel's time stamp of its arrival at the other.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 import statistics
-import sys
 
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from bench import holding
 from bench import options as common
-from bench.load import Delays, Pairs, compiled
+from bench.holding import SETTLE
+from bench.load import Delays, Pairs
 from bench.machine import busy, cpu, memory, on_core
 from bench.media import prompt, settled
-from bench.results import Figure, conclude
+from bench.results import Figure
+from bench.session import Session
 from ringback.media.plane import MediaEvent, MediaLeg, MediaPlane, RemoteMedia, TickStatistics
 
-SETTLE = 2.0
-"""Seconds at both ends of a run in which processor time is not counted."""
 MEDIAN_MS, P99_MS, CORE = 1.0, 10.0, 0.8
 """What is to be kept: added delay, and the share of the core."""
 LOST = 0.001
@@ -167,11 +168,9 @@ def show(runs: list[list[Run]], console: Console) -> None:
     console.print(f"transport {runs[0][0].ticks.transport}")
 
 
-def figure(runs: list[list[Run]], floor: float | None) -> Figure:
+def figure(runs: list[Run], floor: float | None) -> Figure:
     """The largest number of pairs that most of its runs relayed well, else the smallest that was tried."""
-    ordered = sorted(runs, key=lambda same: same[0].pairs, reverse=True)
-    well = [same for same in ordered if sum(run.good for run in same) * 2 > len(same)]
-    same = well[0] if well else ordered[-1]
+    same, well = holding.best(runs, lambda run: run.pairs, lambda run: run.good)
     pairs, legs = same[0].pairs, same[0].legs
     core = statistics.median(run.core for run in same)
     median = statistics.median(run.delays.delay_median_ms for run in same)
@@ -182,14 +181,14 @@ def figure(runs: list[list[Run]], floor: float | None) -> Figure:
         "pairs",
         f"{pairs:,} pairs{beside}{'' if well else ' NOT'} relayed in time: {core:.0%} of the core, "
         f"delay {median:.2f} ms median, {p99:.2f} ms p99",
-        bool(well) and (True if pairs >= AIM else None),
+        well and (True if pairs >= AIM else None),
         cost / floor if floor else None,
         {"pairs": pairs, "legs": legs, "core": core, "delay_median_ms": median, "delay_p99_ms": p99},
     )
 
 
-def main() -> None:
-    """Read the command line and measure; exit 0 when most runs of each number were good."""
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
     parser = common.parser("pairs", __doc__, runs=1)
     parser.add_argument(
         "--pairs", type=common.counts, default=[100, 400, 700], help="numbers of pairs, with commas between"
@@ -198,32 +197,31 @@ def main() -> None:
     parser.add_argument("--seconds", type=common.seconds, default=10.0)
     parser.add_argument("--transport", choices=("auto", "io_uring", "sockets"), default="auto")
     parser.add_argument("--ports", default="20000-29999")
-    options = parser.parse_args()
-    console = Console(width=140, highlight=False)
-    if not compiled():
-        console.print("This bench needs a C compiler (cc, gcc or clang) for its far ends.")
-        sys.exit(2)
-    cores = common.cores_of(options, console)
-    floor = common.floor(cores, console)
+    return parser
+
+
+def main() -> None:
+    """Read the command line and measure; exit 0 when most runs of each number were good."""
+    session = Session(arguments(), width=140, compiler=True)
+    options, cores = session.options, session.cores
+    floor = session.floor()
     first, _, last = options.ports.partition("-")
-    runs = []
+    ports = int(first), int(last)
+    runs: list[list[Run]] = []
     with on_core(cores[0]):
         for pairs in options.pairs:
-            same = []
+            runs.append([])
             for _ in range(options.runs):
-                run = measure(
-                    pairs, options.legs, options.seconds, cores, options.transport, (int(first), int(last))
+                work = measure(pairs, options.legs, options.seconds, cores, options.transport, ports)
+                run = asyncio.run(work)
+                runs[-1].append(run)
+                session.console.print(
+                    f"{pairs} pairs: {run.delays.delay_median_ms:.2f} ms median, "
+                    f"{run.delays.delay_p99_ms:.2f} ms p99, {run.core:.0%} of the core"
                 )
-                same.append(asyncio.run(run))
-                console.print(
-                    f"{pairs} pairs: {same[-1].delays.delay_median_ms:.2f} ms median, "
-                    f"{same[-1].delays.delay_p99_ms:.2f} ms p99, {same[-1].core:.0%} of the core"
-                )
-            runs.append(same)
-    show(runs, console)
-    others = max(run.others for same in runs for run in same)
-    found = [figure(runs, floor)]
-    sys.exit(conclude(console, options.json, "pairs", found, runs=options.runs, others=others))
+    show(runs, session.console)
+    every = [run for same in runs for run in same]
+    session.conclude([figure(every, floor)], every)
 
 
 if __name__ == "__main__":

@@ -9,21 +9,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import statistics
-import sys
 import tempfile
 from pathlib import Path
 
 import msgspec
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
+from bench import holding
 from bench import options as common
-from bench.load import compiled
 from bench.machine import on_core
 from bench.media import Run, measure
-from bench.media import good as on_time
-from bench.results import Figure, conclude
+from bench.results import Figure
+from bench.session import Session
 from bench.ticks import HEADING
 from ringback.media import wav
 
@@ -73,8 +71,7 @@ def table(runs: list[tuple[Run, Files]]) -> Table:
     ):
         shown.add_column(heading, justify="right")
     for run, files in runs:
-        far = run.punctuality
-        assert far is not None
+        far = run.heard
         parts = (run.worker_cpu, run.gateway_cpu, run.control_cpu)
         shown.add_row(
             str(run.legs),
@@ -83,9 +80,9 @@ def table(runs: list[tuple[Run, Files]]) -> Table:
             f"{run.core:.0%}",
             "/".join(f"{part / run.seconds:.0%}" for part in parts),
             f"{run.microseconds:.1f}",
-            f"{run.window.p99_ms:.2f}",
-            str(run.window),
-            str(run.ticks.frames_unrecorded),
+            f"{run.ticks.p99_ms:.2f}",
+            str(run.ticks),
+            str(run.told.frames_unrecorded),
             f"{files.whole} of {run.legs}",
             f"{run.legs * wav.RATE * 4 / 1e6:.1f}",
         )
@@ -94,27 +91,24 @@ def table(runs: list[tuple[Run, Files]]) -> Table:
 
 def good(run: Run, files: Files) -> bool:
     """Every leg was on time, no tick took more than 20 ms, and every file is whole."""
-    return on_time(run) and files.whole == run.legs
+    return run.good and files.whole == run.legs
 
 
 def figure(runs: list[tuple[Run, Files]], floor: float | None) -> Figure:
     """The largest number of legs of which most runs were good, else the smallest that was tried."""
-    counts = sorted({run.legs for run, _ in runs}, reverse=True)
-    by_count = {legs: [each for each in runs if each[0].legs == legs] for legs in counts}
-    held = [legs for legs in counts if 2 * sum(good(*each) for each in by_count[legs]) > len(by_count[legs])]
-    legs = held[0] if held else counts[-1]
-    same = by_count[legs]
+    same, held = holding.best(runs, lambda each: each[0].legs, lambda each: good(*each))
+    legs = same[0][0].legs
     core = statistics.median(run.core for run, _ in same)
     cost = statistics.median(run.microseconds for run, _ in same)
-    worst = statistics.median(run.punctuality.worst_leg if run.punctuality else 0.0 for run, _ in same)
+    worst = statistics.median(run.heard.worst_leg for run, _ in same)
     whole = min(files.whole for _, files in same)
-    kept = 2 * sum(run.window.kept for run, _ in same) > len(same)
+    kept = 2 * sum(run.ticks.kept for run, _ in same) > len(same)
     return Figure(
         "recorded",
         f"{legs:,}{'' if held else ' NOT'} held: {core:.0%} of the core, {cost:.1f} µs a leg and tick, "
         f"worst leg {worst:.2%} on time, {whole:,} of {legs:,} files whole"
         f"{'' if kept else '; TICKS OVER 20 MS OR LEFT OUT'}",
-        bool(held) and (True if legs >= AIM else None),
+        held and (True if legs >= AIM else None),
         cost / floor if floor else None,
         {"legs": legs, "core": core, "microseconds": cost, "worst_leg": worst},
     )
@@ -123,31 +117,24 @@ def figure(runs: list[tuple[Run, Files]], floor: float | None) -> Figure:
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = common.parser("recorded", __doc__, runs=1)
-    parser.add_argument("--legs", type=common.positive, nargs="+", default=[400])
-    parser.add_argument("--seconds", type=common.seconds, default=20.0)
+    common.add_legs(parser)
     parser.add_argument("--folder", help="where the recordings go meanwhile; default: a temporary one")
     return parser
 
 
 def main() -> None:
     """Read the command line and measure; exit 0 when every leg was on time and every file whole."""
-    options = arguments().parse_args()
-    console = Console(width=max(140, Console().width), highlight=False)
-    if not compiled():
-        console.print("the far ends need a C compiler (cc, gcc or clang)")
-        sys.exit(2)
-    cores = common.cores_of(options, console)
-    floor = common.floor(cores, console)
+    session = Session(arguments(), width=140, compiler=True)
+    options, cores = session.options, session.cores
+    floor = session.floor()
     runs = []
     for legs in (legs for legs in options.legs for _ in range(options.runs)):
         with tempfile.TemporaryDirectory(dir=options.folder, prefix="ringback-bench-") as folder:
             with on_core(cores[0]):
                 run = asyncio.run(measure(legs, options.seconds, cores, "auto", Path(folder)))
             runs.append((run, look(Path(folder), options.seconds)))
-    console.print(table(runs))
-    others = max(run.others for run, _ in runs)
-    found = [figure(runs, floor)]
-    sys.exit(conclude(console, options.json, "recorded", found, runs=options.runs, others=others))
+    session.console.print(table(runs))
+    session.conclude([figure(runs, floor)], [run for run, _ in runs])
 
 
 if __name__ == "__main__":

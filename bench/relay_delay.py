@@ -15,23 +15,25 @@ from __future__ import annotations
 import argparse
 import asyncio
 import statistics
-import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from bench import options as common
 from bench.application import VOICE, Application
 from bench.callees import Callees
 from bench.callers import CODECS, Caller, Callers
+from bench.documents import waiting
 from bench.floor import bare
-from bench.ivr import DOCUMENT, PULSE
-from bench.load import Heard, LiveEnds, compiled
-from bench.machine import busy, on_core
-from bench.results import Figure, conclude
+from bench.holding import SETTLE
+from bench.ivr import PULSE
+from bench.load import Heard, LiveEnds
+from bench.machine import busy
+from bench.results import Figure
+from bench.session import Session
 from bench.system import NUMBERS, System, system
 from bench.ticks import HEADING, Ticks
 
@@ -41,7 +43,6 @@ LOST = 0.001
 """The share of packets that may not come through."""
 SETUP_RATE = 50.0
 """Legs a second while they are set up."""
-SETTLE = 2.0
 UP_WITHIN = 10.0
 """Seconds after the last call was placed in which all are up."""
 PAIRS = 1_000_000
@@ -140,16 +141,15 @@ class Party:
         self._far.add_bridged(port, self._type)
 
 
-async def measure(
-    way: str, pairs: int, legs: int, seconds: float, cores: tuple[int, int], floor: float
-) -> Run:
-    """Set the calls up, let them talk, and note what it costs."""
+async def measure(way: str, pairs: int, legs: int, seconds: float, cores: tuple[int, int]) -> Run:
+    """Set the calls up, let them talk, and note what it costs, beside the bare loop just before."""
+    floor = await bare(2 * pairs + legs, min(3.0, seconds), cores)
     codec, how = WAYS[way]
     far = LiveEnds(cores[1])
     await far.start()
     callees = Callees(far.port, (codec,))
-    documents = {"laml": DOCUMENT, "laml/dial": DIAL.format(how=how, uri=callees.uri)}
-    application = Application({name: ("application/xml", text) for name, text in documents.items()}, 10.0)
+    dial = "application/xml", DIAL.format(how=how, uri=callees.uri)
+    application = Application({"laml": waiting("laml"), "laml/dial": dial}, prompt_seconds=10.0)
     application.which = lambda caller: "dial" if Caller.number_of(caller) >= PAIRS else VOICE
     await application.start()
     try:
@@ -267,25 +267,18 @@ def arguments() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Read the command line and measure."""
-    options = arguments().parse_args()
-    console = Console(width=max(150, Console().width), highlight=False)
-    if not compiled():
-        console.print("This bench needs a C compiler (cc, gcc or clang) for its far ends.")
-        sys.exit(2)
-    cores = common.cores_of(options, console)
+    session = Session(arguments(), width=150, compiler=True)
+    options = session.options
     ways = list(WAYS) if options.way == "all" else [options.way]
-    runs = []
-    with on_core(cores[1]):
-        for way in ways:
-            for _ in range(options.runs):
-                floor = asyncio.run(bare(2 * options.pairs, min(2.0, options.seconds), cores))
-                run = measure(way, options.pairs, 0, options.seconds, cores, floor)
-                runs.append(asyncio.run(run))
-    console.print(table("Connected calls, the whole server on one core", runs))
-    console.print(load_of(runs))
+    runs = [
+        run
+        for way in ways
+        for run in session.repeat(partial(measure, way, options.pairs, 0, options.seconds, session.cores))
+    ]
+    session.console.print(table("Connected calls, the whole server on one core", runs))
+    session.console.print(load_of(runs))
     figures = [figure([run for run in runs if run.way == way]) for way in ways]
-    others = max(run.others for run in runs)
-    sys.exit(conclude(console, options.json, "relay-delay", figures, runs=options.runs, others=others))
+    session.conclude(figures, runs)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import statistics
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -19,15 +18,15 @@ from urllib.parse import urlencode
 
 import aiohttp
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from bench import history
 from bench import options as common
 from bench.api import Api
-from bench.cps import LOAD_LIMIT, percentiles
 from bench.machine import busy, on_core
-from bench.results import Figure, conclude
+from bench.rates import LOAD_LIMIT, percentiles
+from bench.results import Figure
+from bench.session import Session
 from bench.system import System, system
 from ringback.net.clock import utcnow
 
@@ -282,30 +281,22 @@ def arguments() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Read the command line and measure; exit 0 when every question was quick enough."""
-    options = arguments().parse_args()
-    console = Console(width=max(130, Console().width), highlight=False)
-    cores = common.cores_of(options, console)
+    session = Session(arguments(), width=130)
+    options, say = session.options, session.console.print
     dialects = (options.dialect,) if options.dialect else DIALECTS
-    with on_core(cores[1]):
-        floor = common.floor(cores, console)
-        founds = [
-            asyncio.run(measure(options.calls, options.seconds, cores, dialects)) for _ in range(options.runs)
-        ]
+    with on_core(session.cores[1]):
+        floor = session.floor()
+    founds = session.repeat(lambda: measure(options.calls, options.seconds, session.cores, dialects))
     answers = middle(founds)
-    console.print(table(answers, options.calls, floor))
+    say(table(answers, options.calls, floor))
     rates = {}
     for dialect in dialects:
         rates[dialect] = statistics.median(found.rates[dialect][0] for found in founds)
         p99 = statistics.median(found.rates[dialect][1][1] for found in founds)
-        console.print(
-            f"{dialect}: all in turn on {CLIENTS} connections: {rates[dialect]:.0f} a second, "
-            f"p99 {p99:.0f} ms"
-        )
+        say(f"{dialect}: all in turn, {CLIENTS} connections: {rates[dialect]:.0f} a second, p99 {p99:.0f} ms")
     if max(answer.load for answer in answers) > LOAD_LIMIT:
-        console.print("THE LOAD WAS BUSY: its own core may have been the limit")
-    found = [figure(answers, rates, options.calls, floor)]
-    others = max(answer.others for answer in answers)
-    sys.exit(conclude(console, options.json, "rest", found, runs=options.runs, others=others))
+        say("THE LOAD WAS BUSY: its own core may have been the limit")
+    session.conclude([figure(answers, rates, options.calls, floor)], answers)
 
 
 if __name__ == "__main__":

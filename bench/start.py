@@ -10,23 +10,20 @@ from __future__ import annotations
 import argparse
 import asyncio
 import statistics
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from bench import options as common
-from bench.application import Application
 from bench.callers import Caller, Callers
-from bench.cps import DOCUMENTS
-from bench.load import Echo
 from bench.machine import busy, on_core
-from bench.results import Figure, conclude
-from bench.system import NUMBERS, system
+from bench.results import Figure
+from bench.scene import scene
+from bench.session import Session
+from bench.system import NUMBERS
 from ringback.store import Store
 
 LIMIT = 2.0
@@ -51,10 +48,6 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
 
 async def started(cores: tuple[int, int], *, again: bool, rest: float) -> Started:
     """Start a server and call it; then watch it at rest for so many seconds. Raises TimeoutError."""
-    application = Application(DOCUMENTS, prompt_seconds=1.0)
-    await application.start()
-    far = Echo(cores[1])
-    await far.start()
     began = 0.0
 
     async def prepare(data: Path) -> None:
@@ -64,26 +57,21 @@ async def started(cores: tuple[int, int], *, again: bool, rest: float) -> Starte
                 pass
         began = time.monotonic()
 
-    try:
-        async with system(application.url, cores[0], prepare=prepare) as server:
-            listening = time.monotonic() - began
-            call = await _call(Callers(server.sip, NUMBERS["laml"], far.port))
-            cpu = sum(server.usage().cpu.values())
-            idle, others = {}, 0.0
-            if rest:
-                await server.idle()
-                await asyncio.sleep(SETTLE)
-                usage, before, now = server.usage(), busy(cores[0]), time.monotonic()
-                await asyncio.sleep(rest)
-                used, elapsed = server.usage().since(usage), time.monotonic() - now
-                idle = {role: spent / elapsed for role, spent in used.items()}
-                others = (busy(cores[0]) - before - sum(used.values())) / elapsed
-            return Started(
-                listening=listening, answered=call.answered - began, cpu=cpu, idle=idle, others=others
-            )
-    finally:
-        await application.stop()
-        await far.stop()
+    async with scene(cores, prepare=prepare) as around:
+        server = around.server
+        listening = time.monotonic() - began
+        call = await _call(Callers(server.sip, NUMBERS["laml"], around.far.port))
+        cpu = sum(server.usage().cpu.values())
+        idle, others = {}, 0.0
+        if rest:
+            await server.idle()
+            await asyncio.sleep(SETTLE)
+            usage, before, now = server.usage(), busy(cores[0]), time.monotonic()
+            await asyncio.sleep(rest)
+            used, elapsed = server.usage().since(usage), time.monotonic() - now
+            idle = {role: spent / elapsed for role, spent in used.items()}
+            others = (busy(cores[0]) - before - sum(used.values())) / elapsed
+        return Started(listening=listening, answered=call.answered - began, cpu=cpu, idle=idle, others=others)
 
 
 async def _call(callers: Callers) -> Caller:
@@ -145,19 +133,16 @@ def arguments() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Read the command line and measure; exit 0 when it was soon enough, and quiet afterwards."""
-    options = arguments().parse_args()
-    console = Console(width=max(120, Console().width), highlight=False)
-    cores = common.cores_of(options, console)
+    session = Session(arguments())
+    options, cores = session.options, session.cores
     new, again = [], []
     with on_core(cores[1]):
         for run in range(options.runs):
             last = run == options.runs - 1
             new.append(asyncio.run(started(cores, again=False, rest=0.0)))
             again.append(asyncio.run(started(cores, again=True, rest=options.rest if last else 0.0)))
-    console.print(table(new, again))
-    others = max(run.others for run in again)
-    found = figures(new, again)
-    sys.exit(conclude(console, options.json, "start", found, runs=options.runs, others=others))
+    session.console.print(table(new, again))
+    session.conclude(figures(new, again), again)
 
 
 if __name__ == "__main__":

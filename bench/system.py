@@ -21,6 +21,8 @@ from ringback.running import Running, running_server
 
 ACCOUNT, TOKEN = "5d3c8f0a-1b7e-4c55-9d6e-2f8a4e1b9c70", "bench"
 NUMBERS = {"laml": "+14155550100", "jambonz": "+14155550101", "callapi": "+14155550102"}
+SERVE = ("ringback", "serve")
+"""What a server is started with."""
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 20.0
 _SHED = re.compile(r"^ringback_overload_refusals_total (\S+)$", re.MULTILINE)
@@ -154,7 +156,7 @@ async def system(
     application_url: str,
     core: int,
     *,
-    module: Sequence[str] = ("ringback", "serve"),
+    module: Sequence[str] = SERVE,
     settings: str = "",
     prepare: Callable[[Path], Awaitable[None]] | None = None,
 ) -> AsyncIterator[System]:

@@ -15,6 +15,7 @@ from bench.application import Application, wav
 from bench.callers import Caller
 from bench.load import Echo, LiveEnds, Punctuality
 from bench.parts import LOOP, ROOT, Parts, part_at
+from bench.rates import Spent, Step
 from bench.ticks import Ticks
 from rich.console import Console
 from rich.table import Table
@@ -23,7 +24,7 @@ from tests.patience import PATIENCE
 from typer.testing import CliRunner
 
 import ringback
-from bench import cps, ivr, load, machine, options
+from bench import cps, ivr, load, machine, options, rates
 from ringback.cli import bench as command
 from ringback.cli.app import app
 
@@ -56,31 +57,24 @@ def run(**changes: float) -> ivr.Run:
         idle_memory={"control": 80 * 2**20, "media": 30 * 2**20},
         idle_cpu=0.01,
         memory_per_leg=100 * 1024,
-        punctuality=far,
+        heard=far,
         ticks=Ticks(int(changes.get("slow", 0)), 2, int(changes.get("overruns", 0)), 1.5),
         floor=changes.get("floor", 5.0) or None,
         others=changes.get("others", 0.0),
     )
 
 
-def step(**changes: float) -> cps.Step:
+def step(**changes: float) -> Step:
     """A rate's figures, made up."""
-    return cps.Step(
+    return Step(
         rate=changes.get("rate", 100.0),
         calls=1000,
-        failed=int(changes.get("failed", 0)),
-        refusals={503: int(changes["failed"])} if changes.get("failed") else {},
+        failures={503: int(changes["failed"])} if changes.get("failed") else {},
         shed=int(changes.get("shed", 0)),
         untold=int(changes.get("untold", 0)),
-        retransmissions=0,
-        setup=(5.0, changes.get("p99", 50.0)),
-        asking=(2.0, 10.0),
-        answering=(3.0, 10.0),
-        telling=(5.0, 20.0),
-        cpu={"control": 4.0, "media": 2.0},
-        core=0.6,
-        load=changes.get("load", 0.1),
-        others=0.0,
+        repeated=0,
+        times={"INVITE→200": (5.0, changes.get("p99", 50.0)), "BYE→callback": (5.0, 20.0)},
+        spent=Spent(cpu={"control": 4.0, "media": 2.0}, core=0.6, load=changes.get("load", 0.1), others=0.0),
     )
 
 
@@ -122,13 +116,13 @@ def test_a_rate_is_held_when_nothing_failed_and_nobody_waited(changes: dict[str,
 
 def test_the_highest_rate_that_was_held() -> None:
     steps = [step(rate=50), step(rate=100), step(rate=150, p99=900)]
-    assert "100 calls a second" in cps.remarks(steps)[0]
-    assert "none of these" in cps.remarks([step(failed=3)])[0]
-    assert any("503 (3)" in line for line in cps.remarks([step(failed=3)]))
-    assert any("2 were refused for want of time" in line for line in cps.remarks([step(failed=3, shed=2)]))
-    assert any("none of those were refused for want" in line for line in cps.remarks([step(failed=3)]))
-    assert any("LOAD WAS BUSY" in line for line in cps.remarks([step(load=0.9)]))
-    shown = text_of(cps.table(steps))
+    assert "100 calls a second" in rates.remarks(steps)[0]
+    assert "none of these" in rates.remarks([step(failed=3)])[0]
+    assert any("503 (3)" in line for line in rates.remarks([step(failed=3)]))
+    assert any("2 were refused for want of time" in line for line in rates.remarks([step(failed=3, shed=2)]))
+    assert any("none of those were refused for want" in line for line in rates.remarks([step(failed=3)]))
+    assert any("LOAD WAS BUSY" in line for line in rates.remarks([step(load=0.9)]))
+    shown = text_of(rates.table("Calls a second", steps))
     assert "5.0/900.0" in shown
     assert "6.00" in shown
 
@@ -223,8 +217,8 @@ def test_a_call_has_a_number_of_its_own() -> None:
 
 
 def test_percentiles() -> None:
-    assert cps.percentiles([]) == (0.0, 0.0)
-    assert cps.percentiles([number / 1000 for number in range(100)]) == (50.0, 99.0)
+    assert rates.percentiles([]) == (0.0, 0.0)
+    assert rates.percentiles([number / 1000 for number in range(100)]) == (50.0, 99.0)
 
 
 def test_the_machine_knows_its_own() -> None:
@@ -344,13 +338,15 @@ def test_what_is_held_stands_against_the_aim(runs: list[ivr.Run], reached: bool 
     ],
 )
 def test_the_rate_that_is_held_stands_against_the_aim(
-    steps: list[cps.Step], said: str, reached: bool | None
+    steps: list[Step], said: str, reached: bool | None
 ) -> None:
     figure = cps.figure(steps, 5.0)
     assert said in figure.result
     assert figure.reached is reached
 
 
-def test_of_several_ramps_the_median_of_each_rate_counts() -> None:
-    ramps = [[step(p99=30), step(rate=200)], [step(p99=10)], [step(p99=20), step(rate=200)]]
-    assert [each.setup[1] for each in cps.middle(ramps)] == [20.0]
+def test_several_runs_of_a_rate_are_one() -> None:
+    one = rates.middle([step(p99=10), step(p99=30, failed=2), step(p99=20)])
+    assert one.waited == (5.0, 20.0)
+    assert (one.calls, one.failed, one.failures) == (3000, 2, {503: 2})
+    assert not one.good

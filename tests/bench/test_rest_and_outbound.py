@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from bench.api import Api
 from bench.callees import Callees
+from bench.rates import Spent, Step
 from bench.system import ACCOUNT
 from tests.bench.running import ran
 from tests.patience import PATIENCE
@@ -17,23 +18,16 @@ from ringback.net.clock import utcnow
 from ringback.store import CallFilter, RecordingFilter, Store
 
 
-def step(rate: float, **changes: float) -> outbound.Step:
+def step(rate: float, **changes: float) -> Step:
     """A rate's figures, made up."""
-    return outbound.Step(
+    return Step(
         rate=rate,
         calls=100,
-        failed=int(changes.get("failed", 0)),
-        statuses={503: int(changes["failed"])} if changes.get("failed") else {},
+        failures={503: int(changes["failed"])} if changes.get("failed") else {},
         untold=int(changes.get("untold", 0)),
         repeated=0,
-        posting=(5.0, changes.get("p99", 20.0)),
-        inviting=(6.0, 20.0),
-        asking=(3.0, 9.0),
-        telling=(4.0, 9.0),
-        cpu={"control": 4.0, "media": 2.0},
-        core=0.5,
-        load=0.1,
-        others=0.0,
+        times={"POST→reply": (5.0, changes.get("p99", 20.0))},
+        spent=Spent(cpu={"control": 4.0, "media": 2.0}, core=0.5, load=0.1, others=0.0),
     )
 
 
@@ -47,17 +41,10 @@ def step(rate: float, **changes: float) -> outbound.Step:
         ([step(50, untold=1)], "not even 50", False),
     ],
 )
-def test_what_was_held(steps: list[outbound.Step], said: str, reached: bool | None) -> None:
+def test_what_was_held(steps: list[Step], said: str, reached: bool | None) -> None:
     figure = outbound.figure(steps, "laml", 5.0)
     assert said in figure.result
     assert figure.reached is reached
-
-
-def test_several_runs_of_a_rate_are_one() -> None:
-    one = outbound.middle([step(50, p99=10), step(50, p99=30, failed=2), step(50, p99=20)])
-    assert one.posting == (5.0, 20.0)
-    assert (one.calls, one.failed, one.statuses) == (300, 2, {503: 2})
-    assert not one.good
 
 
 @pytest.mark.parametrize("dialect", rest.DIALECTS)
@@ -109,7 +96,7 @@ async def test_a_past_is_there_to_be_listed(tmp_path: Path) -> None:
 def test_a_short_run_of_outbound(dialect: str, tmp_path: Path) -> None:
     report, said = ran("outbound", tmp_path, "--rates", "5", "--seconds", "1", "--dialect", dialect)
     assert "Calls placed by REST" in said
-    assert report.figures[0].result.startswith(f"{dialect}: ")
+    assert dialect in report.figures[0].result or report.figures[0].result.startswith("not even")
 
 
 def test_a_short_run_of_rest(tmp_path: Path) -> None:
