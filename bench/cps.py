@@ -18,7 +18,7 @@ from bench import rates
 from bench.application import Application
 from bench.callers import Caller, Callers
 from bench.load import Far
-from bench.machine import on_core
+from bench.machine import on_core, python_build
 from bench.parts import PARTS_FILE, Parts, parts_of
 from bench.ramp import Load
 from bench.rates import Spent, Step, percentiles
@@ -117,6 +117,7 @@ def main() -> None:
     """Read the command line and measure; exit 0 when what was tried was held."""
     session = Session(arguments(), width=160)
     options, console = session.options, session.console
+    console.print(python_build())
     with on_core(session.cores[1]):
         floor = session.floor()
         steps, _ = asyncio.run(measure(options, session.cores))

@@ -9,12 +9,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from bench.machine import on_core
 
+HOST = "127.0.0.1"
+"""Where all of it happens."""
 COMPILERS = ("cc", "gcc", "clang")
 STAND_IN = (sys.executable, str(Path(__file__).with_name("far.py")))
 SOURCE = Path(__file__).with_name("rtp_load.c")
@@ -50,29 +53,6 @@ def program() -> Path:
     return path
 
 
-class FarEnds:
-    """`start`, then use `port` as every leg's remote, then `run` with the legs' ports."""
-
-    def __init__(self, seconds: float, core: int | None = None, address: str = "127.0.0.1") -> None:
-        pinned = ["taskset", "-c", str(core)] if core is not None else []
-        self._command = [*pinned, str(program()), "far", address, str(seconds)]
-        self._process: asyncio.subprocess.Process | None = None
-        self.port = 0
-
-    async def start(self) -> None:
-        """Start the program; its one socket is bound now."""
-        pipe = asyncio.subprocess.PIPE
-        self._process = await asyncio.create_subprocess_exec(*self._command, stdin=pipe, stdout=pipe)
-        assert self._process.stdout is not None
-        self.port = int(await self._process.stdout.readline())
-
-    async def run(self, ports: list[int]) -> Punctuality:
-        """Exchange media with these ports until the time is over."""
-        assert self._process is not None
-        out, _ = await self._process.communicate("\n".join(map(str, ports)).encode())
-        return msgspec.json.decode(out, type=Punctuality)
-
-
 class Delays(msgspec.Struct, frozen=True):
     """What became of the packets from leg to leg, and how long the server had those that came through."""
 
@@ -92,30 +72,6 @@ class Heard(Punctuality, frozen=True):
     relay: Delays
 
 
-class Pairs:
-    """`start`, then use `port` as every leg's remote, then `run` with the legs' ports, bridged ones first."""
-
-    def __init__(self, seconds: float, pairs: int, core: int, address: str = "127.0.0.1") -> None:
-        self._command = [str(program()), "pairs", address, str(seconds), str(pairs)]
-        self._core = core
-        self._process: asyncio.subprocess.Process | None = None
-        self.port = 0
-
-    async def start(self) -> None:
-        """Start the program; its one socket is bound now."""
-        pipe = asyncio.subprocess.PIPE
-        with on_core(self._core):
-            self._process = await asyncio.create_subprocess_exec(*self._command, stdin=pipe, stdout=pipe)
-        assert self._process.stdout is not None
-        self.port = int(await self._process.stdout.readline())
-
-    async def run(self, ports: list[int]) -> Delays:
-        """Exchange media with these ports until the time is over."""
-        assert self._process is not None
-        out, _ = await self._process.communicate("\n".join(map(str, ports)).encode())
-        return msgspec.json.decode(out, type=Heard).relay
-
-
 def compiled() -> bool:
     """Whether the far ends are the C program."""
     return any(shutil.which(name) for name in COMPILERS)
@@ -124,8 +80,8 @@ def compiled() -> bool:
 class Far:
     """A running program of far ends with one socket, at `port`. It runs on the given core."""
 
-    def __init__(self, mode: str, core: int, address: str = "127.0.0.1") -> None:
-        self._command = [*([str(program())] if compiled() else STAND_IN), mode, address]
+    def __init__(self, mode: str, core: int, *arguments: str) -> None:
+        self._command = [*([str(program())] if compiled() else STAND_IN), mode, HOST, *arguments]
         self._core = core
         self._process: asyncio.subprocess.Process | None = None
         self.port = 0
@@ -146,14 +102,40 @@ class Far:
 
     async def stop(self) -> bytes:
         """End it; what it had to say."""
+        return await self._told(b"")
+
+    async def _told(self, last: bytes | None) -> bytes:
+        """What it says until it ends, after the last that there is to tell; None keeps its ear open."""
         assert self._process is not None
-        return (await self._process.communicate(b""))[0]
+        return (await self._process.communicate(last))[0]
 
     def tell(self, line: str) -> None:
         """A line for its standard input."""
         assert self._process is not None
         assert self._process.stdin is not None
         self._process.stdin.write(f"{line}\n".encode())
+
+
+class FarEnds(Far):
+    """Exchanges media for some seconds with legs that are all there at once. Needs the C program."""
+
+    def __init__(self, seconds: float, core: int) -> None:
+        super().__init__("far", core, str(seconds))
+
+    async def run(self, ports: Sequence[int]) -> Punctuality:
+        """Exchange media with these ports until the time is over."""
+        return msgspec.json.decode(await self._told(_lines(ports)), type=Punctuality)
+
+
+class Pairs(Far):
+    """The same with legs of which the first are bridged, two and two. Needs the C program."""
+
+    def __init__(self, seconds: float, pairs: int, core: int) -> None:
+        super().__init__("pairs", core, str(seconds), str(pairs))
+
+    async def run(self, ports: Sequence[int]) -> Delays:
+        """Exchange media with these ports until the time is over."""
+        return msgspec.json.decode(await self._told(_lines(ports)), type=Heard).relay
 
 
 class Echo(Far):
@@ -187,6 +169,8 @@ class LiveEnds(Far):
 
     async def _measure(self, seconds: float) -> bytes:
         self.tell(f"measure {seconds}")
-        assert self._process is not None
-        out, _ = await self._process.communicate()
-        return out
+        return await self._told(None)
+
+
+def _lines(ports: Sequence[int]) -> bytes:
+    return "\n".join(map(str, ports)).encode()

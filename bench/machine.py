@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,8 @@ TICK = os.sysconf("SC_CLK_TCK")
 ONE_CORE = "one core only: the load shares it with the server, so the figures are worse than the server is"
 QUIET = 0.03
 """The share of a core that others may use before figures are doubtful."""
+BUILD = ("CONFIG_ARGS", "PY_CFLAGS")
+"""Where Python tells how it was built."""
 ROLES = {
     "ringback.media.worker": "media",
     "ringback.media.gateway": "recordings",
@@ -126,6 +130,24 @@ def busy(core: int) -> float:
             user, nice, system, _, _, irq, softirq, steal, *_ = map(int, fields)
             return (user + nice + system + irq + softirq + steal) / TICK
     return 0.0
+
+
+def python_build() -> str:
+    """Which Python this is, and with which of the two optimisations that decide about its speed it was built:
+    profile-guided (PGO) and at link time (LTO)."""
+    version = f"{platform.python_implementation()} {platform.python_version()}"
+    return f"{version} ({optimisations(*(str(sysconfig.get_config_var(name)) for name in BUILD))})"
+
+
+def optimisations(arguments: str, flags: str) -> str:
+    """The same in words, of what `configure` was told and of the compiler's flags."""
+    guided = (
+        "--enable-optimizations" in arguments or "-fprofile-use" in flags or "-fprofile-instr-use" in flags
+    )
+    linked = "--with-lto" in arguments or "-flto" in flags
+    return ", ".join(
+        f"built {'with' if there else 'without'} {name}" for name, there in (("PGO", guided), ("LTO", linked))
+    )
 
 
 def quietness(others: float) -> str:

@@ -21,7 +21,7 @@ import msgspec
 from rich.console import Console
 
 from bench.aims import AIMS
-from bench.machine import QUIET, quietness
+from bench.machine import QUIET, python_build, quietness
 
 VERDICTS = {True: "reached", False: "NOT REACHED", None: "measured"}
 DOUBTFUL = "DOUBTFUL (not quiet)"
@@ -54,6 +54,7 @@ class Machine(msgspec.Struct, frozen=True):
     cores: int
     kernel: str
     python: str
+    """Its version, and how it was built: that alone may be a fifth of what Python code takes."""
 
     @classmethod
     def this(cls) -> Machine:
@@ -62,7 +63,7 @@ class Machine(msgspec.Struct, frozen=True):
             model=_model(),
             cores=len(os.sched_getaffinity(0)),
             kernel=platform.release(),
-            python=f"{platform.python_implementation()} {platform.python_version()}",
+            python=python_build(),
         )
 
 

@@ -350,3 +350,16 @@ def test_several_runs_of_a_rate_are_one() -> None:
     assert one.waited == (5.0, 20.0)
     assert (one.calls, one.failed, one.failures) == (3000, 2, {503: 2})
     assert not one.good
+
+
+@pytest.mark.parametrize(
+    ("arguments", "flags", "said"),
+    [
+        ("'--enable-shared'", "-O3 -Wall", "built without PGO, built without LTO"),
+        ("'--enable-optimizations' '--with-lto'", "-O3", "built with PGO, built with LTO"),
+        ("None", "-O2 -fprofile-use -flto", "built with PGO, built with LTO"),
+    ],
+)
+def test_how_python_was_built(arguments: str, flags: str, said: str) -> None:
+    assert machine.optimisations(arguments, flags) == said
+    assert machine.python_build().startswith(sys.implementation.name.replace("cpython", "CPython"))
