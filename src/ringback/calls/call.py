@@ -30,7 +30,7 @@ from ringback.calls.status import CallStatus, EndedBy
 from ringback.calls.time_limit import TimeLimit
 from ringback.calls.timeline import current_call
 from ringback.calls.verbs import HangUp, Note, Play, Reject, Say
-from ringback.calls.waiting import first_of
+from ringback.calls.waiting import first_of, until
 from ringback.calls.whisper import whisper
 from ringback.media.model import MediaUnavailable, SpeechDetection
 from ringback.net.clock import utcnow
@@ -182,16 +182,7 @@ class Call:
 
     async def while_up(self, work: Coroutine[Any, Any, T]) -> T | None:
         """Do something for as long as the call is up; None when it ended first."""
-        task = asyncio.get_running_loop().create_task(work)
-        try:
-            await first_of(task, self.over_future)
-            if task.done():
-                return task.result()
-            return None
-        finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.wait({task})
+        return await until(self.over_future, work)
 
     async def wait_over(self, seconds: float) -> bool:
         """Wait that long; True as soon as the call is over."""
