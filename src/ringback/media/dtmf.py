@@ -43,6 +43,8 @@ PROMINENCE = 4.0
 """How much stronger a tone is than its neighbours: 6 dB."""
 WEAKEST = (32767.0 * 10 ** ((-36.0 - 3.14) / 20)) ** 2 / 2
 """Power of the weakest tone that counts: -36 dBm0."""
+FAINTEST = WEAKEST / 4
+"""Power of a window that may hold such a tone: a Hann window makes three times of it, at the most."""
 
 
 class EventReceivers(Rows):
@@ -143,19 +145,18 @@ class ToneBank(Listeners):
         if not self:
             self.hearing[:count] = False
             return []
-        # A frequency is a row here, and so its power at all of ours one run of memory.
-        spectrum = _BANK @ self._audio[:count].T
-        spectrum *= spectrum
-        power = (spectrum[:16] + spectrum[16:]).reshape(2, 8, count)
         total = ((energy[:, :2] + energy[:, 1:]) * np.float32(1 / (2 * HALF))).T
-        strongest = np.maximum.reduce(power.reshape(2, 2, 4, count), axis=2)
-        pure = (strongest[:, 0] + strongest[:, 1]) * _SCALE > PURITY * total
-        pure &= self.enabled[:count]
-        windows, rows = pure.nonzero()
+        rows = (self.enabled[:count] & (np.maximum(total[0], total[1]) > FAINTEST)).nonzero()[0]
         if not (len(rows) or self._sounding):
             return []
+        if len(rows) == count:
+            windows, which, codes = _look(self._audio[:count], total)
+        else:
+            windows, which, codes = _look(self._audio.take(rows, axis=0), total[:, rows])
+        if not (len(windows) or self._sounding):
+            return []
         heard = np.full((2, count), -1)
-        heard[windows, rows] = _classify(power[windows, :, rows] * _SCALE)
+        heard[windows, rows[which]] = codes
         self.hearing[:count] = heard[1] >= 0
         begun: list[tuple[int, int]] = []
         for window in range(2):
@@ -178,6 +179,21 @@ class ToneBank(Listeners):
         active[rows] = key[rows]
         misses[rows] = 0
         return list(zip(rows.tolist(), key[rows].tolist(), strict=True))
+
+
+def _look(audio: Float32, total: Float32) -> tuple[Int64, Int64, Int64]:
+    """The windows that are nearly all tone: number in the tick, row, and event code or -1.
+
+    Of rows [row, sample] with so much power in all, [window, row].
+    """
+    # A frequency is a row here, and so its power at all of ours one run of memory.
+    spectrum = _BANK @ audio.T
+    spectrum *= spectrum
+    power = (spectrum[:16] + spectrum[16:]).reshape(2, 8, len(audio))
+    strongest = np.maximum.reduce(power.reshape(2, 2, 4, len(audio)), axis=2)
+    pure = (strongest[:, 0] + strongest[:, 1]) * _SCALE > PURITY * total
+    windows, rows = pure.nonzero()
+    return windows, rows, _classify(power[windows, :, rows] * _SCALE) if len(rows) else rows
 
 
 def _classify(power: Float32) -> Int64:
