@@ -4,6 +4,8 @@ kernel.
 Each row is an IVR leg: G.711 comes to it, a prompt loops, and keys are listened for in its audio, or not.
 `cold` is with the processor's caches swept between ticks, as they are when the rest of the server had the
 core meanwhile; `warm` without. `calls` is with legs of a second each: every tick has some that just began.
+
+`taskset -c 1 python -m bench.tick`: on one core, linear algebra has one thread, as in a worker.
 """
 
 from __future__ import annotations
@@ -137,6 +139,20 @@ def profile(rows: int, ticks: int, *, keys: bool) -> pstats.Stats:
     return pstats.Stats(profiler)
 
 
+def show(each: list[int], ticks: int, runs: int) -> Table:
+    """The median of some runs with each number of rows, in each of the ways."""
+    table = Table(title="A tick, µs of processor time")
+    for heading in ("rows", *WAYS):
+        table.add_column(heading, justify="right")
+    for rows in each:
+        cells = []
+        for way in WAYS.values():
+            found = [measure(rows, ticks, **way) for _ in range(runs)]
+            cells.append(f"{statistics.median(found):.0f}")
+        table.add_row(str(rows), *cells)
+    return table
+
+
 def main() -> None:
     """Measure with each number of rows."""
     given = argparse.ArgumentParser(prog="python -m bench.tick", description=__doc__)
@@ -150,16 +166,7 @@ def main() -> None:
             found = profile(options.rows[0], 100, keys=keys)
             found.sort_stats("ncalls").print_stats(60)
         return
-    table = Table(title="A tick, µs of processor time")
-    for heading in ("rows", *WAYS):
-        table.add_column(heading, justify="right")
-    for rows in options.rows:
-        cells = []
-        for way in WAYS.values():
-            runs = [measure(rows, options.ticks, **way) for _ in range(options.runs)]
-            cells.append(f"{statistics.median(runs):.0f}")
-        table.add_row(str(rows), *cells)
-    Console(highlight=False).print(table)
+    Console(highlight=False).print(show(options.rows, options.ticks, options.runs))
 
 
 if __name__ == "__main__":
