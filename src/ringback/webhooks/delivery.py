@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from functools import lru_cache
 from typing import Literal, Protocol
 from urllib.parse import urlsplit
@@ -61,11 +62,13 @@ class Outbox(Protocol):
         """Everything not yet delivered or given up, in order of creation."""
         ...
 
-    async def mark_delivered(self, id: str, *, attempts: int, http_status: int | None) -> None: ...
+    def mark_delivered(self, id: str, *, attempts: int, http_status: int | None) -> Awaitable[None]: ...
 
-    async def mark_failed(self, id: str, why: str, *, attempts: int, http_status: int | None) -> None: ...
+    def mark_failed(
+        self, id: str, why: str, *, attempts: int, http_status: int | None
+    ) -> Awaitable[None]: ...
 
-    async def reschedule(self, id: str, not_before: float, attempts: int, why: str) -> None: ...
+    def reschedule(self, id: str, not_before: float, attempts: int, why: str) -> Awaitable[None]: ...
 
 
 @lru_cache(maxsize=1024)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Awaitable
 
 import msgspec
 
@@ -56,11 +57,11 @@ class StoreOutbox:
                 )
         return found
 
-    async def mark_delivered(self, id: str, *, attempts: int, http_status: int | None) -> None:
-        await self._store.mark_delivered(id, attempts=attempts, http_status=http_status)
+    def mark_delivered(self, id: str, *, attempts: int, http_status: int | None) -> Awaitable[None]:
+        return self._store.mark_delivered(id, attempts=attempts, http_status=http_status)
 
-    async def mark_failed(self, id: str, why: str, *, attempts: int, http_status: int | None) -> None:
-        await self._store.mark_failed(id, why, attempts=attempts, http_status=http_status)
+    def mark_failed(self, id: str, why: str, *, attempts: int, http_status: int | None) -> Awaitable[None]:
+        return self._store.mark_failed(id, why, attempts=attempts, http_status=http_status)
 
-    async def reschedule(self, id: str, not_before: float, attempts: int, why: str) -> None:
-        await self._store.reschedule(id, not_before, attempts=attempts, error=why)
+    def reschedule(self, id: str, not_before: float, attempts: int, why: str) -> Awaitable[None]:
+        return self._store.reschedule(id, not_before, attempts=attempts, error=why)

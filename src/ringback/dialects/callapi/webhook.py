@@ -44,6 +44,7 @@ from ringback.dialects.callapi.sids import own_headers
 from ringback.dialects.progress import progress_event
 from ringback.net.cookies import Cookies
 from ringback.routing.directory import Account
+from ringback.store.ids import spelled
 from ringback.webhooks.ask import WebhookFailure, WebhookRequest
 from ringback.webhooks.delivery import CALLBACK_POLICY, Delivery
 from ringback.webhooks.policy import FetchPolicy, RetryPolicy
@@ -271,8 +272,8 @@ def _delivery(hook: Hook, call: CallRecord, about: str, fields: Fields) -> Deliv
     return Delivery(
         id=id,
         token=id,
-        account_id=str(call.account_id),
-        call_id=str(call.id),
+        account_id=spelled(call.account_id),
+        call_id=spelled(call.id),
         sequence=call.progress,
         url=hook.url,
         method=hook.method,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from uuid import UUID, uuid5
 
 from ringback.calls.record import CallRecord
+from ringback.store.ids import spelled
 
 _NO_APPLICATION = "jambonz call without an application"
 
 
 def spell(id: UUID) -> str:
     """A UUID as every `…_sid` here shows it."""
-    return str(id)
+    return spelled(id)
 
 
 def application_sid(call: CallRecord) -> str:
