@@ -22,7 +22,7 @@ from uuid import UUID
 
 import aiohttp
 import msgspec
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, rest_client
 
 from ringback.calls.control import CallFilter
 from ringback.calls.events import Noted, decode
@@ -194,7 +194,7 @@ class World:
         """For the length of a block, on settings of which something may be changed."""
         async with (
             WebApp() as app,
-            aiohttp.ClientSession() as http,
+            rest_client() as http,
             RunningServer(change(world_settings(app, data))) as server,
         ):
             yield cls(server, app, http)

@@ -10,10 +10,9 @@ import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import aiohttp
 import pytest
 from tests.cli.conftest import Command
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, rest_client
 
 from ringback.cli.call import Wanted, call
 from ringback.cli.devices import devices
@@ -90,7 +89,7 @@ async def test_a_bad_file_changes_nothing_and_says_why(
     assert running is not None
     headers = {"Authorization": f"Bearer {running.key}"}
     async with (
-        aiohttp.ClientSession() as session,
+        rest_client() as session,
         session.post(f"{server.http_url}/console/reload", headers=headers) as reply,
     ):
         assert reply.status == 422
@@ -115,7 +114,7 @@ async def test_two_at_once_come_one_after_the_other(config: Path) -> None:
 async def test_only_those_who_may_read_the_data_steer_the_server(server: RunningServer) -> None:
     file = server.settings.server.data_path / "server.json"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    async with aiohttp.ClientSession() as session:
+    async with rest_client() as session:
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic x"}):
             async with session.post(f"{server.http_url}/console/reload", headers=headers) as reply:
                 assert reply.status == 401

@@ -94,7 +94,7 @@ def test_speech_markup_is_written_out_and_unknown_elements_are_unwrapped() -> No
     assert unknown == ("x",)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.one_of(st.binary(max_size=200), st.text(alphabet="<>/&;!-[]?ab '\"=\x00é", max_size=80)))
 def test_any_bytes_are_a_tree_or_an_error(data: bytes | str) -> None:
     raw = data if isinstance(data, bytes) else data.encode()

@@ -84,6 +84,14 @@ def noise(seed: int, seconds: float = 1.0) -> wav.Int16:
     return (generator.standard_normal(int(seconds * RATE)) * 4000).astype(np.int16)
 
 
+def parts(recorded: wav.Int16) -> tuple[float, float, float]:
+    """Seconds before the longest silence, of it, and after it, without the silence around everything."""
+    loud = np.flatnonzero(recorded)
+    longest = int(np.argmax(np.diff(loud)))
+    first, last = loud[longest], loud[longest + 1]
+    return float(first - loud[0]) / RATE, float(last - first) / RATE, float(loud[-1] - last) / RATE
+
+
 def likeness(sound: wav.Int16, recorded: wav.Int16) -> float:
     """How much some 60 ms of the sound are like what was recorded anywhere: 1 is the same.
 
@@ -166,12 +174,12 @@ async def test_mono_pauses_and_several_at_once(
     results = [await closed(recording) for recording in (whole, silent, short, inbound)]
     assert [result.error for result in results] == [None] * 4
     lengths = [result.samples / RATE for result in results]
+    before, paused, after = parts(wav.read(paths[1])[:, 0])
+    assert min(before, paused, after) > 0.5
     # Commands are taken between ticks: one may come a tick after the other.
-    assert lengths == pytest.approx([lengths[0], lengths[0], lengths[0] - 0.8, lengths[0]], abs=0.2)
+    assert lengths == pytest.approx([lengths[0], lengths[0], lengths[0] - paused, lengths[0]], abs=0.2)
     assert likeness(said, wav.read(paths[0])[:, 0]) > 0.95
-    begun, paused = wav.read(paths[1])[:6000, 0], wav.read(paths[1])[8000:12000, 0]
-    assert begun.any()
-    assert not paused.any()
+    assert parts(wav.read(paths[0])[:, 0])[1] < paused, "that one was not paused"
     assert not wav.read(paths[3]).any()
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
 import pytest_asyncio
+from tests.patience import rest_client
 from tests.server.neutral import Neutral, Phones
 from tests.server.site import Site, site_settings
 
@@ -20,7 +20,7 @@ async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site
     async with (
         WebApp() as app,
         RunningServer(site_settings(app, data)) as server,
-        aiohttp.ClientSession() as rest,
+        rest_client() as rest,
     ):
         yield Site(app, server, rest)
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import msgspec
 import pytest
+from tests.patience import rest_client
 from tests.ports import rtp_range
 from tests.server.site import NUMBERS, SPEAKS, Site, loud_seconds, serve_tone, site_settings
 
@@ -67,7 +67,7 @@ async def finds_its_way(data: Path, changes: dict[str, Any], host: str, *, told:
     async with (
         WebApp() as app,
         RunningServer(settings(app, data, changes)) as server,
-        aiohttp.ClientSession() as rest,
+        rest_client() as rest,
         Softphone("+14155559999", server=reached(server, host), host=host) as phone,
     ):
         site = Site(app, server, rest)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import msgspec
 import pytest
+from tests.patience import rest_client
 from tests.server.site import NUMBERS, OTHER_TOKEN, SPEAKS, Site, basic, site_settings
 
 from ringback.config import Settings
@@ -86,7 +86,7 @@ async def test_https_that_others_reach_closes_the_page_on_both(data: Path, https
     async with (
         WebApp() as app,
         RunningServer(over_https(site_settings(app, data), https)) as server,
-        aiohttp.ClientSession() as rest,
+        rest_client() as rest,
     ):
         assert server.web.secure_url is not None
         port = server.web.secure_url.rpartition(":")[2]

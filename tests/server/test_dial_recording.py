@@ -7,10 +7,10 @@ import os
 import signal
 from pathlib import Path
 
-import aiohttp
 import numpy as np
 import pytest
 import soundfile
+from tests.patience import rest_client
 from tests.server.neutral import HANG_UP, HOOK, Neutral, Phones, callee, has_tone, hears_tone, talk
 from tests.server.site import NUMBERS, Site, site_settings
 
@@ -62,7 +62,7 @@ async def test_a_media_worker_that_is_lost_ends_both_calls_and_leaves_what_was_r
     async with (
         WebApp() as web,
         RunningServer(site_settings(web, data)) as server,
-        aiohttp.ClientSession() as rest,
+        rest_client() as rest,
         server.phone("+14155559999", "") as caller,
         server.phone("bob", "") as bob,
     ):

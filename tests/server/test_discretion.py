@@ -6,9 +6,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import aiohttp
 import msgspec
 import pytest
+from tests.patience import rest_client
 
 from ringback.calls.timeline import Line, lines_of
 from ringback.store.records import CallFilter
@@ -28,7 +28,7 @@ async def test_credentials_in_urls_stay_between_us_and_the_application(data: Pat
         app.reply("/keys", f"<Response><Redirect>{own}/bye</Redirect></Response>")
         app.reply("/bye", "<Response><Hangup/></Response>")
         heard: list[Line] = []
-        async with RunningServer(settings) as server, aiohttp.ClientSession() as browser:
+        async with RunningServer(settings) as server, rest_client() as browser:
             with server.time_line.listening(heard.append):
                 async with server.phone("+14155559999", "") as phone:
                     call = await phone.call(NUMBER)

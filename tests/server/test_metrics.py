@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import msgspec
 import pytest
 from aiohttp import web
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families as plain
+from tests.patience import rest_client
 from tests.server.neutral import HANG_UP, Neutral, Phones, callee, talk
 from tests.server.site import DIALECTS, NUMBERS, SPEAKS, Site, basic, site_settings
 
@@ -215,7 +215,7 @@ async def another(data: Path, **changes: Any) -> AsyncIterator[Site]:
     async with (
         WebApp() as app,
         RunningServer(site_settings(app, data, **changes)) as server,
-        aiohttp.ClientSession() as rest,
+        rest_client() as rest,
     ):
         yield Site(app, server, rest)
 
@@ -265,7 +265,7 @@ async def test_what_tells_of_all_accounts_is_not_for_one_of_them(site: Site) -> 
 
 
 async def test_the_only_account_may_read_it_and_who_has_the_token(data: Path) -> None:
-    async with WebApp() as app, aiohttp.ClientSession() as rest:
+    async with WebApp() as app, rest_client() as rest:
         settings = app.settings("laml", data)
         section = msgspec.structs.replace(settings.server, metrics_token="watchful")
         async with RunningServer(msgspec.structs.replace(settings, server=section)) as server:

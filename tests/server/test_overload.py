@@ -9,9 +9,8 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
-import aiohttp
 import pytest
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, rest_client
 from tests.server.site import NUMBERS, SPEAKS, Site, hears_sound, site_settings
 from tests.server.wire import Wire, wire
 
@@ -37,7 +36,7 @@ async def site(data: Path) -> AsyncIterator[Site]:
     async with (
         WebApp() as app,
         RunningServer(site_settings(app, data)) as server,
-        aiohttp.ClientSession() as rest,
+        rest_client() as rest,
     ):
         yield Site(app, server, rest)
 
@@ -144,7 +143,7 @@ async def test_without_time_new_calls_are_refused_and_those_that_are_up_go_on(
     async with (
         WebApp() as app,
         RunningServer(site_settings(app, data, trunk=(carrier,))) as server,
-        aiohttp.ClientSession() as rest,
+        rest_client() as rest,
     ):
         site = Site(app, server, rest)
         async with site.caller() as phone, wire() as other:

@@ -11,13 +11,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import numpy as np
 import pytest
 import soundfile
 from aiohttp import web
 from tests.calls.recordings.object_store import object_store
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, rest_client
 from tests.server.neutral import HANG_UP, HOOK, Neutral, Phones, hears_tone
 from tests.server.site import NUMBERS, Site, site_settings
 from tests.server.sounding import babble, channels_of, place_of, share_of
@@ -266,7 +265,7 @@ async def a_site(data: Path, **changes: Any) -> AsyncIterator[Site]:
     async with (
         WebApp() as app,
         RunningServer(site_settings(app, data, **changes)) as server,
-        aiohttp.ClientSession() as rest,
+        rest_client() as rest,
     ):
         yield Site(app, server, rest)
 

@@ -7,9 +7,9 @@ import socket
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import msgspec
 import pytest
+from tests.patience import rest_client
 from tests.server.site import NUMBERS, SPEAKS, site_settings
 
 from ringback.config import Settings
@@ -82,7 +82,7 @@ async def test_a_stopped_server_can_be_started_again_on_its_data(data: Path) -> 
             async with RunningServer(site_settings(app, data)) as server:
                 assert running_server(data) is not None
                 async with (
-                    aiohttp.ClientSession() as client,
+                    rest_client() as client,
                     client.get(f"{server.http_url}/health") as reply,
                 ):
                     assert reply.status == 200

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import aiohttp
 import pytest
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, rest_client
 from tests.server.site import NUMBERS, Site, site_settings
 from tests.server.wire import Wire, answering, wire
 
@@ -48,7 +47,7 @@ async def house(
         AccountTable(name="test", token=TOKEN, **(account or {})),
         AccountTable(name="other", token="other"),
     )
-    async with WebApp() as app, aiohttp.ClientSession() as rest:
+    async with WebApp() as app, rest_client() as rest:
         settings = site_settings(app, data, trunk=trunks, account=accounts, **changes)
         async with RunningServer(settings) as server:
             yield Site(app, server, rest)

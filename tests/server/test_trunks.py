@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
+from tests.patience import rest_client
 from tests.server.site import NUMBERS, SPEAKS, Site, site_settings
 
 from ringback.config.tables import AccountTable, GatewayTable, TrunkTable
@@ -27,7 +27,7 @@ FROM_CARRIER = TrunkTable(name="local", account="test", inbound_from=("127.0.0.0
 
 @contextlib.asynccontextmanager
 async def site(data: Path, *trunks: TrunkTable, **account: Any) -> AsyncIterator[Site]:
-    async with WebApp() as app, aiohttp.ClientSession() as rest:
+    async with WebApp() as app, rest_client() as rest:
         settings = site_settings(
             app, data, trunk=trunks, account=(AccountTable(name="test", token=TOKEN, **account),)
         )

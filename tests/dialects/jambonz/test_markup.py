@@ -445,7 +445,7 @@ ELEMENT = st.tuples(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(ELEMENT, max_size=3))
 def test_any_properties_are_read_or_refused(elements: list[tuple[str, dict[str, Any]]]) -> None:
     try:
@@ -456,7 +456,7 @@ def test_any_properties_are_read_or_refused(elements: list[tuple[str, dict[str, 
     msgspec.json.encode(parsed.verbs)  # what was read can be kept in the log
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=200) | JSON.map(msgspec.json.encode))
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     try:

@@ -314,14 +314,14 @@ def _elements(draw: st.DrawFn, depth: int = 0) -> str:
     return f"<{name}{attributes}>{inner}</{name}>"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(_elements(), max_size=4), st.sampled_from([BASE, ""]))
 def test_twilio_runs_whatever_is_well_formed(elements: list[str], base: str) -> None:
     markup = read("".join(elements), TWILIO, base)
     assert all(note.level == "warning" for note in markup.notes)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=120))
 def test_any_bytes_are_verbs_or_a_document_error(data: bytes) -> None:
     for profile in (TWILIO, SIGNALWIRE):
