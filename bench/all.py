@@ -58,6 +58,7 @@ JOBS = (
     Job("barge-in", "--calls 20 --runs 3", 180, "--calls 5", 20),
     Job("relay-delay", "--way plain --seconds 8 --runs 3", 100, "--way plain --pairs 30 --seconds 4", 18),
     Job("overload", "--seconds 5 --runs 3", 200, "--seconds 2 --held 20", 30),
+    Job("sockets", "--streams 200,700 --runs 5", 120, "--streams 200 --runs 1", 15),
     Job("quality", "", 30, "--seeds 1", 15),
     Job("leaks", "--calls 1600", 170, "--calls 100 --rate 40", 130),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -40,15 +41,20 @@ class Punctuality(msgspec.Struct, frozen=True):
 
 
 def program() -> Path:
-    """The compiled program. Raises FileNotFoundError where there is no C compiler."""
+    """The compiled program of the far ends. Raises FileNotFoundError where there is no C compiler."""
+    return build(SOURCE, HEADER)
+
+
+def build(source: Path, *headers: Path) -> Path:
+    """A C program, compiled when it is not yet. Raises FileNotFoundError where there is no C compiler."""
     compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
     if compiler is None:
         raise FileNotFoundError("the load generator needs a C compiler (cc, gcc or clang)")
-    name = hashlib.sha256(SOURCE.read_bytes() + HEADER.read_bytes()).hexdigest()[:16]
-    path = Path(tempfile.gettempdir()) / f"ringback-rtp-load-{name}"
+    name = hashlib.sha256(b"".join(part.read_bytes() for part in (source, *headers))).hexdigest()[:16]
+    path = Path(tempfile.gettempdir()) / f"ringback-{source.stem.replace('_', '-')}-{name}"
     if not path.exists():
-        half = path.with_suffix(".new")
-        subprocess.run([compiler, "-O2", "-o", str(half), str(SOURCE), "-lm"], check=True, timeout=60)
+        half = path.with_suffix(f".{os.getpid()}")
+        subprocess.run([compiler, "-O2", "-o", str(half), str(source), "-lm"], check=True, timeout=60)
         half.replace(path)
     return path
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -27,6 +27,17 @@ class Ticks(msgspec.Struct, frozen=True):
         """As the media plane or `/health` tells them."""
         known = told if isinstance(told, Mapping) else msgspec.structs.asdict(told)
         return cls(known["slow"], known["late"], known["overruns"], known["tick_p99_ms"])
+
+    @classmethod
+    def together(cls, each: Iterable[Ticks]) -> Ticks:
+        """Of several workers: all that were not in time, and the longest of what the others took."""
+        known = list(each)
+        return cls(
+            sum(ticks.slow for ticks in known),
+            sum(ticks.late for ticks in known),
+            sum(ticks.overruns for ticks in known),
+            max(ticks.p99_ms for ticks in known),
+        )
 
     def since(self, before: Ticks) -> Ticks:
         """What was added since an earlier moment."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from io import StringIO
@@ -27,6 +28,7 @@ import ringback
 from bench import cps, ivr, load, machine, options, rates
 from ringback.cli import bench as command
 from ringback.cli.app import app
+from ringback.media import uring
 
 CORES = machine.default_cores()
 
@@ -288,6 +290,18 @@ async def test_far_ends_talk_and_measure(monkeypatch: pytest.MonkeyPatch, compil
             "media",
             ["--legs", "3", "--seconds", "1"],
             ["IVR legs of the media plane", "by the media plane alone"],
+            marks=pytest.mark.skipif(not load.compiled(), reason="no C compiler"),
+        ),
+        pytest.param(
+            "media",
+            ["--legs", "4", "--seconds", "1", "--workers", "2"],
+            ["media workers on cores", "by 2 workers: 4"],
+            marks=pytest.mark.skipif(not load.compiled(), reason="no C compiler"),
+        ),
+        pytest.param(
+            "sockets",
+            ["--streams", "4", "--seconds", "0.5", "--runs", "1"],
+            ["one for all: recvmmsg", "io_uring" if uring.works(socket.AF_INET) else "a socket each"],
             marks=pytest.mark.skipif(not load.compiled(), reason="no C compiler"),
         ),
         pytest.param(

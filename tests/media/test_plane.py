@@ -7,7 +7,9 @@ import os
 import signal
 import socket
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -342,6 +344,26 @@ async def test_legs_stay_near_each_other_and_spread_otherwise(start: Start, phon
     assert {id(leg.link) for leg in near} == {id(one.link)}
     assert len({leg.address for leg in [one, two, *near]}) == 5
     assert plane.stats().legs == 5
+
+
+async def test_two_workers_share_the_legs_and_both_keep_time(start: Start, phone: Phone) -> None:
+    plane = await start(ports=80, workers=2)
+    legs = [plane.open_leg(phone.on_event) for _ in range(12)]
+    by_worker = Counter(leg.link.settings.worker for leg in legs)
+    assert by_worker == {0: 6, 1: 6}
+    for leg in legs:
+        leg.set_remote(phone.remote())
+    heard: dict[int, list[int]] = {}
+    while len(heard) < len(legs) or min(map(len, heard.values())) < 10:
+        sent = await phone.hear()
+        heard.setdefault(sent.ssrc, []).append(sent.timestamp)
+    for moments in heard.values():
+        steps = [later - sooner & 0xFFFFFFFF for sooner, later in pairwise(moments)]
+        assert all(0 < step < 100 * 160 and step % 160 == 0 for step in steps), "what is left out is counted"
+    for leg in legs[::2]:
+        await leg.close()
+    again = [plane.open_leg(phone.on_event) for _ in range(6)]
+    assert Counter(leg.link.settings.worker for leg in (*legs[1::2], *again)) == {0: 6, 1: 6}
 
 
 async def test_sources_of_any_rate_and_length_are_played(start: Start, phone: Phone) -> None:

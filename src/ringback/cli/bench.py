@@ -31,6 +31,7 @@ MODES = {
     "barge-in": "From a key or speech to silence.",
     "relay-delay": "How long a bridged call's packet is kept, in the whole server.",
     "overload": "Three times as many calls as the server can take: goodput, refusals, running calls.",
+    "sockets": "What a packet takes in the kernel: a socket each or one for all, system calls or io_uring.",
     "quality": "What the jitter buffer and the concealment make of lost and late packets.",
     "memory": "Memory at rest, and of a leg.",
     "start": "From the start of the server to its first call; processor time at rest.",
