@@ -186,6 +186,9 @@ async def test_legs_of_two_workers_hear_each_other(meet: Meet) -> None:
     await other.until_heard(lambda heard: len(heard) > 70)
     assert resemblance(said[0], heard(other.heard, "PCMA")) > 0.95
     assert resemblance(said[1], heard(one.heard)) > 0.95
+    for party in (one, other):
+        steps = {later.timestamp - sooner.timestamp for sooner, later in itertools.pairwise(party.heard)}
+        assert all(step > 0 and step % 160 == 0 for step in steps), "each keeps its own time"
 
     await one.talk([packet(60, 9600, event(5, 160), payload_type=101, marker=True)])
     await one.event(Digit)
