@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ringback.media.clockwork import FRAME, PHASES, STEP, until_tick
+from ringback.media.clockwork import FRAME, PHASES, STEP, soonest, until_tick
 from ringback.media.offers import FEW, LEAD, MANY, UNEVEN, Offers
 from ringback.media.protocol import Offer
 
@@ -91,3 +91,9 @@ def test_a_phase_of_which_nothing_is_lent_is_passed_over() -> None:
     assert not offers
     with pytest.raises(LookupError, match="lent"):
         offers.take(before(0))
+
+
+@pytest.mark.parametrize("since", [n * STEP / 7 for n in range(-40, 40)])
+def test_the_phase_whose_tick_is_next(since: float) -> None:
+    left = [until_tick(phase, since) for phase in range(PHASES)]
+    assert left[soonest(since)] == min(left)
