@@ -99,10 +99,11 @@ class Params(Mapping[str, str]):
             match = _PARAM.match(text, position)
             if match is None:
                 raise SipParseError("Malformed Parameter")
-            name = match.group(1).lower()
+            name, value = match.groups("")
+            name = name.lower()
             if name in raw:
                 raise SipParseError("Repeated Parameter")
-            raw[name] = match.group(2) or ""
+            raw[name] = value
             position = match.end()
         if text[-1] == ";":
             raise SipParseError("Malformed Parameter")
@@ -110,7 +111,7 @@ class Params(Mapping[str, str]):
 
     def __getitem__(self, name: str) -> str:
         value = self._raw[name]
-        return unquote(value) if value[:1] == '"' else value
+        return unquote(value) if '"' in value else value
 
     @overload
     def get(self, name: str, /) -> str | None: ...
@@ -121,7 +122,7 @@ class Params(Mapping[str, str]):
         value = self._raw.get(name)
         if value is None:
             return default
-        return unquote(value) if value[:1] == '"' else value
+        return unquote(value) if '"' in value else value
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._raw)
