@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Any, Final, Literal
 
@@ -136,23 +136,14 @@ class MediaDescription(_Section, frozen=True):
     @property
     def payload_types(self) -> list[int]:
         """The formats that are RTP payload types, in order of preference."""
-        return [int(item) for item in self.formats if _NUMBER.fullmatch(item) and int(item) < 128]
+        return _payload_types(self.formats)
 
     @cached_property
     def codecs(self) -> Mapping[int, Codec]:
         """Payload type to codec in order of preference: by rtpmap, else by the static table; unknown ones
         are left out.
         """
-        mapped: dict[int, Codec] = {}
-        for value in self.attributes.get("rtpmap", ()):
-            if (match := _RTPMAP.fullmatch(value)) is not None:
-                number, name, rate, channels = match.groups()
-                mapped.setdefault(int(number), Codec(name.upper(), int(rate), int(channels or 1)))
-        return {
-            number: codec
-            for number in self.payload_types
-            if (codec := mapped.get(number) or STATIC_PAYLOAD_TYPES.get(number)) is not None
-        }
+        return _codecs(tuple(self.attributes.get("rtpmap", ())), self.formats)
 
     @property
     def fmtp(self) -> dict[int, str]:
@@ -234,6 +225,25 @@ class SessionDescription(_Section, frozen=True):
     def encode(self) -> bytes:
         """The body of a message of type application/sdp."""
         return str(self).encode("utf-8", "surrogateescape")
+
+
+def _payload_types(formats: tuple[str, ...]) -> list[int]:
+    return [int(item) for item in formats if _NUMBER.fullmatch(item) and int(item) < 128]
+
+
+@lru_cache(maxsize=64)
+def _codecs(rtpmaps: tuple[str, ...], formats: tuple[str, ...]) -> Mapping[int, Codec]:
+    """Remembered: the telephones of one make, and we, say the same in every call."""
+    mapped: dict[int, Codec] = {}
+    for value in rtpmaps:
+        if (match := _RTPMAP.fullmatch(value)) is not None:
+            number, name, rate, channels = match.groups()
+            mapped.setdefault(int(number), Codec(name.upper(), int(rate), int(channels or 1)))
+    return {
+        number: codec
+        for number in _payload_types(formats)
+        if (codec := mapped.get(number) or STATIC_PAYLOAD_TYPES.get(number)) is not None
+    }
 
 
 def address(host: str) -> str:
