@@ -13,6 +13,7 @@ from ringback.calls.script import Script
 from ringback.calls.status import CallStatus
 from ringback.calls.timeline import current_call
 from ringback.calls.verbs import HangUp, Verb
+from ringback.calls.waiting import first_of
 
 if TYPE_CHECKING:
     from ringback.calls.call import Call
@@ -100,10 +101,10 @@ class Runner(Part):
 
     async def wind_up(self, seconds: float) -> None:
         """The call is over: what runs sees that and returns; it gets a moment to do so."""
-        if self._task is not None:
-            _, late = await asyncio.wait({self._task}, timeout=seconds)
-            for task in late:
-                task.cancel()
+        task = self._task
+        if task is not None and not task.done():
+            await first_of(task, timeout=seconds)
+            task.cancel()
 
     async def _run(self, first: Ask | Document, after: Callable[[], Awaitable[None]] | None) -> None:
         if after is not None:
