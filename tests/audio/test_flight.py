@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from tests.patience import PATIENCE
 
 from ringback.audio.flight import Flights
 
@@ -61,5 +62,5 @@ async def test_the_last_to_leave_cancels_the_work() -> None:
     second.cancel()
     with pytest.raises(asyncio.CancelledError):
         await second
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(PATIENCE):
         await cancelled.wait()

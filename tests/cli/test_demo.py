@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import soundfile
 from tests.cli.conftest import Command
+from tests.patience import PATIENCE
 
 from ringback.cli.hints import own_command
 from ringback.cli.unheard import unheard
@@ -137,7 +138,7 @@ async def test_what_is_to_be_pasted_comes_to_this_server(tmp_path: Path, app: We
 async def pasted(line: str, cwd: Path) -> str:
     """What a line says that is pasted into a shell beside the server."""
     shell = await asyncio.create_subprocess_shell(line, cwd=cwd, stdout=asyncio.subprocess.PIPE)
-    said, _ = await asyncio.wait_for(shell.communicate(), 30.0)
+    said, _ = await asyncio.wait_for(shell.communicate(), PATIENCE)
     return said.decode()
 
 

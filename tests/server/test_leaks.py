@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.interop.socket_app import Message, SocketApp
+from tests.patience import PATIENCE
 from tests.server.neutral import HOOK, Neutral, callee
 from tests.server.site import DIALECTS, NUMBERS, SPEAKS, serve_tone, site_settings
 
@@ -183,7 +184,7 @@ async def short_conversation(app: SocketApp, phone: Softphone, ends: str) -> Non
     except CallFailed:
         pass
     await call.close()
-    await asyncio.wait_for(talk.closed, 20)
+    await asyncio.wait_for(talk.closed, PATIENCE)
 
 
 def living_conversations() -> int:

@@ -66,7 +66,7 @@ async def test_a_busy_store_commits_less_often(data: Path, monkeypatch: pytest.M
         next_one = store.append(event(2))
         await asyncio.sleep(3 * writing.GROUP_SECONDS)
         assert not next_one.done()
-    await asyncio.wait_for(next_one, 5.0)
+    await asyncio.wait_for(next_one, PATIENCE)
 
 
 async def test_closing_commits_what_waits(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

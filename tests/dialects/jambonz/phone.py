@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.dialects.jambonz.making import CALLEE, CREATED, INVITE, record
 from tests.dialects.jambonz.webapps import Socket, SocketApp
+from tests.patience import PATIENCE
 
 from ringback.calls.application import Action, Ask, Document, NewCall, Redirected
 from ringback.calls.outcome import Outcome
@@ -18,8 +19,8 @@ from ringback.dialects.jambonz.dialler import Timing
 from ringback.dialects.jambonz.webhook import JambonzApplication
 from ringback.webhooks.delivery import Delivery
 
-QUICK = Timing(handshake=1.0, ack=0.3, farewell=1.0, backoff=(0.01, 0.01), connections=5)
-PATIENT = Timing(handshake=1.0, ack=3.0, farewell=1.0, backoff=(0.01, 0.01), connections=5)
+QUICK = Timing(handshake=PATIENCE, ack=1.0, farewell=1.0, backoff=(0.01, 0.01), connections=5)
+PATIENT = Timing(handshake=PATIENCE, ack=PATIENCE, farewell=1.0, backoff=(0.01, 0.01), connections=5)
 
 
 class Phone:

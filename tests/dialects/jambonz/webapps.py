@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
+from tests.patience import PATIENCE
 
 
 @dataclass
@@ -42,7 +43,7 @@ class Socket:
 
     async def next(self, kind: str | None = None) -> dict[str, Any]:
         """The next message; of that type, others are an error."""
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE):
             message = await self.received.get()
         assert kind is None or message["type"] == kind, message
         return message
@@ -59,7 +60,7 @@ class Socket:
 
     async def code(self) -> int | None:
         """Wait for the end; the close code."""
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE):
             return await self.closed
 
 
@@ -88,7 +89,7 @@ class SocketApp:
         return ws
 
     async def connection(self) -> Socket:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE):
             return await self.connections.get()
 
 
