@@ -95,13 +95,14 @@ class Teller:
 
     def tell(self, event: CallEvent, call: CallRecord, status_hook: Hook | None, session: Session) -> None:
         """Tell over a socket what goes there."""
-        line = self._lines.telling(status_hook, call, needed=bool(self._untold))
-        while self._untold:
-            payload = self._untold.popleft()
-            if line is not None:
-                line.tell("call:status", payload)
-        own = self._lines.shared()
-        if own is None or not session.socket:
+        if self._untold or session.socket:
+            line = self._lines.telling(status_hook, call, needed=bool(self._untold))
+            while self._untold:
+                payload = self._untold.popleft()
+                if line is not None:
+                    line.tell("call:status", payload)
+        own = self._lines.shared() if session.socket else None
+        if own is None:
             return
         what: CallEvent = self._progress(event, call) or event
         match what:
