@@ -55,6 +55,20 @@ def test_a_pause_hides_nobody() -> None:
     assert hand.throttle.rate > 80.0, "of 200 a second"
 
 
+def test_a_rest_hides_nobody() -> None:
+    """At rest it is measured once a second only, until somebody comes."""
+    hand = Hand()
+    for _ in range(20):
+        hand.now += 1.0
+        hand.throttle.measured(0.1)
+    hand.now += 0.9
+    for _ in range(2):
+        hand.offer(30)
+        hand.measure(BEGIN)
+    assert hand.throttle.rate is not None
+    assert hand.throttle.rate > 180.0, "of 600 a second, not yet more"
+
+
 def test_however_late_it_is_some_come_in() -> None:
     hand = Hand()
     hand.measure(*[50.0] * 100)

@@ -73,11 +73,19 @@ class Throttle:
 
     def enter(self) -> None:
         """A new call comes in."""
+        self._rouse()
         self._take(1.0)
 
     def spare(self) -> None:
         """One that came in came to nothing: it was told at once that nobody is there, or to say who it is."""
         self._take(-SPARED)
+
+    def _rouse(self) -> None:
+        """The first call after a rest, in which nothing is measured: it is no part of how fast they come."""
+        if self._flow < FLOOR and not self._entered and not self._refused:
+            now = self._clock()
+            self._count(max(LONGEST, now - self._measured_at))
+            self._measured_at = now
 
     def _take(self, calls: float) -> None:
         self._entered += calls
@@ -86,6 +94,7 @@ class Throttle:
 
     def refuse(self) -> None:
         """A new call was refused."""
+        self._rouse()
         self._refused += 1
         self._refused_at = self._clock()
 
