@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.media.rig import Datagram, Rig, packet
+from tests.media.rig import Datagram, Rig, batch, packet
 
 from ringback.media.model import LegStatistics, NoRtp, RtpResumed
 
@@ -109,6 +109,8 @@ def test_a_new_leg_on_the_row_expects_nothing_of_the_one_before() -> None:
     caller = Caller()
     caller.talk()
     caller.rig.phase.close(0, caller.rig.now)
+    caller.rig.phase.receive(batch([caller.next()], caller.rig.now), caller.rig.now)
+    assert caller.rig.phase.intake.reception.packets[0] == 5
     caller.rig.phase.open(0, 2, "rig", caller.rig.now)
     assert caller.statistics.packets_received == 0
     caller.rig.step(caller.next())

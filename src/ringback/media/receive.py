@@ -56,7 +56,7 @@ class Intake(Rows):
 
     def reset(self, row: int) -> None:
         super().reset(row)
-        for part in (self.jitter, self.moments, self.expected, self._events):
+        for part in (self.jitter, self.moments, self._events):
             part.reset(row)
         self.reception.reset(self._corner.place(row))
 
@@ -67,6 +67,7 @@ class Intake(Rows):
 
     def drop(self, row: int) -> None:
         self._wideband.drop(row)
+        self.expected.forget(row)
 
     def warm(self, first: int, last: int) -> None:
         super().warm(first, last)
