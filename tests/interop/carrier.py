@@ -279,9 +279,12 @@ async def says(mouth: PhoneAudio, words: Samples, ear: PhoneAudio, timeout: floa
     """Say something again and again until it has been heard: nobody knows just when two are connected."""
     since = due = len(ear.heard)
     async with asyncio.timeout(timeout):
-        while likeness(ear.heard[since:], words) < 0.9:
-            if len(ear.heard) >= due:
-                due = len(ear.heard) + len(words)
+        while True:
+            heard = ear.heard
+            if likeness(heard[max(since, len(heard) - 4 * len(words)) :], words) >= 0.9:
+                return
+            if len(heard) >= due:
+                due = len(heard) + len(words)
                 mouth.say(words)
             await ear.arrival()
 
