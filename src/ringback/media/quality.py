@@ -226,9 +226,10 @@ class Reception(Rows):
         return int(self._highest[row] - self._first[row]) + 1 if self.ssrc[row] >= 0 else 0
 
     def _restart(self, rows: Int64, sequence: Int64, ssrc: Int64) -> None:
-        known = self.ssrc[rows] >= 0
-        expected = np.where(known, self._highest[rows] - self._first[rows] + 1, 0)
-        self._lost_before[rows] += np.maximum(0, expected - self._received[rows])
+        before = rows[self.ssrc[rows] >= 0]
+        if len(before):
+            expected = self._highest[before] - self._first[before] + 1
+            self._lost_before[before] += np.maximum(0, expected - self._received[before])
         self.ssrc[rows] = ssrc
         self._first[rows] = sequence
         self._highest[rows] = sequence - 1

@@ -66,10 +66,6 @@ class Headers(NamedTuple):
     size: Int64
     """Its octets, padding taken off."""
 
-    def select(self, which: Bool | Int64) -> Headers:
-        """Those of some of the packets."""
-        return Headers._make(field[which] for field in self)
-
 
 def heads(batch: Batch) -> Int64:
     """The three words of each fixed header, [packet, word]."""
