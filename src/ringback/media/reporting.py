@@ -56,10 +56,8 @@ class Reporting:
     def close(self, seat: Seat) -> None:
         """The leg ends: say BYE. Its socket for RTCP is closed."""
         self._send(seat, goodbye=True)
-        descriptor = seat.rtcp.fileno()
-        self.poll.unregister(descriptor)
-        del self._seats[descriptor]
-        seat.rtcp.close()
+        del self._seats[seat.rtcp.fileno()]
+        seat.rtcp.close()  # which takes it out of `poll`, too
 
     def send_due(self, now: float) -> None:
         """Send the reports that are due, a few at a time."""
