@@ -271,3 +271,21 @@ def test_nothing_is_read_for_rows_that_nobody_hears_or_has() -> None:
     rig.bridges.part(0)
     rig.step()
     assert rig.phase.audience.everybody
+
+
+def test_what_was_passed_of_a_leg_that_ended_is_nobodys_news() -> None:
+    rig = Rig(4)
+    for row in range(4):
+        rig.remote(row)
+    rig.bridges.join(0, 1)
+    rig.bridges.join(2, 3)
+    said = packets(voice(1, 20))
+    for data in said[:-1]:
+        rig.step(*((row, data) for row in range(4)))
+    rig.relay((1, said[-1]))
+    assert rig.passed
+    rig.bridges.part(1)
+    rig.phase.close(1, rig.now)
+    told = len(rig.events)
+    rig.step((2, said[-1]), (3, said[-1]))
+    assert len(rig.events) == told

@@ -38,6 +38,10 @@ class Audience(Rows):
         """A new leg, which nobody is bridged with."""
         self._open[row] = self.heard[row] = True
 
+    def drop(self, row: int) -> None:
+        # What was passed of a leg that ended is nobody's news in the next tick.
+        self.burst[row] = 0
+
     @property
     def settled(self) -> bool:
         """Whether all open rows are heard, whoever listens."""
