@@ -225,6 +225,17 @@ def test_packets_larger_than_a_slot_do_no_harm(wire: Callable[..., Wire], kind: 
     assert line.receive(2)[-1][1] == b"next"
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_empty_packets_hold_nothing_up(wire: Callable[..., Wire], kind: str) -> None:
+    line = wire(kind, rows=1)
+    for data in (b"", b"", b"", b"next"):
+        line.peer.sendto(data, ("127.0.0.1", line.ports[0]))
+    line.overtaken()
+    batch = line.transport.receive(0)
+    assert batch is not None
+    assert [data for _, data, _ in packets_of(batch)] == [b"", b"", b"", b"next"]
+
+
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
 @pytest.mark.parametrize("count", [3, FEW + 1])
 @pytest.mark.parametrize("kind", KINDS)

@@ -42,6 +42,8 @@ SLOTS = 1024
 """Packets of a phase that may be waiting or in work; more wait in their sockets."""
 HASTENED_SLOTS = 4096
 """The same for all hastened rows, whose packets stay until their rows' ticks."""
+ROUNDS = 16
+"""How often receives that have ended begin again in one look."""
 SERIAL = 0xFFFFFF
 """Receives are numbered, in as many bits as this."""
 NAME_AT, CONTROL_AT, PAYLOAD_AT = 16, 48, 80
@@ -295,7 +297,23 @@ class _Lane:
         return Many(self._payload, self._rtp_heads, slots, rows, marks, _arrivals(crumbs))
 
     def _take_all(self) -> tuple[Int64, Int64]:
-        """Slots and rows of what has come."""
+        """Slots and rows of what has come.
+
+        An empty packet ends its receive: without another look, a row that is sent many would hear but one of
+        them a tick, and what is behind them too late.
+        """
+        slots, rows = self._take_some()
+        for _ in range(ROUNDS):
+            if not self._ended:
+                break
+            self._rearm()
+            more, theirs = self._take_some()
+            if not len(more):
+                break
+            slots, rows = np.concatenate((slots, more)), np.concatenate((rows, theirs))
+        return slots, rows
+
+    def _take_some(self) -> tuple[Int64, Int64]:
         if not self._ring.ready:
             return _NOTHING, _NOTHING
         done = self._ring.completions()
@@ -388,6 +406,7 @@ class _Lane:
         """Receives that the kernel gave up, out of slots or by an ICMP error, begin again."""
         if self._ended:
             self._ring.queue(self._receive_words[sorted(self._ended)])
+            self._queued |= self._ended
             self._ended.clear()
 
     def _offer_slots(self) -> None:
