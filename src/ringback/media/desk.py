@@ -260,6 +260,7 @@ class Desk:
 
     def _start_recording(self, command: protocol.StartRecording, phase: Phase, row: int) -> None:
         start = Start(command.row, phase.frame, command.id, command.path, command.channels, command.track)
+        self._drop_lost_taps()
         try:
             self._tap_line.order(start)
         except OSError as error:
@@ -286,8 +287,11 @@ class Desk:
     def _pass_tapped(self, number: int, block: Block) -> None:
         if self._tap_line.connected:
             self._tap_line.block(block._replace(rows=block.rows * PHASES + number))
+        self._drop_lost_taps()
+
+    def _drop_lost_taps(self) -> None:
+        """Where the gateway is gone, so are its recordings: the control side knows."""
         if not self._tap_line.connected:
-            # The gateway is gone, and so are its recordings: the control side knows.
             for phase in self.phases:
                 phase.taps.clear()
 

@@ -75,7 +75,10 @@ class Forwarding:
         self._relay.account(ahead())
 
     def join(self, row: int, partner: int) -> None:
-        """The two hear each other from now on."""
+        """The two hear each other from now on; one alone hears nobody."""
+        if row == partner:
+            self.part(row)
+            return
         self.relay()
         self._slow(self._bridges.join(row, partner))
         for one in (row, partner):

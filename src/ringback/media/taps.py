@@ -27,6 +27,10 @@ class Taps(Rows):
     def __bool__(self) -> bool:
         return bool(self._ids)
 
+    def drop(self, row: int) -> None:
+        if self._ids.pop(row, None) is not None:
+            self._list()
+
     def add(self, row: int, id: int) -> None:
         """A recording begins with the next tick."""
         self._ids.setdefault(row, set()).add(id)
