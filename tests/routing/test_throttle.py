@@ -69,6 +69,22 @@ def test_a_rest_hides_nobody() -> None:
     assert hand.throttle.rate > 180.0, "of 600 a second, not yet more"
 
 
+@pytest.mark.parametrize("rate", [12.0, 15.0, 20.0])
+def test_few_calls_are_counted_as_they_come(rate: float) -> None:
+    """A limit begins at the rate of those who came, wherever between two of them it begins."""
+    begun = []
+    for looks in range(200, 220):
+        hand, due = Hand(), 0.0
+        for look in range(looks):
+            while due <= look * 0.05:
+                hand.offer(1)
+                due += 1 / rate
+            hand.measure(BEGIN if look >= looks - 2 else 0.1)
+        assert hand.throttle.rate is not None
+        begun.append(hand.throttle.rate)
+    assert rate - 1.0 <= sum(begun) / len(begun) <= rate + 1.0
+
+
 def test_however_late_it_is_some_come_in() -> None:
     hand = Hand()
     hand.measure(*[50.0] * 100)

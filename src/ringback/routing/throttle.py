@@ -82,9 +82,10 @@ class Throttle:
 
     def _rouse(self) -> None:
         """The first call after a rest, in which nothing is measured: it is no part of how fast they come."""
-        if self._flow < FLOOR and not self._entered and not self._refused:
-            now = self._clock()
-            self._count(max(LONGEST, now - self._measured_at))
+        now = self._clock()
+        passed = now - self._measured_at
+        if passed > LONGEST and self._flow < FLOOR and not self._entered and not self._refused:
+            self._count(passed)
             self._measured_at = now
 
     def _take(self, calls: float) -> None:
