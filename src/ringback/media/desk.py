@@ -20,7 +20,7 @@ from ringback.media.moments import on_our_clock
 from ringback.media.playout import Arena
 from ringback.media.reporting import Reporting
 from ringback.media.seats import Seat, Seats
-from ringback.media.tapline import Block, Pause, Start, Stop, TapLine
+from ringback.media.tapline import Block, Order, Pause, Start, Stop, TapLine
 from ringback.media.tick import Phase
 
 
@@ -279,10 +279,11 @@ class Desk:
             for block in phase.unread(row):
                 self._pass_tapped(command.row % PHASES, block)
             phase.taps.remove(row, command.id)
-            self._tap_line.order(Stop(command.row, phase.frame, command.id))
+            order: Order = Stop(command.row, phase.frame, command.id)
         else:
-            pause = Pause(command.row, phase.frame, command.id, command.paused, command.silence)
-            self._tap_line.order(pause)
+            order = Pause(command.row, phase.frame, command.id, command.paused, command.silence)
+        if self._tap_line.connected:  # as it may have been found not to be, by what came before
+            self._tap_line.order(order)
 
     def _pass_tapped(self, number: int, block: Block) -> None:
         if self._tap_line.connected:
