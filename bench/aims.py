@@ -20,10 +20,15 @@ HELD = (
 AIMS = {
     "ivr": Aim(
         "ivr",
-        "IVR calls held at once, keys listened for in the audio; no speech detection",
+        "IVR calls held at once, callers speaking all the time, keys listened for in the audio; no speech "
+        "detection",
         HELD,
     ),
-    "media": Aim("media", "the same by the media plane alone, with speech detection", HELD),
+    "media": Aim(
+        "media",
+        "the same by the media plane alone, with speech detection; callers speak 60 % of the time",
+        HELD,
+    ),
     "recorded": Aim("recorded", "the same by the media plane alone, each leg recorded", "800"),
     "pairs": Aim(
         "pairs",

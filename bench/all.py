@@ -42,7 +42,7 @@ class Job(msgspec.Struct, frozen=True):
 
 
 JOBS = (
-    Job("start", "--runs 3", 45, "--runs 1 --rest 5", 18),
+    Job("start", "--runs 3", 75, "--runs 1 --rest 5", 18),
     Job("crash", "--runs 3", 45, "--calls 8", 12),
     Job("memory", "--runs 3", 75, "--runs 1 --legs 200", 18),
     Job("ivr", "--legs 1000 --seconds 8 --runs 3", 160, "--legs 400 --seconds 5", 28),

@@ -123,10 +123,11 @@ class Far:
 
 
 class FarEnds(Far):
-    """Exchanges media for some seconds with legs that are all there at once. Needs the C program."""
+    """Exchanges media for some seconds with legs that are all there at once. `speech`: for which share of the
+    time they speak; there is a line's noise in between. Needs the C program."""
 
-    def __init__(self, seconds: float, core: int) -> None:
-        super().__init__("far", core, str(seconds))
+    def __init__(self, seconds: float, core: int, speech: float = 1.0) -> None:
+        super().__init__("far", core, str(seconds), str(speech))
 
     async def run(self, ports: Sequence[int]) -> Punctuality:
         """Exchange media with these ports until the time is over."""
@@ -152,7 +153,7 @@ class Echo(Far):
 
 
 class LiveEnds(Far):
-    """Talks to legs that come one by one, and measures when all are there."""
+    """Talks to legs that come one by one, without a pause, and measures when all are there."""
 
     def __init__(self, core: int) -> None:
         super().__init__("live", core)

@@ -1,7 +1,9 @@
 """How many IVR legs one core carries: `ringback bench media --legs 400 --seconds 20`.
 
-Every leg plays a looping prompt and listens for keys in the audio and for speech, G.711 both ways. The server
-(this process and its media worker) is pinned to one core, the far ends to another.
+Every leg plays a looping prompt and listens for keys in the audio and for speech, G.711 both ways. The far
+ends speak 60 % of the time (`--speech`), 1.2 seconds in every two, so that speech begins and ends on every
+leg; in the pauses there is a line's noise, too quiet to look for keys in it. The server (this process and its
+media worker) is pinned to one core, the far ends to another.
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ from ringback.media.plane import (
     TickStatistics,
 )
 
+SPEECH = 0.6
+"""The share of the time in which far ends speak."""
 PULSE = 1.0
 """Of these at most so many pass until the worker's counters have come."""
 
@@ -58,6 +62,8 @@ class Run:
         """The worker's last pulse."""
         self.ticks = Ticks.of(self.told)
         """What of that was while it was measured."""
+        self.unrecorded = 0
+        """Frames that no recording got, in that time."""
         self.floor: float | None = None
         """Microseconds per leg and tick of a C loop that only receives and sends."""
         self.others = 0.0
@@ -139,11 +145,12 @@ async def measure(
     transport: str,
     recordings: Path | None = None,
     workers: Sequence[int] = (),
+    speech: float = SPEECH,
 ) -> Run:
-    """Open the legs, let the far ends talk, and note what it cost; each recorded into that folder, if any.
-    `workers`: the cores of several workers; one has the server's."""
+    """Open the legs, let the far ends talk for that share of the time, and note what it cost; each recorded
+    into that folder, if any. `workers`: the cores of several workers; one has the server's."""
     run = Run(legs, seconds)
-    far = FarEnds(seconds + 2 * SETTLE, cores[1])
+    far = FarEnds(seconds + 2 * SETTLE, cores[1], speech)
     await far.start()
     where = tuple(workers) or (cores[0],)
     plane = MediaPlane(
@@ -176,7 +183,7 @@ async def measure(
     exchange = asyncio.create_task(far.run([leg.address[1] for leg in opened]))
     await asyncio.sleep(SETTLE - PULSE)
     gateway = plane.gateway_pid
-    before = [Ticks.of(pulse) for pulse in await all_settled(plane)]
+    before = await all_settled(plane)
     spent = Spent.now(pids, gateway, cores[0])
     await asyncio.sleep(seconds)
     spent = Spent.now(pids, gateway, cores[0]).since(spent)
@@ -187,8 +194,9 @@ async def measure(
     run.others = (spent.busy - ours) / seconds
     pulses = await all_settled(plane)
     run.told = pulses[0]
-    windows = zip(pulses, before, strict=True)
-    run.ticks = Ticks.together(Ticks.of(pulse).since(then) for pulse, then in windows)
+    windows = list(zip(pulses, before, strict=True))
+    run.ticks = Ticks.together(Ticks.of(pulse).since(Ticks.of(then)) for pulse, then in windows)
+    run.unrecorded = sum(pulse.frames_unrecorded - then.frames_unrecorded for pulse, then in windows)
     run.heard = await exchange
     await asyncio.gather(*(leg.close() for leg in opened))
     await plane.stop()
@@ -233,6 +241,7 @@ def table(runs: list[Run]) -> Table:
 def figure(runs: Sequence[Run]) -> Figure:
     """The largest number of legs of which most runs were good, in one row."""
     found = holding.figure("media", runs)
+    found = msgspec.structs.replace(found, result=f"{found.result}, by {runs[0].told.transport}")
     workers = len(runs[0].by_worker)
     if workers == 1:
         return found
@@ -251,7 +260,10 @@ def arguments() -> argparse.ArgumentParser:
         default=1,
         help="media workers, each on a core of its own where there are enough; default: 1",
     )
-    parser.add_argument("--transport", choices=("auto", "io_uring", "sockets"), default="auto")
+    parser.add_argument(
+        "--speech", type=common.share, default=SPEECH, help=f"of the far ends, a share; default: {SPEECH}"
+    )
+    common.add_transport(parser)
     return parser
 
 
@@ -266,7 +278,11 @@ def main() -> None:
         session.console.print(f"media workers on cores {where}; the load on {cores[1]}")
     with on_core(cores[0]):
         runs = [
-            asyncio.run(measure(legs, options.seconds, cores, options.transport, workers=workers))
+            asyncio.run(
+                measure(
+                    legs, options.seconds, cores, options.transport, workers=workers, speech=options.speech
+                )
+            )
             for legs in options.legs
             for _ in range(options.runs)
         ]

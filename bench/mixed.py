@@ -27,11 +27,11 @@ LEGS, PAIRS = 1000, 100
 def figure(runs: Sequence[Run]) -> Figure:
     """The result."""
     median, p99 = middle(runs, "delay_median_ms"), middle(runs, "delay_p99_ms")
-    worst = statistics.median(run.heard.worst_leg for run in runs)
+    worst = min(run.heard.worst_leg for run in runs)
     core, ratio = (statistics.median(getattr(run, what) for run in runs) for what in ("core", "ratio"))
     words = (
         f"{runs[0].legs} legs, {runs[0].pairs} pairs: {median:.2f} ms median, {p99:.2f} ms p99, "
-        f"worst leg {worst:.2%} on time, {core:.0%} of the core"
+        f"worst leg of all runs {worst:.2%} on time, {core:.0%} of the core"
     )
     complete = all(run.complete for run in runs)
     if not complete:
@@ -39,7 +39,8 @@ def figure(runs: Sequence[Run]) -> Figure:
     kept = 2 * sum(run.ticks.kept for run in runs) > len(runs)
     if not kept:
         words += "; TICKS OVER 20 MS OR LEFT OUT"
-    reached: bool | None = complete and kept and median <= MEDIAN_MS and p99 <= P99_MS and worst >= ENOUGH
+    punctual = 2 * sum(run.heard.worst_leg >= ENOUGH for run in runs) > len(runs)
+    reached: bool | None = complete and kept and punctual and median <= MEDIAN_MS and p99 <= P99_MS
     if reached and (runs[0].legs < LEGS or runs[0].pairs < PAIRS):
         reached = None
     values = {"median_ms": median, "p99_ms": p99, "worst_leg": worst, "core": core}

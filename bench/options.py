@@ -51,6 +51,16 @@ def add_legs(given: argparse.ArgumentParser) -> None:
     given.add_argument("--seconds", type=seconds, default=20.0)
 
 
+def add_transport(given: argparse.ArgumentParser) -> None:
+    """How a media worker asks the kernel for packets: two machines, or a container, may differ in that."""
+    given.add_argument(
+        "--transport",
+        choices=("auto", "io_uring", "sockets"),
+        default="auto",
+        help="auto: io_uring where the kernel lets it; sockets: a system call for each packet",
+    )
+
+
 def add_rates(given: argparse.ArgumentParser, default: str, length: float) -> None:
     """Which rates, for how many seconds each, and in which dialect."""
     given.add_argument("--rates", type=rates, default=rates(default), help="calls a second, with commas")
@@ -96,6 +106,14 @@ def rates(text: str) -> list[float]:
     """`20,50` as numbers. Raises ArgumentTypeError."""
     wanted = f"expected calls a second with commas, such as 20,50, got {text!r}"
     return [_above_zero(part, wanted) for part in text.split(",")]
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1. Raises ArgumentTypeError."""
+    with contextlib.suppress(ValueError):
+        if 0 <= float(text) <= 1:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"expected a share from 0 to 1, such as 0.6, got {text!r}")
 
 
 def counts(text: str) -> list[int]:

@@ -195,7 +195,7 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--legs", type=common.natural, default=0, help="IVR legs beside them")
     parser.add_argument("--seconds", type=common.seconds, default=10.0)
-    parser.add_argument("--transport", choices=("auto", "io_uring", "sockets"), default="auto")
+    common.add_transport(parser)
     parser.add_argument("--ports", default="20000-29999")
     return parser
 

@@ -1,7 +1,8 @@
 /* The far ends of many RTP legs, cheap enough not to be the limit of what is measured.
  *
- *   rtp_load far  ADDRESS SECONDS < ports     one G.711 packet per leg and 20 ms to each port, from one socket;
- *                                             prints how punctual the packets that come back are
+ *   rtp_load far  ADDRESS SECONDS SPEECH < ports  one G.711 packet per leg and 20 ms to each port, from one
+ *                                             socket, in which somebody speaks for that share of the time (0 to
+ *                                             1); prints how punctual the packets that come back are
  *   rtp_load live ADDRESS                     the same for legs that come one by one: "add PORT" on stdin begins
  *                                             one, "bridged PORT TYPE" one that is bridged with another such, with
  *                                             its payload type (0 or 8); "measure SECONDS" counts what comes from
@@ -11,6 +12,8 @@
  *   rtp_load echo ADDRESS                     sends every packet back where it came from, until stdin ends
  *   rtp_load loop ADDRESS LEGS SECONDS  the bare minimum of a server to compare with: a socket per leg, and
  *                                             each 5 ms a quarter of them receives and sends one packet each
+ *
+ * But for `far` the ends speak all the time.
  *
  * Arrival times are the kernel's, so a late read here is not mistaken for a late packet. A leg's schedule is its
  * own: the median of (arrival - RTP timestamp); a packet is punctual within 5 ms of it. The packets of bridged
@@ -38,6 +41,7 @@
 #define SLICE_NS 1000000LL
 #define PACKET 172
 #define BATCH 64
+#define CYCLE 16000 /* samples of sound until it begins again */
 
 struct leg {
     struct sockaddr_in to;
@@ -57,7 +61,7 @@ static int64_t count_from = INT64_MAX; /* CLOCK_REALTIME */
 static int64_t latest;     /* ns behind its schedule that this program was at its worst */
 static int by_port[65536];
 static int leg_count;
-static unsigned char audio[2][8000]; /* by law */
+static unsigned char audio[2][CYCLE]; /* by law */
 
 static int64_t now_ns(clockid_t clock) {
     struct timespec t;
@@ -71,13 +75,17 @@ static void sleep_until(int64_t at) {
     }
 }
 
-/* A second of something like talk: harmonics under an envelope that rises and falls. */
-static void make_audio(void) {
-    for (int i = 0; i < 8000; i++) {
-        double t = i / 8000.0, envelope = fmax(0, sin(2 * M_PI * t)), value = 0;
+/* Something like talk: harmonics under an envelope that rises and falls, but never to where nobody would look
+ * for a key in it. Where nobody speaks there is a line's noise, -60 dBm0: a telephone is never digitally silent. */
+static void make_audio(double speech) {
+    uint32_t noise = 1;
+    for (int i = 0; i < CYCLE; i++) {
+        double t = i / 8000.0, envelope = 0.65 - 0.35 * cos(2 * M_PI * t), value = 0;
         for (int h = 1; h < 12; h++) value += sin(2 * M_PI * 140 * h * t + h) / h;
-        audio[0][i] = ulaw((int)(3000 * envelope * value));
-        audio[1][i] = alaw((int)(3000 * envelope * value));
+        noise = noise * 1664525 + 1013904223;
+        int sample = i < speech * CYCLE ? (int)(3000 * envelope * value) : (int)(noise >> 16) % 57 - 28;
+        audio[0][i] = ulaw(sample);
+        audio[1][i] = alaw(sample);
     }
 }
 
@@ -89,7 +97,7 @@ static void fill(unsigned char *packet, struct leg *leg, int number) {
     uint32_t timestamp = htonl(leg->timestamp), ssrc = htonl(0x10000 + number);
     memcpy(packet + 4, &timestamp, 4);
     memcpy(packet + 8, &ssrc, 4);
-    memcpy(packet + 12, audio[leg->type == PCMA] + (leg->timestamp + number * 160) % 8000, 160);
+    memcpy(packet + 12, audio[leg->type == PCMA] + (leg->timestamp + number * 160) % CYCLE, 160);
     leg->sequence++;
     leg->timestamp += 160;
 }
@@ -414,14 +422,15 @@ static int bare_loop(const char *address, int count, double seconds) {
 }
 
 int main(int argc, char **argv) {
-    make_audio();
+    int far = argc == 5 && !strcmp(argv[1], "far");
+    make_audio(far ? atof(argv[4]) : 1);
     make_stamps();
-    if (argc == 4 && !strcmp(argv[1], "far")) return far_ends(argv[2], atof(argv[3]), 0);
+    if (far) return far_ends(argv[2], atof(argv[3]), 0);
     if (argc == 3 && !strcmp(argv[1], "live")) return live_ends(argv[2]);
     if (argc == 5 && !strcmp(argv[1], "pairs")) return far_ends(argv[2], atof(argv[3]), 2 * atoi(argv[4]));
     if (argc == 3 && !strcmp(argv[1], "echo")) return echo(argv[2]);
     if (argc == 5 && !strcmp(argv[1], "loop")) return bare_loop(argv[2], atoi(argv[3]), atof(argv[4]));
-    fprintf(stderr, "usage: rtp_load far ADDRESS SECONDS < ports | live ADDRESS | "
+    fprintf(stderr, "usage: rtp_load far ADDRESS SECONDS SPEECH < ports | live ADDRESS | "
                     "pairs ADDRESS SECONDS PAIRS < ports | echo ADDRESS | "
                     "loop ADDRESS LEGS SECONDS\n");
     return 2;

@@ -294,6 +294,12 @@ async def test_far_ends_talk_and_measure(monkeypatch: pytest.MonkeyPatch, compil
         ),
         pytest.param(
             "media",
+            ["--legs", "3", "--seconds", "1", "--transport", "sockets", "--speech", "1"],
+            ["in the worst run, by sockets"],
+            marks=pytest.mark.skipif(not load.compiled(), reason="no C compiler"),
+        ),
+        pytest.param(
+            "media",
             ["--legs", "4", "--seconds", "1", "--workers", "2"],
             ["media workers on cores", "by 2 workers: 4"],
             marks=pytest.mark.skipif(not load.compiled(), reason="no C compiler"),
@@ -332,7 +338,7 @@ def test_a_short_run(module: str, arguments: list[str], said: list[str]) -> None
     [
         ([run()], None),  # ten legs say nothing of a thousand
         ([run(worst=0.5)], False),
-        ([run(), run(), run(worst=0.5)], None),
+        ([run(), run(), run(worst=0.5)], None),  # most runs were good
         ([run(legs=1000, answered=1000)], True),
         ([run(legs=1000, answered=1000, media=1.6)], False),
         ([run(legs=1000, answered=1000, slow=1)], False),
@@ -340,6 +346,18 @@ def test_a_short_run(module: str, arguments: list[str], said: list[str]) -> None
 )
 def test_what_is_held_stands_against_the_aim(runs: list[ivr.Run], reached: bool | None) -> None:
     assert ivr.figure(runs).reached is reached
+
+
+def test_the_worst_leg_is_that_of_all_runs() -> None:
+    figure = ivr.figure([run(), run(), run(worst=0.5)])
+    assert "worst leg of all runs 50.00% on time" in figure.result
+    assert figure.values["worst_leg"] == 0.5
+
+
+@pytest.mark.parametrize("text", ["-0.1", "1.1", "nan", "most", ""])
+def test_shares_that_are_none(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=r"a share from 0 to 1, such as 0\.6, got "):
+        options.share(text)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from bench.results import Figure, Machine, Report
 from tests.bench.running import CHECKOUT, ran, said_by
 
 from bench import all as every
-from bench import leaks, options, outbound, results, room
+from bench import leaks, options, outbound, results, room, start
 from ringback.cli.bench import MODES
 
 
@@ -50,6 +50,13 @@ def test_every_mode_is_run_and_every_row_has_a_bench() -> None:
     modes = {job.mode for job in every.JOBS}
     assert modes == MODES.keys() - {"all"}
     assert {aim.mode for aim in AIMS.values()} <= modes
+
+
+@pytest.mark.parametrize("job", every.JOBS, ids=lambda job: job.mode)
+def test_a_row_of_the_whole_is_of_three_runs_at_least(job: every.Job) -> None:
+    given = dict(zip(*[iter(job.whole.split())] * 2, strict=True))
+    virtual = job.mode in ("room", "quality")
+    assert virtual or job.mode == "leaks" or int(given["--runs"]) >= 3
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -114,6 +121,25 @@ def test_numbers_with_commas() -> None:
     assert options.counts("100,400") == [100, 400]
     with pytest.raises(argparse.ArgumentTypeError, match="such as 100,400, got '100,0'"):
         options.counts("100,0")
+
+
+# -- start
+
+
+def start_of(*shares: float) -> list[start.Started]:
+    """Starts with so much of the core used at rest, made up."""
+    return [
+        start.Started(listening=0.5, answered=0.6, cpu=0.4, idle={"control": share, "media": 0.0}, others=0.0)
+        for share in shares
+    ]
+
+
+def test_rest_is_the_median_of_all_runs() -> None:
+    runs = start_of(0.001, 0.03, 0.002)
+    first, rest = start.figures(runs, runs)
+    assert (first.reached, rest.reached) == (True, True)
+    assert rest.result == "0.20% of the core (control 0.20%, media 0.00%); at the most 3.00%"
+    assert start.figures(runs, start_of(0.03, 0.03, 0.002))[1].reached is False
 
 
 # -- leaks
