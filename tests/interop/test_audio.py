@@ -99,10 +99,12 @@ async def test_prompts_are_where_they_belong_and_whole(server: RunningServer) ->
     in_time = server.plane.stats().workers[0].overruns == 0
     for call in calls:
         distance = _distance(call.heard(), likeness=0.9)
+        assert distance > 0.8  # the one after the other
         # The pause ends, and the next prompt begins, when the server's loop comes to it.
         late = distance - (0.8 + 1.0)
         assert not in_time or -IN_PLACE <= late <= IN_PLACE + 3 * max(lags)
     for call in calls[:3]:
+        assert all(likeness(call.heard(), prompt) > 0.98 for prompt in (FIRST, SECOND))
         assert not in_time or _whole(call.heard())
 
 

@@ -384,28 +384,6 @@ async def test_plain_http_where_tls_is_expected(pool: HttpPool, server: BaseTest
     assert failed.value.kind == "tls"
 
 
-async def test_a_stale_kept_connection_is_replaced(pool: HttpPool) -> None:
-    """A server that says keep-alive and hangs up when the second request comes."""
-    requests = 0
-
-    async def fickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal requests
-        await reader.readuntil(b"\r\n\r\n")
-        requests += 1
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-        await writer.drain()
-        await reader.read(1)  # the next request on this connection
-        writer.close()
-        await writer.wait_closed()
-
-    async with await asyncio.start_server(fickle, "127.0.0.1", 0) as server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-        for _ in range(2):
-            assert (await pool.request("POST", url, body=b"x")).body == b"ok"
-        assert requests == 2
-        await pool.close()
-
-
 async def test_websocket(pool: HttpPool, server: BaseTestServer) -> None:
     url = _url(server, "/ws").replace("http://", "ws://me:pw@")
     async with await pool.ws_connect(url, subprotocols=["ws.jambonz.org"]) as socket_:

@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from ringback.net.guard import AddressPolicy
 from ringback.net.http import BodyTooLarge, HttpFailure, HttpLimits, HttpPool
+from ringback.net.wire import AT_ONCE
 
 FORM = ("Content-Type", "application/x-www-form-urlencoded; charset=UTF-8")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-class RawServer:
-    """Answers each request with the next of `replies`; one of None hangs up instead."""
+class HangUp(msgspec.Struct, frozen=True):
+    """Closes the connection instead of a reply, after saying something or working for so many seconds."""
 
-    def __init__(self, replies: list[bytes | None], *, hang_up: bool) -> None:
+    said: bytes = b""
+    works: float = 0.0
+
+
+class RawServer:
+    """Answers each request with the next of `replies`."""
+
+    def __init__(self, replies: list[bytes | HangUp], *, hang_up: bool) -> None:
         self.requests: list[bytes] = []
         self.asked = asyncio.Event()
         self.connections = 0
@@ -36,7 +47,9 @@ class RawServer:
                 self.requests.append(head + await reader.readexactly(int(fields.get(b"content-length", 0))))
                 self.asked.set()
                 reply = self._replies.pop(0)
-                if reply is None:
+                if isinstance(reply, HangUp):
+                    writer.write(reply.said)
+                    await asyncio.sleep(reply.works)
                     break
                 writer.write(reply)
                 if self._hang_up:
@@ -48,12 +61,68 @@ class RawServer:
 
 
 @asynccontextmanager
-async def _raw(*replies: bytes | None, hang_up: bool = False) -> AsyncIterator[RawServer]:
+async def _raw(*replies: bytes | HangUp, hang_up: bool = False) -> AsyncIterator[RawServer]:
     raw = RawServer(list(replies), hang_up=hang_up)
     server = await asyncio.start_server(raw.serve, "127.0.0.1", 0)
     raw.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     yield raw
     server.close()
+
+
+class Restarted:
+    """A server that was restarted: each of the first `old` connections answers one request, together with all
+    the others, and is closed unread when another comes."""
+
+    def __init__(self, old: int, then: bytes = OK) -> None:
+        self.connections = 0
+        self.met = 0
+        """Old connections that something was sent on."""
+        self.requests: list[bytes] = []
+        """Those that the new server has read."""
+        self._old = old
+        self._then = then
+        self._all = asyncio.Barrier(old)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        self.connections += 1
+        old = self.connections <= self._old
+        try:
+            request = await reader.readuntil(b"\r\n\r\n")
+            if old:
+                await self._all.wait()
+                writer.write(OK)
+                if await reader.read(1):
+                    self.met += 1
+                return
+            while request:
+                self.requests.append(request)
+                writer.write(self._then)
+                if not self._then:
+                    return
+                request = await reader.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def _restarted(pool: HttpPool, old: int, then: bytes = OK) -> AsyncIterator[tuple[Restarted, str]]:
+    """The server and its URL; the pool keeps its old connections, the first of them from an upload."""
+    restarted = Restarted(old, then)
+    server = await asyncio.start_server(restarted.serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    upload = pool.upload("PUT", url, Path(os.devnull), content_type="text/plain")
+    await asyncio.gather(upload, *(pool.request("POST", url) for _ in range(old - 1)))
+    yield restarted, url
+    server.close()
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What happens at once may take this machine a while."""
+    monkeypatch.setattr("ringback.net.wire.AT_ONCE", 60.0)
 
 
 @pytest.fixture
@@ -173,10 +242,10 @@ async def test_a_body_that_ends_with_the_connection(pool: HttpPool) -> None:
         (b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "protocol"),
         (b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 20_000 + b"\r\n\r\n", "protocol"),
         (b"HTTP/1.1 200 OK\r\nContent-Le", "connect"),
-        (None, "connect"),
+        (HangUp(), "connect"),
     ],
 )
-async def test_broken_replies(pool: HttpPool, reply: bytes | None, kind: str) -> None:
+async def test_broken_replies(pool: HttpPool, reply: bytes | HangUp, kind: str) -> None:
     async with _raw(reply, hang_up=True) as raw:
         with pytest.raises(HttpFailure) as failed:
             await pool.request("GET", raw.url)
@@ -184,18 +253,50 @@ async def test_broken_replies(pool: HttpPool, reply: bytes | None, kind: str) ->
     assert raw.connections == 1  # nothing is asked twice that may have been read
 
 
-async def test_a_stale_connection_is_replaced_once(pool: HttpPool) -> None:
-    async with _raw(OK, None, OK) as raw:
-        await pool.request("POST", raw.url, body=b"1")
-        assert (await pool.request("POST", raw.url, body=b"2")).body == b"ok"
-    assert [request[-1:] for request in raw.requests] == [b"1", b"2", b"2"]
-    assert b"\r\nConnection: close\r\n" in raw.requests[-1]
-    async with _raw(OK, None, None) as raw:
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("old", [1, 3])
+async def test_a_stale_connection_is_replaced_by_a_fresh_one(pool: HttpPool, old: int) -> None:
+    async with _restarted(pool, old) as (server, url):
+        for _ in range(2):
+            assert (await pool.request("POST", url)).body == b"ok"
+        assert (server.met, len(server.requests)) == (1, 2)
+        assert server.connections == old + 1  # the fresh one is kept
+
+
+@pytest.mark.usefixtures("patient")
+async def test_after_a_stale_connection_a_fresh_one_is_the_last(pool: HttpPool) -> None:
+    async with _restarted(pool, 3, then=b"") as (server, url):
+        with pytest.raises(HttpFailure) as failed:
+            await pool.request("POST", url)
+        assert failed.value.kind == "connect"
+        assert (server.met, len(server.requests)) == (1, 1)
+
+
+async def test_a_server_that_closes_after_its_work_has_read_the_request(pool: HttpPool) -> None:
+    async with _raw(OK, HangUp(works=2 * AT_ONCE), OK) as raw:
         await pool.request("POST", raw.url, body=b"1")
         with pytest.raises(HttpFailure) as failed:
             await pool.request("POST", raw.url, body=b"2")
     assert failed.value.kind == "connect"
-    assert (len(raw.requests), raw.connections) == (3, 2)
+    assert [request[-1:] for request in raw.requests] == [b"1", b"2"]
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"H",
+        b"HTTP/1.1 200 OK\r\nX",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\n\r\n",
+    ],
+)
+async def test_a_server_that_has_said_something_has_read_the_request(pool: HttpPool, said: bytes) -> None:
+    async with _raw(OK, HangUp(said), OK) as raw:
+        await pool.request("POST", raw.url, body=b"1")
+        with pytest.raises(HttpFailure):
+            await pool.request("POST", raw.url, body=b"2")
+    assert [request[-1:] for request in raw.requests] == [b"1", b"2"]
 
 
 async def test_who_is_cancelled_leaves_no_connection_behind(pool: HttpPool) -> None:

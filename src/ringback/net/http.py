@@ -14,6 +14,7 @@ from aiohttp import ClientTimeout, ClientWebSocketResponse
 from yarl import URL
 
 from ringback.net.clock import elapsed_ms
+from ringback.net.connector import Connector
 from ringback.net.cookies import Cookies
 from ringback.net.failure import failure_of
 from ringback.net.guard import AddressPolicy, AddressRefused
@@ -48,9 +49,6 @@ __all__ = [
 ]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# Shorter than the idle time after which common servers hang up (5 s), so that a request
-# seldom meets a connection that the other side is just closing.
-_KEEPALIVE_SECONDS = 4.0
 
 
 class HttpPool:
@@ -73,14 +71,7 @@ class HttpPool:
         self.on_exchange: Callable[[Exchange], None] | None = None
         """Told of every finished `request`, in the context of the task that made it."""
         self._resolver = GuardedResolver(policy, lookup=lookup)
-        connector = aiohttp.TCPConnector(
-            resolver=self._resolver,
-            limit=0,
-            limit_per_host=per_origin,
-            ttl_dns_cache=10,
-            keepalive_timeout=_KEEPALIVE_SECONDS,
-            ssl=tls if tls is not None else True,
-        )
+        connector = Connector(self._resolver, per_origin=per_origin, tls=tls)
         self._wire = Wire(connector, user_agent)
         # For what is sent from a file, and for WebSockets.
         self._session = aiohttp.ClientSession(

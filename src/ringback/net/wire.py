@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from functools import lru_cache, partial
-from weakref import WeakSet
+from typing import cast
 
 import aiohttp
 import msgspec
 from aiohttp import ClientRequest, ClientTimeout, hdrs
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import StreamReader
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from ringback.net.connector import Connector, Counting
 from ringback.net.failure import failure_of
 from ringback.net.reply import BodyTooLarge, Headers, HttpFailure, HttpLimits
 from ringback.net.step import Step
@@ -29,7 +32,8 @@ _ACCEPT_ENCODING = ClientRequest.DEFAULT_HEADERS[hdrs.ACCEPT_ENCODING]  # what t
 _CONTENT_METHODS = frozenset({"POST", "PUT", "PATCH"})
 _METHOD = re.compile(r"[A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # would end a line, and begin another header
-_LAST = ("Connection", "close")
+AT_ONCE = 0.05
+"""Seconds within which a server that had been closing the connection shows it, once something is sent."""
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -41,49 +45,55 @@ class Received(msgspec.Struct, frozen=True):
 
 
 class _Stale(aiohttp.ServerDisconnectedError):
-    """The server was closing the connection that it had kept: it has not read the request."""
+    """A kept connection was lost at once and without an octet: the server had been closing it before it was
+    sent the request, and has not read it."""
 
 
 class Wire:
     """Exchanges over the connections of `connector`. Create it in a running loop."""
 
-    def __init__(self, connector: aiohttp.TCPConnector, user_agent: str) -> None:
+    def __init__(self, connector: Connector, user_agent: str) -> None:
         self._connector = connector
         self._headers = (("User-Agent", user_agent), ("Accept", "*/*"))
-        self._served: WeakSet[ResponseHandler] = WeakSet()
-        """Connections that have been used before."""
         # To the connector, a request is where it goes: one for each origin will do.
         self._origin = lru_cache(maxsize=256)(partial(_origin, asyncio.get_running_loop()))
 
     async def exchange(self, step: Step, headers: Headers, limits: HttpLimits) -> Received:
         """Send the step's request with these headers, and read the whole reply; raises `HttpFailure`.
 
-        A request that met a stale connection is sent once more. Of `limits`, the total is left to the caller.
+        A request that met a stale connection is sent once more, on a fresh one: where one that was kept is
+        stale the others are likely to be so too, as after a restart of the server, and are given up. Whatever
+        else befalls a request, it may have been read: whether it is repeated is the caller's to decide.
+        Of `limits`, the total is left to the caller.
         """
         try:
             try:
                 return await self._attempt(step, headers, limits)
             except _Stale:
-                return await self._attempt(step, (*headers, _LAST), limits)
+                return await self._attempt(step, headers, limits, fresh=True)
         except HttpFailure:
             raise
         except Exception as error:
             raise failure_of(error, step.target.url) from error
 
-    async def _attempt(self, step: Step, headers: Headers, limits: HttpLimits) -> Received:
+    async def _attempt(
+        self, step: Step, headers: Headers, limits: HttpLimits, *, fresh: bool = False
+    ) -> Received:
         origin = self._origin(step.target.origin)
         request = self._request(step, headers, origin.headers["Host"])
+        timeout = _timeout(limits.connect_timeout)
         try:
-            connection = await self._connector.connect(origin, [], _timeout(limits.connect_timeout))
+            connection = await self._connector.connect(origin, [], timeout)
+            while fresh and _handler(connection).requests:
+                connection.close()
+                connection = await self._connector.connect(origin, [], timeout)
         except TimeoutError as error:
             raise aiohttp.ConnectionTimeoutError from error
-        handler, transport = connection.protocol, connection.transport
-        reused = handler in self._served
+        handler, transport = _handler(connection), connection.transport
+        kept, heard, began = handler.requests > 0, handler.octets, time.monotonic()
         try:
-            if handler is None or transport is None:
+            if transport is None:
                 raise aiohttp.ServerDisconnectedError
-            if not reused:
-                self._served.add(handler)
             handler.set_response_params(
                 skip_payload=step.method == "HEAD",
                 read_until_eof=True,  # a body of no declared length ends with the connection
@@ -94,7 +104,7 @@ class Wire:
             received = await _receive(handler, step, limits.max_body)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
             connection.close()
-            if reused:
+            if kept and handler.octets == heard and time.monotonic() - began < AT_ONCE:
                 raise _Stale from error
             raise
         except BaseException:
@@ -123,6 +133,10 @@ class Wire:
 
 def _origin(loop: asyncio.AbstractEventLoop, url: str) -> ClientRequest:
     return ClientRequest("GET", URL(url, encoded=True), loop=loop)
+
+
+def _handler(connection: Connection) -> Counting:
+    return cast(Counting, connection.protocol)  # as every connection of a `Connector`
 
 
 @lru_cache(maxsize=256)
