@@ -45,8 +45,8 @@ class Received(msgspec.Struct, frozen=True):
 
 
 class _Stale(aiohttp.ServerDisconnectedError):
-    """A kept connection was lost at once and without an octet: the server had been closing it before it was
-    sent the request, and has not read it."""
+    """A kept connection was lost at once and without an octet: the server is taken to have been closing it
+    before the request came. One that reads, and hangs up as fast, cannot be told from it."""
 
 
 class Wire:
