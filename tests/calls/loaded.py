@@ -1,8 +1,8 @@
 """A server under load in virtual time: one processor, an event loop, and the real `Capacity` at its door.
 
-A call needs some turns of the event loop, with an application, commits and its own messages between them, and
-as much work as on a machine that does about 200 calls a second. Messages wait in a socket of which each turn
-reads for 4 ms at the most; `Capacity` sees how long, and how late the loop is.
+A call needs some turns of the event loop, with an application, commits (see `tests.calls.disk`) and its own
+messages between them, and as much work as on a machine that does about 200 calls a second. Messages wait in
+a socket of which each turn reads for 4 ms at the most; `Capacity` sees how long, and how late the loop is.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 import msgspec
+from tests.calls.disk import Disk
 
 from ringback.calls.capacity import Capacity
 from ringback.calls.meter import Meter
@@ -34,11 +35,12 @@ SLICE = 0.004
 
 class Turn(msgspec.Struct, frozen=True):
     """A turn of the event loop that a call needs: what it takes, and how long after the one before it is due.
-    `message`: it comes through the SIP socket, and waits there to be read."""
+    `message`: it comes through the SIP socket, and waits there to be read. `commit`: it waits for one."""
 
     work: float
     after: float = 0.0
     message: bool = False
+    commit: bool = False
 
 
 SET_UP = (
@@ -49,13 +51,13 @@ SET_UP = (
     Turn(0.0003),
     Turn(0.0002),
     Turn(0.0002),
-    Turn(0.0005, after=0.005),  # the commit
+    Turn(0.0005, commit=True),
     Turn(0.0003),  # 200
 )
 END = (
     Turn(0.0003, after=0.0005, message=True),  # ACK
     Turn(0.0006, after=TALK),  # the prompt is over: BYE
-    Turn(0.0004, after=0.005),  # the commit, and the callback
+    Turn(0.0004, commit=True),  # and the callback
     Turn(0.0002, message=True),  # the caller's 200
     Turn(0.0001, after=0.002),
 )
@@ -100,18 +102,25 @@ class Outcome(msgspec.Struct, frozen=True):
 
 class LoadedServer:
     """Calls come as `load` says, until which is over. `pauses`: (from, seconds) in which nothing is done, as
-    while another program runs. `uneven`: by what part the work of a turn differs, at random."""
+    while another program runs. `stalls`: the same of the disk alone, and `each`: what a write adds to a
+    commit, in seconds. `uneven`: by what part the work of a turn differs, at random."""
 
     def __init__(
-        self, *, seed: int = 1, pauses: Iterable[tuple[float, float]] = (), uneven: float = 0.3
+        self,
+        *,
+        seed: int = 1,
+        pauses: Iterable[tuple[float, float]] = (),
+        stalls: Iterable[tuple[float, float]] = (),
+        each: float = 0.0,
+        uneven: float = 0.3,
     ) -> None:
         self.now = 0.0
         self.calls: list[Call] = []
         self.rates: list[float | None] = []
         """What calls were limited to, 20 times a second."""
         self.capacity = Capacity(Directory(), Meter(), lambda: self.now)
-        self.capacity.watch(self, self, self)
-        self.delay = 0.0  # a commit is never late here
+        self.disk = Disk(lambda: self.now, self._at, stalls=stalls, each=each)
+        self.capacity.watch(self, self.disk, self)
         self._chance = random.Random(seed)
         self._uneven = uneven
         self._pauses = deque(sorted(pauses))
@@ -191,8 +200,13 @@ class LoadedServer:
         if turn is SET_UP[-1]:
             call.answered = self.now
         following = next(call.turns, None)
-        if following is not None:
-            self._at(self.now + following.after, partial(self._turn, call, following), following.message)
+        if following is None:
+            return
+        then = partial(self._turn, call, following)
+        if following.commit:
+            self.disk.write(then)
+        else:
+            self._at(self.now + following.after, then, following.message)
 
     # -- the event loop
 

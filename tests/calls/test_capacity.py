@@ -7,8 +7,9 @@ from uuid import UUID
 
 import pytest
 
-from ringback.calls.capacity import LOOP, RETRY_AFTER, SIP, STORE, SUMMARY, Capacity
+from ringback.calls.capacity import LOOP, RETRY_AFTER, SIP, SUMMARY, Capacity
 from ringback.calls.meter import Meter
+from ringback.calls.pausing import STORE
 from ringback.media.model import PlaneStatistics, TickStatistics
 from ringback.routing.directory import Account, Directory, Trunk
 
@@ -24,6 +25,7 @@ class Watched:
     def __init__(self) -> None:
         self.read_late = 0.0
         self.delay = 0.0
+        self.committing = 0.0
         self.worker = TickStatistics(pid=1)
 
     def waited(self) -> float:
@@ -80,6 +82,21 @@ def test_whatever_is_late_limits_new_calls(
     hand.capacity.refuse("192.0.2.7")
     hand.look(1, loop=late.get("loop", 0.0))
     assert f"{cause} is late" in caplog.text
+
+
+def test_one_long_commit_limits_nothing_and_a_disk_that_hangs_does() -> None:
+    hand = Hand()
+    for look in range(10):
+        hand.watched.delay = hand.watched.committing = look * 0.05
+        hand.look(1)
+    assert hand.capacity.throttle.pressure >= 2.0
+    hand.watched.delay = hand.watched.committing = 0.0
+    hand.look(20)
+    assert not hand.capacity.limited
+    for look in range(20):
+        hand.watched.delay = hand.watched.committing = look * 0.05
+        hand.look(1)
+    assert hand.capacity.limited
 
 
 def pulses(hand: Hand, *late: int) -> None:

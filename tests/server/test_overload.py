@@ -14,7 +14,8 @@ from tests.patience import PATIENCE, rest_client
 from tests.server.site import NUMBERS, SPEAKS, Site, hears_sound, site_settings
 from tests.server.wire import Wire, wire
 
-from ringback.calls.capacity import STORE, Capacity
+from ringback.calls.capacity import Capacity
+from ringback.calls.pausing import STORE
 from ringback.config.tables import TrunkTable
 from ringback.media.model import PlaneStatistics
 from ringback.net.lag import EVERY

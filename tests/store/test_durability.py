@@ -93,6 +93,7 @@ async def test_a_full_disk_holds_calls_back_and_loses_none(sqlite_store: Store) 
     with _full_disk(sqlite_store):
         big = [sqlite_store.append(event(1, n, payload=b"x" * 100_000, row=row(1))) for n in range(1, 20)]
         await _until(lambda: not sqlite_store.healthy)
+        assert 0.0 < sqlite_store.committing <= sqlite_store.delay
         with pytest.raises(StoreUnavailable):
             sqlite_store.append(event(2, row=row(2)), new_call=True)
         running = sqlite_store.append(event(1, 20, row=row(1, status="completed"), deliveries=(delivery(),)))
@@ -101,6 +102,7 @@ async def test_a_full_disk_holds_calls_back_and_loses_none(sqlite_store: Store) 
         assert found is not None
         assert found.status == "in-progress"
     await asyncio.wait_for(asyncio.gather(*big, running), PATIENCE)
+    assert sqlite_store.committing == 0.0
     assert sqlite_store.healthy
     found = await sqlite_store.call(call_id(1))
     assert found is not None

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ringback.calls.meter import Meter
+from ringback.calls.pausing import STORE, Pausing
 from ringback.media.model import PlaneStatistics
 from ringback.media.strain import Strain
 from ringback.routing.directory import Directory
@@ -25,8 +26,6 @@ SIP = 0.01
 LOOP = 0.01
 """Seconds that the event loop may be late. Some ten of its turns make a call's set-up, so that a
 call has waited 100 ms then. Later than that more calls wait, and no more are done."""
-STORE = 0.15
-"""Seconds that a write may wait for its commit: the 200 to an INVITE waits for one."""
 RETRY_AFTER = (1, 3)
 """Seconds, at random between the two: those who were refused together should not come back together."""
 SUMMARY = 10.0
@@ -50,6 +49,10 @@ class Committing(Protocol):
     def delay(self) -> float:
         """For how many seconds the oldest write has waited."""
 
+    @property
+    def committing(self) -> float:
+        """For how many of them it is being committed, and no longer waits for a commit before it."""
+
 
 class Ticking(Protocol):
     """What is seen of the media plane."""
@@ -66,6 +69,7 @@ class Capacity:
         self._meter = meter
         self._clock = clock
         self._strain = Strain()
+        self._pausing = Pausing()
         self.throttle = Throttle(clock)
         self.refused = 0
         """New calls that were refused for want of time, so far."""
@@ -124,17 +128,19 @@ class Capacity:
 
     def lagged(self, seconds: float) -> None:
         """The event loop came so late to what was due: a moment to look at everything."""
+        excused = False
         pressures = {"the event loop": seconds / LOOP}
         if self._watched is not None:
             sip, store, media = self._watched
             self._strain.look(media.stats().workers)
+            excused = self._pausing.look(self._clock(), store.delay, store.committing)
             pressures |= {
                 "SIP": sip.waited() / SIP,
                 "the store": store.delay / STORE,
                 "media": self._strain.lateness,
             }
         cause = max(pressures, key=lambda each: pressures[each])
-        self.throttle.measured(pressures[cause])
+        self.throttle.measured(pressures[cause], excused=excused)
         self._say(cause)
 
     def forget(self) -> None:

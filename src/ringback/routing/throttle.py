@@ -108,8 +108,9 @@ class Throttle:
 
     # -- what is measured
 
-    def measured(self, pressure: float) -> None:
-        """How late work was just now, as a share of how late it may be."""
+    def measured(self, pressure: float, *, excused: bool = False) -> None:
+        """How late work was just now, as a share of how late it may be. `excused`: of something that is over
+        soon by itself, and says nothing about what the machine can do: less comes in, but the limit stays."""
         now = self._clock()
         passed, self._measured_at = now - self._measured_at, now
         if passed <= 0.0:
@@ -120,13 +121,13 @@ class Throttle:
         if pressure > CALM:
             self._pressed_at = now
         if self.rate is None:
-            self._late = self._late + 1 if pressure >= BEGIN else 0
+            self._late = self._late + 1 if pressure >= BEGIN and not excused else 0
             if self._late >= PATIENCE:
                 self._begin(now)
         elif now - self._refused_at > RELEASE or (self._calm(now) and self.rate > 2.0 * self._flow):
             self.rate, self._late = None, 0
         else:
-            self._adapt(now, passed)
+            self._adapt(now, 0.0 if excused else passed)
 
     def _calm(self, now: float) -> bool:
         return now - self._pressed_at > REST

@@ -120,6 +120,11 @@ class Store:
         """For how many seconds the oldest of them has waited."""
         return self._writer.delay
 
+    @property
+    def committing(self) -> float:
+        """For how many of those seconds it is being committed."""
+        return self._writer.committing
+
     # -- calls
 
     def append(self, append: Append, *, new_call: bool = False) -> asyncio.Future[None]:

@@ -77,6 +77,11 @@ class Writer:
             return self._loop.time() - self._writing_since
         return self._loop.time() - self._pending_since if self._pending else 0.0
 
+    @property
+    def committing(self) -> float:
+        """For how many of those seconds it is being committed, and no longer waits for a commit before it."""
+        return self._loop.time() - self._handed_over if self._writing else 0.0
+
     def submit(self, write: Write) -> None:
         """Queue a write. Raises StoreUnavailable when closed, StoreOverloaded when the backlog is full."""
         if self._closed:
