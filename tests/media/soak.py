@@ -371,7 +371,7 @@ class Soak:
         calm = self.wild.random() < 0.3
         if calm:
             self._overtake()
-            self.live(8 * PHASES)  # what was said has come
+            self.live(16 * PHASES)  # what was said has come, behind all that is thrown in
             party.listen()
         del self.parties[party.handle]
         if len(self.gone) == self.gone.maxlen:
