@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import signal
 import sys
 
 from ringback.testing.softphone import CallFailed, PhoneCall, Softphone
@@ -26,7 +28,7 @@ async def take(call: PhoneCall, options: argparse.Namespace) -> None:
     call.answer()
     print("answered")
     if options.digits:
-        await call.silence(timeout=60)
+        await call.silence(timeout=3600)
         await call.press(options.digits)
         print(f"pressed {options.digits}")
     who = await call.ended(timeout=3600)
@@ -34,6 +36,10 @@ async def take(call: PhoneCall, options: argparse.Namespace) -> None:
 
 
 async def main(options: argparse.Namespace) -> None:
+    """Take calls until Ctrl-C or SIGTERM; the phone signs off then."""
+    me = asyncio.current_task()
+    assert me is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
     async with Softphone(options.username, password=options.password, server=options.server) as phone:
         try:
             await phone.register()
@@ -54,7 +60,5 @@ if __name__ == "__main__":
     parser.add_argument("--digits", default="", help="pressed after the first prompt; w waits half a second")
     parser.add_argument("--ring-for", type=float, default=1.0, metavar="SECONDS")
     parser.add_argument("--reject", type=int, default=0, metavar="STATUS", help="refuse with this SIP status")
-    try:
+    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
         asyncio.run(main(parser.parse_args()))
-    except KeyboardInterrupt:
-        pass

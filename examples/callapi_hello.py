@@ -22,6 +22,13 @@ ANSWER = """<?xml version="1.0" encoding="UTF-8"?>
 </Response>
 """
 
+WAIT = """<?xml version="1.0" encoding="UTF-8"?>
+<Response>
+  <Say voice="woman">Please hold the line.</Say>
+  <Pause length="300"/>
+</Response>
+"""
+
 
 async def voice(request: web.Request) -> web.Response:
     """A call arrived (PostStatus is `new`): what to do?"""
@@ -35,6 +42,11 @@ async def digits(request: web.Request) -> web.Response:
     return web.Response(text=answer, content_type="text/xml")
 
 
+async def wait(request: web.Request) -> web.Response:
+    """A call to be changed over REST while it is up."""
+    return web.Response(text=WAIT, content_type="text/xml")
+
+
 async def status(request: web.Request) -> web.Response:
     """Something happened to a call (PostStatus is `callback`)."""
     fields = await request.post()
@@ -43,7 +55,14 @@ async def status(request: web.Request) -> web.Response:
 
 
 app = web.Application()
-app.add_routes([web.post("/voice", voice), web.post("/digits", digits), web.post("/status", status)])
+app.add_routes(
+    [
+        web.post("/voice", voice),
+        web.post("/digits", digits),
+        web.post("/wait", wait),
+        web.post("/status", status),
+    ]
+)
 
 if __name__ == "__main__":
     try:

@@ -17,6 +17,8 @@ MENU = [
     }
 ]
 
+WAIT = [{"verb": "say", "text": "Please hold the line."}, {"verb": "pause", "length": 300}]
+
 
 async def hook(request: web.Request) -> web.Response:
     """A call arrived: what to do?"""
@@ -30,6 +32,11 @@ async def digits(request: web.Request) -> web.Response:
     return web.json_response([{"verb": "say", "text": f"{heard} Goodbye."}, {"verb": "hangup"}])
 
 
+async def wait(request: web.Request) -> web.Response:
+    """A call to be changed over REST while it is up."""
+    return web.json_response(WAIT)
+
+
 async def status(request: web.Request) -> web.Response:
     """Something happened to a call."""
     event = await request.json()
@@ -38,7 +45,14 @@ async def status(request: web.Request) -> web.Response:
 
 
 app = web.Application()
-app.add_routes([web.post("/hook", hook), web.post("/digits", digits), web.post("/status", status)])
+app.add_routes(
+    [
+        web.post("/hook", hook),
+        web.post("/digits", digits),
+        web.post("/wait", wait),
+        web.post("/status", status),
+    ]
+)
 
 if __name__ == "__main__":
     try:

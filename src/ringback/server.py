@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import msgspec
 from starlette.applications import Starlette
@@ -54,7 +54,7 @@ from ringback.speech.espeak import Espeak
 from ringback.speech.openai import OpenAiSpeech
 from ringback.speech.protocol import TextToSpeech
 from ringback.speech.speaker import Speaker
-from ringback.store.ids import NAMESPACE
+from ringback.store.ids import instance_of
 from ringback.store.store import Store
 from ringback.telephony import Telephony
 from ringback.webhooks.ask import Asker
@@ -245,7 +245,7 @@ class Server:
             public_url=(settings.server.public_url or self.http_url).rstrip("/"),
             calls=self.switchboard,
             recordings=StoredRecordings(self.store, engine.archive),
-            instance=uuid5(NAMESPACE, str(data.resolve())).hex,
+            instance=instance_of(data),
             sip_address=join_host_port(*self.telephony.address),
             registered=self.telephony.contacts,
             on_message=self._messaged,
@@ -258,7 +258,9 @@ class Server:
     async def reload(self) -> Changes:
         """Take over the configuration as it is now; raises ConfigError, and then nothing changes."""
         if self._reread is None:
-            raise ConfigError(["this server has no configuration to read again"])
+            raise ConfigError(
+                ["this server has no configuration to read again: it needs `ringback serve` with a file"]
+            )
         async with self._reloading:  # what the one before made of it is what the next one changes
             read = await asyncio.to_thread(self._reread)
             return self._take_over(planned(self.directory, self.settings, read))

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
@@ -14,6 +14,8 @@ import soundfile
 
 from ringback.cli.call import Wanted, call
 from ringback.cli.trace import trace
+from ringback.dialects.callapi.sids import call_sid
+from ringback.store.ids import instance_of
 from ringback.store.records import Append, CallFilter
 from ringback.testing.kit import DEVICE_PASSWORD, NUMBER, Asked, RunningServer, WebApp
 
@@ -49,9 +51,13 @@ async def test_a_call_is_watched_and_recorded(
     """It finds the server that runs on the configured data, and calls as the first configured device."""
     assert await a_call(server, app, config, digits="4w2", record=tmp_path / "[out].wav") == 0
     said = capsys.readouterr().out
-    for text in (f"calling {NUMBER} as alice", "200 OK", "pressed 4w2", "ended (remote)", "[out].wav"):
+    for text in (f"calling {NUMBER} as alice", "200 OK", "pressing 4w2", "ended (remote)", "[out].wav"):
         assert text in said, text
     assert (await app.request("/digits")).fields["Digits"] == "42"
+    pressing, ended = (
+        float(re.findall(rf"([\d.]+)  {what}", said)[0]) for what in ("pressing 4w2", r"ended \(remote\)")
+    )
+    assert ended - pressing > 0.5, "the line is of the first key: the second comes half a second later"
     samples, rate = soundfile.read(tmp_path / "[out].wav")
     assert rate == 8000
     assert len(samples) > 8000
@@ -232,6 +238,30 @@ async def test_the_beginning_of_a_sid_is_enough(
     said = capsys.readouterr().err
     assert f"several calls begin with {digits[:8]}: " in said
     assert all(twin.id in said for twin in twins)
+
+
+async def test_the_beginning_of_a_sid_as_callapi_spells_it(
+    server: RunningServer, app: WebApp, config: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its first part is that of the server, and stands for all calls there."""
+    await a_call(server, app, config, digits="12")
+    [row] = await server.store.calls(CallFilter())
+    spelling = call_sid(instance_of(data), UUID(row.id))
+    for length in (3, 8, 34, 35, 37, 38, 41, len(spelling)):
+        assert await trace(spelling[:length], False, config) == 0, spelling[:length]
+    other = msgspec.structs.replace(row, id=str(uuid4()))
+    await server.store.append(
+        Append(call_id=other.id, sequence=9999, kind="x", at=0.0, payload=b"{}", row=other)
+    )
+    capsys.readouterr()
+    for length in (8, 34, 37):
+        assert await trace(spelling[:length], False, config) == 1, spelling[:length]
+        said = capsys.readouterr().err
+        assert f"several calls begin with {spelling[:length]}: " in said
+        assert row.id in said
+        assert other.id in said
+    assert await trace(f"ID{'0' * 32}", False, config) == 1, "another server's"
+    assert "there is no call ID000" in capsys.readouterr().err
 
 
 async def test_before_the_first_call(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

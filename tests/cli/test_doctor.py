@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
@@ -17,6 +18,15 @@ async def look(config: Path) -> list[Finding]:
     return [finding async for finding in findings(config)]
 
 
+async def first_words() -> str:
+    """What it says of the settings that it finds by itself."""
+    async for finding in findings(None):
+        if finding.what.startswith("Python"):
+            continue
+        return finding.what
+    raise AssertionError("it says more")
+
+
 def words(found: list[Finding], level: str) -> str:
     return "\n".join(f"{finding.what} {finding.advice}" for finding in found if finding.level == level)
 
@@ -27,6 +37,17 @@ async def test_a_sound_set_up(config: Path, capsys: pytest.CaptureFixture[str]) 
     for text in ("the configured ports are free", "the built-in voice spoke", "database:"):
         assert text in said, text
     assert "only this machine reaches it" in said, "a warning is no failure"
+
+
+async def test_without_a_file_it_names_what_there_is_instead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("RINGBACK_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    assert "no ringback.toml: built-in defaults\n" in f"{await first_words()}\n"
+    monkeypatch.setenv("RINGBACK_SERVER__DATA", str(tmp_path / "data"))
+    assert "built-in defaults, and RINGBACK_SERVER__DATA" in await first_words()
 
 
 async def test_beside_a_running_server(server: RunningServer, config: Path) -> None:

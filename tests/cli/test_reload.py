@@ -241,7 +241,8 @@ async def test_a_made_up_password_is_not_tried(
 async def test_a_server_without_a_file_says_so(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     async with RunningServer(load(config)):
         assert await reload(config) == 1
-    assert "no configuration to read again" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "no configuration to read again: it needs `ringback serve` with a file" in said
 
 
 async def test_sighup_does_the_same(config: Path, data: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import socket
 import subprocess
 import sys
@@ -50,6 +51,9 @@ async def test_the_xml_examples(name: str, kind: str, capsys: pytest.CaptureFixt
         status, content_type, answer = await post("/digits", data={"Digits": "42<"})
         assert (status, content_type) == (200, kind)
         assert "You entered 4, 2. Goodbye." in answer
+        status, content_type, held = await post("/wait", data={"CallSid": "CA1"})
+        assert (status, content_type) == (200, kind)
+        assert '<Pause length="300"/>' in held
         status, _, _ = await post("/status", data={"CallSid": "CA1", "CallStatus": "completed"})
         assert status == 204
     assert "CA1 completed" in capsys.readouterr().out
@@ -63,6 +67,8 @@ async def test_the_jambonz_example(capsys: pytest.CaptureFixture[str]) -> None:
         assert "You entered 4, 2. Goodbye." in answer
         _, _, answer = await post("/digits", json={"reason": "timeout"})
         assert "I did not hear any digits. Goodbye." in answer
+        _, _, held = await post("/wait", json={})
+        assert json.loads(held)[-1] == {"verb": "pause", "length": 300}
         event = {"call_sid": "9d35", "call_status": "completed", "sip_status": 200}
         status, _, _ = await post("/status", json=event)
         assert status == 204

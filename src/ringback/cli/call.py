@@ -172,8 +172,8 @@ async def _converse(call: PhoneCall, wanted: Wanted, happened: Callable[[str], N
     try:
         if wanted.digits:
             await call.silence(timeout=wanted.seconds)
+            happened(f"pressing {wanted.digits}")
             await call.press(wanted.digits)
-            happened(f"pressed {wanted.digits}")
         await call.ended(wanted.seconds)
     except TimeoutError:
         call.hang_up()

@@ -17,7 +17,7 @@ from rich.markup import escape
 from ringback.cli.doctor_services import services
 from ringback.cli.finding import MARKS, Finding
 from ringback.cli.ports import holder_of, taken_ports, unusable_addresses
-from ringback.config import ConfigError, Settings, load
+from ringback.config import DEFAULT_FILE, PREFIX, ConfigError, Settings, load
 from ringback.net.guard import refusal
 from ringback.routing.directory import Application, Number, Trunk
 from ringback.running import out_of_reach, running_server
@@ -53,7 +53,7 @@ async def findings(config: Path | None) -> AsyncIterator[Finding]:
         for problem in error.problems:
             yield Finding("error", problem)
         return
-    yield Finding("ok", f"settings from {settings.source}")
+    yield Finding("ok", _source(settings))
     for check in (_ports, _privacy, _addresses, _routing):
         for finding in check(settings):
             yield finding
@@ -63,6 +63,13 @@ async def findings(config: Path | None) -> AsyncIterator[Finding]:
     for finding in await services(settings):
         yield finding
     yield await _database(settings)
+
+
+def _source(settings: Settings) -> str:
+    if not settings.demo:
+        return f"settings from {settings.source}"
+    variables = sorted(name for name in os.environ if name.startswith(PREFIX) and "__" in name)
+    return f"no {DEFAULT_FILE}: built-in defaults{', and '.join(['', *variables])}"
 
 
 def _ports(settings: Settings) -> list[Finding]:

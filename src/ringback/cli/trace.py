@@ -18,14 +18,18 @@ from ringback.calls.timeline import lines_of
 from ringback.cli.printable import printable
 from ringback.cli.show import Watcher
 from ringback.config import ConfigError, Settings, load
+from ringback.dialects.callapi.sids import instance_sid
 from ringback.dialects.spelling import read_sid
 from ringback.running import out_of_reach
 from ringback.store.database import SQLITE_FILE
 from ringback.store.errors import StoreError
+from ringback.store.ids import instance_of
 from ringback.store.records import CallFilter, CallRow
 from ringback.store.store import Store
 
-_BEGINNING = re.compile(r"(?:ID[0-9a-zA-Z]{32}-)?(?:CA)?([0-9a-fA-F]{4}[0-9a-fA-F-]*)")
+_BEGINNING = re.compile(
+    r"ID[0-9a-zA-Z]{32}-CA([0-9a-fA-F]+)|(?:ID[0-9a-zA-Z]{32}-)?(?:CA)?([0-9a-fA-F]{4}[0-9a-fA-F-]*)"
+)
 """Of a SID, in any spelling."""
 _SCHEME = re.compile(r"(?:client|sips?|tel|user):")
 _GROUPS = (8, 4, 4, 4, 12)
@@ -47,7 +51,7 @@ async def trace(which: str, full: bool, config: Path | None) -> int:
         return 2
     try:
         async with _stored(settings) as store:
-            await _show(store, await _find(store, which), console, full=full)
+            await _show(store, await _find(store, which, _every_call(settings)), console, full=full)
     except StoreError as error:
         errors.print(str(error), style="red", markup=False, soft_wrap=True)
         return 2
@@ -101,7 +105,12 @@ def _names(legs: list[CallRecord]) -> dict[str, str]:
     return names
 
 
-async def _find(store: Store, which: str) -> CallRow:
+def _every_call(settings: Settings) -> str:
+    """How CallAPI's SIDs of this server's calls all begin."""
+    return f"{instance_sid(instance_of(settings.server.data_path))}-CA"
+
+
+async def _find(store: Store, which: str, every_call: str) -> CallRow:
     """Raises _NotFound."""
     if which == "last":
         newest = await store.calls(CallFilter(top_level=True), limit=1)
@@ -116,16 +125,16 @@ async def _find(store: Store, which: str) -> CallRow:
     found = await store.calls(CallFilter(sip_call_id=which), limit=1)
     if found:
         return found[0]
-    return await _beginning(store, which)
+    return await _beginning(store, which, every_call)
 
 
-async def _beginning(store: Store, which: str) -> CallRow:
+async def _beginning(store: Store, which: str, every_call: str) -> CallRow:
     """The only call whose SID begins like this. Raises _NotFound."""
     begins = _BEGINNING.fullmatch(which)
     found = []
-    if begins is not None:
-        wanted = CallFilter(id_prefix=_dashed(begins[1]))
-        found = await store.calls(wanted, limit=_MOST_SHOWN + 1)
+    if begins is not None or _stands_for_all(which, every_call):
+        digits = "" if begins is None else begins[1] or begins[2]
+        found = await store.calls(CallFilter(id_prefix=_dashed(digits)), limit=_MOST_SHOWN + 1)
     if not found:
         raise _NotFound(f"there is no call {which}")
     if len(found) > 1:
@@ -133,6 +142,11 @@ async def _beginning(store: Store, which: str) -> CallRow:
         more = " and more" if len(found) > _MOST_SHOWN else ""
         raise _NotFound(f"several calls begin with {which}: {some}{more}")
     return found[0]
+
+
+def _stands_for_all(which: str, every_call: str) -> bool:
+    """Whether it ends within what CallAPI's SIDs have in common."""
+    return len(which) > len("ID") and every_call.startswith(which)
 
 
 def _dashed(digits: str) -> str:

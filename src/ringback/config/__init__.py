@@ -13,7 +13,7 @@ from ringback.config.loading import (
     demonstration_account,
     load,
 )
-from ringback.config.reading import ConfigError
+from ringback.config.reading import PREFIX, ConfigError
 from ringback.config.settings import Settings
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "DEMONSTRATION",
     "DEVICE",
     "OTHER_DEVICE",
+    "PREFIX",
     "SAMPLE_APPLICATION",
     "ConfigError",
     "Settings",

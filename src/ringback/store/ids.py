@@ -6,6 +6,7 @@ import secrets
 import uuid
 from datetime import datetime
 from functools import lru_cache
+from pathlib import Path
 
 # The namespace under which every derived identifier lives (RFC 9562 section 5.5). It never changes.
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:ringback")
@@ -18,6 +19,11 @@ def derived_id(account: uuid.UUID | None, kind: str, name: str) -> uuid.UUID:
     """
     scope = NAMESPACE if account is None else uuid.uuid5(NAMESPACE, str(account))
     return uuid.uuid5(scope, f"{kind}:{name}")
+
+
+def instance_of(data: Path) -> str:
+    """The 32 hex digits that name the server which runs on a data directory."""
+    return uuid.uuid5(NAMESPACE, str(data.resolve())).hex
 
 
 def new_id() -> str:
