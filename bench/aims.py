@@ -79,6 +79,11 @@ AIMS = {
         "≤ 5 s from the next start; each callback delivered once by its token; ≤ 1 s of a recording lost",
     ),
     "idle": Aim("start", "processor time at rest", "about 0"),
+    "sockets": Aim(
+        "sockets",
+        "processor time of a packet received and one sent, nothing else done, by how the kernel is asked",
+        "for comparison",
+    ),
     "leaks": Aim("leaks", "memory, descriptors, tasks and ports after many calls", "where they were"),
 }
 """By the name that a `Figure` is given."""

@@ -21,6 +21,7 @@ from bench import options as common
 from bench import results
 from bench.aims import AIMS
 from bench.load import compiled
+from bench.machine import IN_MEMORY
 from bench.results import BELOW, IN_DOUBT, Figure, Machine, Report, verdict
 from bench.session import NO_COMPILER, Session
 
@@ -139,7 +140,8 @@ def markdown(ended: Sequence[Ended]) -> str:
     machine = Machine.this()
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     lines = [
-        f"{today}; {machine.cores} cores of {machine.model}, Linux {machine.kernel}, {machine.python}. "
+        f"{today}; {machine.cores} cores of {machine.model}, Linux {machine.kernel}, {machine.python}; "
+        f"data on {machine.data}{' (NOT DURABLE)' if machine.data in IN_MEMORY else ''}. "
         "In bold: below the aim. Ratio: processor time of a leg's tick, a call or a request against a packet "
         "each way of the bare C loop in the same run.",
         "",

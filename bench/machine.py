@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import re
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +14,16 @@ import msgspec
 
 TICK = os.sysconf("SC_CLK_TCK")
 ONE_CORE = "one core only: the load shares it with the server, so the figures are worse than the server is"
+MOUNTS = Path("/proc/self/mounts")
+IN_MEMORY = {"tmpfs", "ramfs"}
+"""File systems of which nothing is left when the machine stops."""
+NOT_DURABLE = "{folder} is on {kind}: nothing here is durable, and syncs cost nothing; set TMPDIR"
 QUIET = 0.03
 """The share of a core that others may use before figures are doubtful."""
 BUILD = ("CONFIG_ARGS", "PY_CFLAGS")
 """Where Python tells how it was built."""
+_ESCAPE = re.compile(r"\\([0-7]{3})")
+"""How a blank is written in a mount point's name."""
 ROLES = {
     "ringback.media.worker": "media",
     "ringback.media.gateway": "recordings",
@@ -148,6 +155,30 @@ def optimisations(arguments: str, flags: str) -> str:
     return ", ".join(
         f"built {'with' if there else 'without'} {name}" for name, there in (("PGO", guided), ("LTO", linked))
     )
+
+
+def file_system(folder: Path, mounts: str | None = None) -> str:
+    """On what kind of file system a folder is, such as `ext4`; `unknown` where nothing says so. `mounts`: as
+    in /proc/self/mounts, which is read by default."""
+    if mounts is None:
+        try:
+            mounts = MOUNTS.read_text()
+        except OSError:
+            return "unknown"
+    place, kind, longest = folder.resolve(), "unknown", -1
+    for line in mounts.splitlines():
+        _, point, name, *_ = line.split(" ")
+        mounted = Path(_ESCAPE.sub(lambda octal: chr(int(octal[1], 8)), point))
+        # Of two on the same place the later one hides the earlier.
+        if place.is_relative_to(mounted) and len(mounted.parts) >= longest:
+            kind, longest = name, len(mounted.parts)
+    return kind
+
+
+def durability(folder: Path) -> str:
+    """A warning where what is written into a folder does not outlive the machine; empty elsewhere."""
+    kind = file_system(folder)
+    return NOT_DURABLE.format(folder=folder, kind=kind) if kind in IN_MEMORY else ""
 
 
 def quietness(others: float) -> str:

@@ -14,6 +14,7 @@ import os
 import platform
 import shlex
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +22,7 @@ import msgspec
 from rich.console import Console
 
 from bench.aims import AIMS
-from bench.machine import QUIET, python_build, quietness
+from bench.machine import QUIET, file_system, python_build, quietness
 
 VERDICTS = {True: "reached", False: "NOT REACHED", None: "measured"}
 DOUBTFUL = "DOUBTFUL (not quiet)"
@@ -55,6 +56,8 @@ class Machine(msgspec.Struct, frozen=True):
     kernel: str
     python: str
     """Its version, and how it was built: that alone may be a fifth of what Python code takes."""
+    data: str
+    """The file system on which servers have their data meanwhile: what a sync costs."""
 
     @classmethod
     def this(cls) -> Machine:
@@ -64,6 +67,7 @@ class Machine(msgspec.Struct, frozen=True):
             cores=len(os.sched_getaffinity(0)),
             kernel=platform.release(),
             python=python_build(),
+            data=file_system(Path(tempfile.gettempdir())),
         )
 
 

@@ -14,7 +14,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="ringback bench room", description=__doc__)
     results.add_option(parser)
     parser.parse_args()
-    Console(highlight=False).print("There are no conference rooms in this version: nothing to measure.")
+    Console(highlight=False).print("no conference rooms in this version")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+import tempfile
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn, Protocol, TypeVar
 
 from rich.console import Console
@@ -13,7 +15,7 @@ from rich.console import Console
 from bench import results
 from bench.floor import bare
 from bench.load import compiled
-from bench.machine import ONE_CORE, on_core
+from bench.machine import ONE_CORE, durability, on_core
 from bench.results import Figure
 
 BARE_LEGS, BARE_SECONDS = 400, 2.0
@@ -46,6 +48,8 @@ class Session:
         """The server's, and the load's."""
         if self.cores[0] == self.cores[1]:
             self.console.print(ONE_CORE)
+        if warning := durability(Path(tempfile.gettempdir())):
+            self.console.print(warning, soft_wrap=True)
 
     def floor(self, legs: int = BARE_LEGS, seconds: float = BARE_SECONDS) -> float | None:
         """Microseconds in which a C loop on the server's core receives and sends one packet, now: what work

@@ -23,6 +23,7 @@ from bench import options as common
 from bench.bare_transport import Used
 from bench.load import build
 from bench.machine import busy, on_core
+from bench.results import Figure
 from bench.session import Session
 from ringback.media import uring
 
@@ -115,6 +116,25 @@ def table(runs: Sequence[Run]) -> Table:
     return shown
 
 
+def figure(runs: Sequence[Run]) -> Figure:
+    """Each way at the largest number of streams, for comparison only. Ratio: what the media plane uses here,
+    the last of the ways, against the C loop with a socket each."""
+    streams = max(run.streams for run in runs)
+    most = [run for run in runs if run.streams == streams]
+    found: dict[str, float] = {}
+    missing: list[str] = []
+    for way in dict.fromkeys(run.way for run in most):
+        if same := [run.microseconds for run in most if run.way == way and run.whole]:
+            found[way] = statistics.median(same)
+        else:
+            missing.append(way)
+    said = [f"{way} {cost:.2f} µs" for way, cost in found.items()]
+    said += [f"{way}: packets missing" for way in missing]
+    used = found.get(RING, found.get(CALLS)) if RING not in missing else None
+    ratio = used / found[OWN] if used and found.get(OWN) else None
+    return Figure("sockets", f"{streams:,} streams: {'; '.join(said)}", ratio=ratio, values=found)
+
+
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = common.parser("sockets", __doc__, runs=5)
@@ -136,7 +156,7 @@ def main() -> None:
         for way in ways()
     ]
     session.console.print(table(runs))
-    session.conclude([], runs)
+    session.conclude([figure(runs)], runs)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""The whole server as a process of its own, on a core of its own, with a temporary configuration."""
+"""The whole server as a process of its own, on a core of its own, with a temporary configuration. Its data is
+where temporary files go (`TMPDIR`)."""
 
 from __future__ import annotations
 
