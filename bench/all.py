@@ -24,6 +24,7 @@ from bench.load import compiled
 from bench.machine import IN_MEMORY
 from bench.results import BELOW, IN_DOUBT, Figure, Machine, Report, verdict
 from bench.session import NO_COMPILER, Session
+from ringback.cli.attended import STOPPED, attended
 
 FOLDER = Path("bench-results")
 TABLE_FILE = "table.md"
@@ -75,22 +76,21 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 def run(job: Job, *, quick: bool, folder: Path, cores: tuple[int, int]) -> Ended:
-    """Run one bench; what it says goes into the folder."""
+    """Run one bench; what it says goes into the folder. Raises KeyboardInterrupt when it is stopped."""
     arguments = shlex.split(job.quick if quick else job.whole)
     file, said = folder / f"{job.mode}.json", folder / f"{job.mode}.txt"
     file.unlink(missing_ok=True)
     pinned = ["--server-core", str(cores[0]), "--load-core", str(cores[1])] if _pins(job.mode) else []
-    module = f"bench.{job.mode.replace('-', '_')}"
-    command = [sys.executable, "-m", module, *arguments, *pinned, results.OPTION, str(file)]
+    command = [sys.executable, "-m", "bench", job.mode, *arguments, *pinned, results.OPTION, str(file)]
     seconds = job.quick_seconds if quick else job.whole_seconds
     spoken = results.command_of(job.mode, arguments)
     with said.open("w") as out:
         try:
-            subprocess.run(
-                command, stdout=out, stderr=subprocess.STDOUT, timeout=60 + PATIENCE * seconds, check=False
-            )
+            stopped = attended(command, output=out, timeout=60 + PATIENCE * seconds) == STOPPED
         except subprocess.TimeoutExpired:
             return Ended(job.mode, spoken, None, "it took too long")
+    if stopped:
+        raise KeyboardInterrupt
     try:
         return Ended(job.mode, spoken, results.read(file), "")
     except (OSError, msgspec.DecodeError):
@@ -168,12 +168,20 @@ def chosen(only: str) -> list[Job]:
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    whole, quick = (sum(getattr(job, f"{name}_seconds") for job in JOBS) // 60 for name in ("whole", "quick"))
-    about = f"{__doc__}\nIt takes about {whole} minutes, with --quick {quick}."
+    whole, quick = (
+        lasting(sum(getattr(job, f"{name}_seconds") for job in JOBS)) for name in ("whole", "quick")
+    )
+    about = f"{__doc__}\nIt takes about {whole}, with --quick {quick}."
     parser = common.bare_parser("all", about)
     parser.add_argument("--quick", action="store_true", help="smaller and shorter: a first impression")
-    parser.add_argument("--only", type=chosen, default=list(JOBS), metavar="MODES", help="such as ivr,cps")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help=f"where it goes; default: {FOLDER}")
+    parser.add_argument(
+        "--only",
+        type=chosen,
+        default=list(JOBS),
+        metavar="MODES",
+        help="such as ivr,cps; default: all of them",
+    )
+    parser.add_argument("--folder", type=common.folder, default=FOLDER, help="where it goes")
     return parser
 
 
@@ -184,20 +192,29 @@ def main() -> None:
     options, console = session.options, session.console
     if not compiled():
         console.print(NO_COMPILER)
-    options.folder.mkdir(parents=True, exist_ok=True)
+    options.folder.mkdir(parents=True, exist_ok=True)  # the default one was not asked about
     seconds = sum(job.quick_seconds if options.quick else job.whole_seconds for job in options.only)
-    console.print(f"{len(options.only)} benches, about {max(1, round(seconds / 60))} minutes")
-    ended, began = [], time.monotonic()
+    console.print(f"{_counted(len(options.only), 'bench', 'benches')}, about {lasting(seconds)}")
+    ended, table, began = [], "", time.monotonic()
     for number, job in enumerate(options.only, 1):
         console.print(f"[{number}/{len(options.only)}] {job.mode} …", markup=False)
         ended.append(run(job, quick=options.quick, folder=options.folder, cores=session.cores))
         console.print(_spoken(ended[-1]), markup=False)
-    table = markdown(ended)
-    (options.folder / TABLE_FILE).write_text(table)
+        table = markdown(ended)
+        (options.folder / TABLE_FILE).write_text(table)  # each time: whoever stops us keeps what there is
     console.print()
     console.print(table, markup=False, soft_wrap=True)
     console.print(f"{(time.monotonic() - began) / 60:.1f} minutes; all of it is in {options.folder}/")
     sys.exit(code(ended))
+
+
+def lasting(seconds: float) -> str:
+    """So long, in words."""
+    return _counted(max(1, round(seconds / 60)), "minute", "minutes")
+
+
+def _counted(number: int, one: str, more: str) -> str:
+    return f"{number} {one if number == 1 else more}"
 
 
 def _spoken(ended: Ended) -> str:

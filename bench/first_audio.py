@@ -34,6 +34,8 @@ from bench.session import SLOW_ENDS, Session
 from bench.system import NUMBERS, System, system
 from bench.visits import IDLE, PATIENCE, STAYING, Visit, Visits, quantile
 
+CALLS = 20
+"""Calls, fewer of which say nothing of a percentile."""
 P50_MS, P95_MS = 20.0, 40.0
 """What is to be kept, with the source in the cache."""
 PROMPT = 0.2
@@ -242,7 +244,10 @@ def _figure(same: Sequence[Run]) -> Figure:
     if unheard:
         words += f"; NOTHING HEARD in {unheard} calls"
     quick = all(value <= (P50_MS if "p50" in name else P95_MS) for name, value in values.items())
-    return Figure("first-audio", words, quick and not unheard, values=values)
+    enough = min(len(run.first) + run.unheard for run in same) >= CALLS
+    return Figure(
+        "first-audio", words, quick and not unheard and (True if enough else None), values=values
+    )
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -253,7 +258,9 @@ def arguments() -> argparse.ArgumentParser:
         "--fresh", type=common.natural, default=20, help="calls whose prompt is not in the cache"
     )
     parser.add_argument("--legs", type=common.natural, default=0, help="calls that are up meanwhile")
-    parser.add_argument("--dialect", choices=(*NUMBERS, "all"), default="all")
+    parser.add_argument(
+        "--dialect", choices=(*NUMBERS, "all"), default="all", help="what the application speaks"
+    )
     return parser
 
 

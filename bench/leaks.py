@@ -8,8 +8,8 @@ hour.
 
 Descriptors, threads, tasks and legs must be where they were, but for what pools may keep: some connections
 to the application. Objects may be some more, but fewer than one for twenty calls. Memory may grow by what
-allocators keep of a busier moment, which does not depend on how many calls there were (ALLOWANCE_MB), and by
-LEAK_OCTETS a call: less than anything that is known by a call's name. Calls must be freed as they end, and
+allocators keep of a busier moment, which does not depend on how many calls there were (6 MB), and by
+100 octets a call: less than anything that is known by a call's name. Calls must be freed as they end, and
 not wait for garbage to be looked for: memory would grow until then, and every call stop meanwhile.
 """
 
@@ -198,7 +198,7 @@ def figure(before: Held, after: Held, step: Step) -> Figure:
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = common.parser("leaks", __doc__, runs=1)
-    parser.add_argument("--calls", type=common.positive, default=CALLS)
+    parser.add_argument("--calls", type=common.positive, default=CALLS, help="how many calls come")
     parser.add_argument("--rate", type=common.rate, default=RATE, help="calls a second")
     common.add_dialect(parser)
     return parser

@@ -258,10 +258,10 @@ def arguments() -> argparse.ArgumentParser:
         "--workers",
         type=common.positive,
         default=1,
-        help="media workers, each on a core of its own where there are enough; default: 1",
+        help="media workers, each on a core of its own where there are enough",
     )
     parser.add_argument(
-        "--speech", type=common.share, default=SPEECH, help=f"of the far ends, a share; default: {SPEECH}"
+        "--speech", type=common.share, default=SPEECH, help="the share of the time in which far ends speak"
     )
     common.add_transport(parser)
     return parser

@@ -1,8 +1,8 @@
 """IVR calls and connected calls at once: `ringback bench mixed --legs 1000 --pairs 100 --runs 3`.
 
-Whole calls of the whole server on one core: the IVR calls of `bench.ivr` and the connected calls of
-`bench.relay_delay`. How long the server keeps the packets of the one, and how punctual it is with the others.
-The load has another core.
+Whole calls of the whole server on one core: the IVR calls of `ringback bench ivr` and the connected calls
+of `ringback bench relay-delay`. How long the server keeps the packets of the latter, and how punctual it is
+with the former. The load has another core.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--legs", type=common.positive, default=LEGS, help="IVR calls")
     parser.add_argument("--pairs", type=common.positive, default=PAIRS, help="connected calls")
     parser.add_argument("--way", choices=tuple(WAYS), default="plain", help="what is done with the latter")
-    parser.add_argument("--seconds", type=common.seconds, default=10.0)
+    common.add_seconds(parser, 10.0, "how long it is measured")
     return parser
 
 

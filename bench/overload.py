@@ -3,8 +3,8 @@
 A short ramp of calls a second finds the capacity: the most calls answered within 200 ms, every callback told.
 Then one, two and three times that many are offered, while calls are up that should notice nothing. At each
 rate those calls count that come when calls end as fast as they come: in the first 1.5 seconds a server that
-falls behind looks as if it did not. Every call is a whole one, as in `bench.cps`; the whole server shares one
-core, the load has another.
+falls behind looks as if it did not. Every call is a whole one, as in `ringback bench cps`; the whole server
+shares one core, the load has another.
 """
 
 from __future__ import annotations

@@ -191,12 +191,16 @@ def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = common.parser("pairs", __doc__, runs=1)
     parser.add_argument(
-        "--pairs", type=common.counts, default=[100, 400, 700], help="numbers of pairs, with commas between"
+        "--pairs",
+        type=common.counts,
+        default=[100, 400, 700],
+        metavar="N,N",
+        help="how many pairs; one after the other",
     )
     parser.add_argument("--legs", type=common.natural, default=0, help="IVR legs beside them")
-    parser.add_argument("--seconds", type=common.seconds, default=10.0)
+    common.add_seconds(parser, 10.0, "how long each number of pairs is measured")
     common.add_transport(parser)
-    parser.add_argument("--ports", default="20000-29999")
+    parser.add_argument("--ports", default="20000-29999", metavar="A-B", help="UDP ports of the media plane")
     return parser
 
 

@@ -26,7 +26,7 @@ from rich.table import Table
 
 from bench.impaired import INTERVAL, Network
 from bench.likeness import FRAME, MEASURE, PERCEPTUAL, RATE, likeness
-from bench.options import positive
+from bench.options import plain_parser, positive
 from bench.results import Figure, add_option, conclude
 from ringback.media import addresses, codecs
 from ringback.media.conceal import BLOCK
@@ -257,7 +257,7 @@ def figure(scores: Sequence[Score]) -> Figure:
 
 def arguments() -> argparse.ArgumentParser:
     """The command line: no cores, for nothing depends on the machine's speed."""
-    parser = argparse.ArgumentParser(prog="ringback bench quality", description=__doc__)
+    parser = plain_parser("quality", __doc__)
     parser.add_argument(
         "--seeds", type=positive, default=3, help="how often each sound is sent over a network"
     )

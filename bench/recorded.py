@@ -1,8 +1,8 @@
 """How many recorded legs one core carries: `ringback bench recorded --legs 800 --seconds 20`.
 
-As `bench.media`, with a recording of two channels on every leg: the media plane, the process that writes the
-files and this one share a core. No frame may miss its recording meanwhile; afterwards the files are looked
-at: they must be whole.
+As `ringback bench media`, with a recording of two channels on every leg: the media plane, the process that
+writes the files and this one share a core. No frame may miss its recording meanwhile; afterwards the files
+are looked at: they must be whole.
 """
 
 from __future__ import annotations
@@ -122,7 +122,9 @@ def arguments() -> argparse.ArgumentParser:
     parser = common.parser("recorded", __doc__, runs=1)
     common.add_legs(parser)
     common.add_transport(parser)
-    parser.add_argument("--folder", help="where the recordings go meanwhile; default: a temporary one")
+    parser.add_argument(
+        "--folder", type=common.folder, help="where the recordings go meanwhile; default: a temporary one"
+    )
     return parser
 
 

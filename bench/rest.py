@@ -262,7 +262,7 @@ def figure(answers: Sequence[Answer], rates: Mapping[str, float], count: int, fl
     spoken = ", ".join(f"{dialect} {rate:.0f}" for dialect, rate in rates.items())
     return Figure(
         "rest",
-        f"slowest p99 {slowest.p99:.0f} ms ({slowest.dialect}: {slowest.question}); a question takes "
+        f"{count:,} stored: slowest p99 {slowest.p99:.0f} ms ({slowest.dialect}: {slowest.question}); a question takes "
         f"{typical:.1f} ms of processor time in the median; all in turn, a second: {spoken}",
         reached=slowest.p99 <= P99_MS and (True if count >= CALLS else None),
         ratio=typical * 1000 / floor if floor else None,
@@ -275,7 +275,7 @@ def arguments() -> argparse.ArgumentParser:
     parser = common.parser("rest", __doc__, runs=1)
     parser.add_argument("--calls", type=common.positive, default=CALLS, help="how many are stored")
     parser.add_argument("--seconds", type=common.seconds, default=1.0, help="how long each question is asked")
-    parser.add_argument("--dialect", choices=DIALECTS, help="only this one; default: all three")
+    parser.add_argument("--dialect", choices=DIALECTS, help="only this one; default: all of them")
     return parser
 
 

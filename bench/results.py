@@ -102,7 +102,20 @@ def code(figures: Sequence[Figure], *, quiet: bool) -> int:
 
 def add_option(parser: argparse.ArgumentParser) -> None:
     """Give a bench its `--json FILE`."""
-    parser.add_argument(OPTION, type=Path, metavar="FILE", help="also write the result there, as JSON")
+    parser.add_argument(OPTION, type=target, metavar="FILE", help="also write the result there, as JSON")
+
+
+def target(text: str) -> Path:
+    """A file that can be written when all is measured, in a folder that is made if need be. Raises
+    ArgumentTypeError."""
+    file = Path(text)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"no folder for {file}: {error.strerror}") from None
+    if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{file} cannot be written")
+    return file
 
 
 def conclude(

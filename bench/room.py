@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
-
 from rich.console import Console
 
 from bench import results
+from bench.options import plain_parser
 
 
 def main() -> None:
     """Say so."""
-    parser = argparse.ArgumentParser(prog="ringback bench room", description=__doc__)
+    parser = plain_parser("room", __doc__)
     results.add_option(parser)
     parser.parse_args()
     Console(highlight=False).print("no conference rooms in this version")

@@ -21,6 +21,8 @@ from bench.results import Figure
 BARE_LEGS, BARE_SECONDS = 400, 2.0
 NO_COMPILER = "no C compiler (cc, gcc, clang): no bare C loop to compare with"
 SLOW_ENDS = "no C compiler (cc, gcc, clang): the far ends of RTP are a slow stand-in in Python"
+STOPPED = 130
+"""What a program exits with that Ctrl-C has stopped."""
 NEEDED = "This bench needs a C compiler (cc, gcc or clang) for its far ends."
 
 Run = TypeVar("Run")

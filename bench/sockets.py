@@ -139,7 +139,11 @@ def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = common.parser("sockets", __doc__, runs=5)
     parser.add_argument(
-        "--streams", type=common.counts, default=[200, 700], help="numbers of streams, with commas between"
+        "--streams",
+        type=common.counts,
+        default=[200, 700],
+        metavar="N,N",
+        help="how many streams; one after the other",
     )
     parser.add_argument("--seconds", type=common.seconds, default=2.0, help="of each way, each time")
     return parser

@@ -82,7 +82,11 @@ class System:
                 stdin=asyncio.subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": _path()},
             )
-        self._running = await _running(self._process, self.data)
+        try:
+            self._running = await _running(self._process, self.data)
+        except asyncio.CancelledError:
+            await self.stop()
+            raise
 
     async def kill(self) -> None:
         """`kill -9` of all its processes at once."""

@@ -18,7 +18,7 @@ def ran(module: str, folder: Path, *arguments: str, warned: bool = False) -> tup
     """The result of a module of `bench`, and what it printed; its aim may be missed in so short a time.
     `warned`: the server may have something to say, too."""
     file = folder / "result.json"
-    said = said_by(["-m", f"bench.{module}", *arguments, "--json", str(file)], warned=warned)
+    said = said_by(["-m", "bench", module, *arguments, "--json", str(file)], warned=warned)
     return results.read(file), said
 
 

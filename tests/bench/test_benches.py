@@ -180,7 +180,7 @@ def test_rates_that_are_none(text: str) -> None:
 
 def test_rates_and_defaults() -> None:
     assert options.rates("20,50.5") == [20.0, 50.5]
-    assert ivr.arguments().parse_args(["--legs", "3", "4"]).legs == [3, 4]
+    assert ivr.arguments().parse_args(["--legs", "3,4"]).legs == [3, 4]
     assert cps.arguments().parse_args([]).dialect == "laml"
 
 

@@ -211,7 +211,7 @@ def test_a_short_run_of_leaks(tmp_path: Path) -> None:
 
 def test_a_table_of_some(tmp_path: Path) -> None:
     folder = tmp_path / "results"
-    said = said_by(["-m", "bench.all", "--quick", "--only", "start,room", "--folder", str(folder)])
+    said = said_by(["-m", "bench", "all", "--quick", "--only", "start,room", "--folder", str(folder)])
     assert "[1/2] start" in said
     table = (folder / "table.md").read_text()
     assert "start of the server to its first call answered" in table

@@ -7,26 +7,28 @@ passed on as it is, `--help` included.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 import ringback
+from ringback.cli.attended import attended
 
 DIRECTORY = "bench"
 MODES = {
     "ivr": "Calls held at once, with a looping prompt: packets on time, processor time and memory of a call.",
-    "media": "The same by the media plane alone, with speech detection.",
+    "media": "IVR legs held at once by the media plane alone, with speech detection.",
     "recorded": "Recorded legs of the media plane: packets on time, processor time, files whole.",
     "pairs": "Bridged pairs of legs: how long a packet is kept, and processor time.",
     "mixed": "Legs with prompts and bridged pairs side by side.",
     "room": "A conference room (there are none in this version).",
     "cps": "Incoming calls a second, each with a webhook, a prompt and a callback.",
     "outbound": "Calls a second placed by REST, in each dialect.",
-    "rest": "Lists and single calls over REST, with 100,000 calls stored.",
+    "rest": "Lists and single calls over REST, with many calls stored.",
     "first-audio": "From the application's reply to the first sound at the phone.",
     "barge-in": "From a key or speech to silence.",
     "relay-delay": "How long a bridged call's packet is kept, in the whole server.",
@@ -40,8 +42,25 @@ MODES = {
     "all": "Every one of these, one after the other, and one table of the results.",
 }
 """What can be measured: the name of a bench (its module has underscores) and what it says about itself."""
+_THERE_ARE = f"Modes: {', '.join(MODES)}."
+
+
+class Modes(TyperGroup):
+    """The commands, which are modes here: who names none that there is gets to know them."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0].startswith("-") and args[0] != "--help":
+            ctx.fail(f"{args[0]} follows a mode, as in `ringback bench all {args[0]}`. {_THERE_ARE}")
+        return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] not in self.commands:
+            ctx.fail(f"There is no mode {args[0]!r}. {_THERE_ARE}")
+        return super().resolve_command(ctx, args)
+
 
 app = typer.Typer(
+    cls=Modes,
     help="Measure what this machine carries. `ringback bench MODE --help` shows a bench's options.",
     no_args_is_help=True,
 )
@@ -67,10 +86,10 @@ def bench(name: str, arguments: Sequence[str]) -> int:
         )
         return 2
     # -P: what is called `bench` in the user's own directory is not ours.
-    command = [sys.executable, "-P", "-m", f"{DIRECTORY}.{name.replace('-', '_')}", *arguments]
+    command = [sys.executable, "-P", "-m", DIRECTORY, name, *arguments]
     paths = (str(place), os.environ.get("PYTHONPATH", ""))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-    return subprocess.run(command, env=environment, check=False).returncode
+    return attended(command, environment=environment)
 
 
 def _add(name: str, about: str) -> None:
