@@ -26,7 +26,8 @@ AIMS = {
     ),
     "media": Aim(
         "media",
-        "IVR legs held at once by the media plane alone, with speech detection; callers speak 60 % of the time",
+        "IVR legs held at once by the media plane alone, with speech detection; callers speak 60 % of the "
+        "time",
         HELD,
     ),
     "recorded": Aim("recorded", "legs held at once by the media plane alone, each recorded", "800"),
@@ -39,7 +40,9 @@ AIMS = {
         "relay-delay", "added delay of a bridged call in the whole server", "≤ 1 ms median, ≤ 10 ms p99"
     ),
     "mixed": Aim(
-        "mixed", "IVR legs and bridged pairs at once, in the whole server", "1,000 and 100: added delay ≤ 1 ms median, ≤ 5 ms p99; no tick over 20 ms"
+        "mixed",
+        "IVR legs and bridged pairs at once, in the whole server",
+        "1,000 and 100: added delay ≤ 1 ms median, ≤ 5 ms p99; no tick over 20 ms",
     ),
     "room": Aim("room", "one conference room, everyone talking", "800"),
     "cps": Aim(
@@ -64,7 +67,9 @@ AIMS = {
     "memory-idle": Aim("memory", "memory at rest (sum of PSS)", "≤ 150 MB"),
     "memory-leg": Aim("memory", "memory of a leg", "≤ 250 KB at 500 of them"),
     "overload": Aim(
-        "overload", "calls offered at three times the capacity", "≥ 90 % of the peak's goodput, running calls on time"
+        "overload",
+        "calls offered at three times the capacity",
+        "≥ 90 % of the peak's goodput, running calls on time",
     ),
     "refusal": Aim("overload", "processor time of a refusal", "≤ 100 µs"),
     "quality": Aim(

@@ -245,9 +245,7 @@ def _figure(same: Sequence[Run]) -> Figure:
         words += f"; NOTHING HEARD in {unheard} calls"
     quick = all(value <= (P50_MS if "p50" in name else P95_MS) for name, value in values.items())
     enough = min(len(run.first) + run.unheard for run in same) >= CALLS
-    return Figure(
-        "first-audio", words, quick and not unheard and (True if enough else None), values=values
-    )
+    return Figure("first-audio", words, quick and not unheard and (True if enough else None), values=values)
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -262,8 +262,8 @@ def figure(answers: Sequence[Answer], rates: Mapping[str, float], count: int, fl
     spoken = ", ".join(f"{dialect} {rate:.0f}" for dialect, rate in rates.items())
     return Figure(
         "rest",
-        f"{count:,} stored: slowest p99 {slowest.p99:.0f} ms ({slowest.dialect}: {slowest.question}); a question takes "
-        f"{typical:.1f} ms of processor time in the median; all in turn, a second: {spoken}",
+        f"{count:,} stored: slowest p99 {slowest.p99:.0f} ms ({slowest.dialect}: {slowest.question}); "
+        f"a question takes {typical:.1f} ms of processor time in the median; all in turn, a second: {spoken}",
         reached=slowest.p99 <= P99_MS and (True if count >= CALLS else None),
         ratio=typical * 1000 / floor if floor else None,
         values={"slowest_p99_ms": slowest.p99, "median_cpu_ms": typical, "calls": count},

@@ -127,20 +127,32 @@ def test_numbers_with_commas() -> None:
 # -- start
 
 
-def start_of(*shares: float) -> list[start.Started]:
+def start_of(*shares: float, rest: float = 7.0) -> list[start.Started]:
     """Starts with so much of the core used at rest, made up."""
     return [
-        start.Started(listening=0.5, answered=0.6, cpu=0.4, idle={"control": share, "media": 0.0}, others=0.0)
+        start.Started(
+            listening=0.5,
+            answered=0.6,
+            cpu=0.4,
+            rest=rest,
+            idle={"control": share, "media": 0.0},
+            others=0.0,
+        )
         for share in shares
     ]
 
 
 def test_rest_is_the_median_of_all_runs() -> None:
-    runs = start_of(0.001, 0.03, 0.002)
+    runs = start_of(0.0002, 0.03, 0.001)
     first, rest = start.figures(runs, runs)
     assert (first.reached, rest.reached) == (True, True)
-    assert rest.result == "0.20% of the core (control 0.20%, media 0.00%); at the most 3.00%"
-    assert start.figures(runs, start_of(0.03, 0.03, 0.002))[1].reached is False
+    assert rest.result == "0.10% of the core (control 0.10%, media 0.00%); at the most 3.00%"
+    assert start.figures(runs, start_of(0.03, 0.03, 0.0))[1].reached is False
+
+
+def test_a_moment_of_rest_reaches_nothing() -> None:
+    assert start.figures(start_of(0.0), start_of(0.0, rest=3.0))[1].reached is None
+    assert start.figures(start_of(0.0), start_of(0.1, rest=3.0))[1].reached is False
 
 
 # -- leaks

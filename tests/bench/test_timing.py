@@ -199,9 +199,9 @@ def waited(first: list[float], later: list[float], unheard: int = 0) -> first_au
     )
 
 
-def interrupted(what: str, wait: float, unstopped: int = 0) -> barge_in.Run:
+def interrupted(what: str, wait: float, unstopped: int = 0, calls: int = 20) -> barge_in.Run:
     """A run of barge-in, made up."""
-    return barge_in.Run(what=what, legs=0, waits=[wait] * 10, unstopped=unstopped, others=0.0)
+    return barge_in.Run(what=what, legs=0, waits=[wait] * calls, unstopped=unstopped, others=0.0)
 
 
 def connected(
@@ -211,6 +211,7 @@ def connected(
     received: int = 1000,
     worst: float = 1.0,
     legs: int = 1000,
+    pairs: int = 100,
     slow: int = 0,
 ) -> relay_delay.Run:
     """A run of connected calls, made up."""
@@ -235,7 +236,7 @@ def connected(
     )
     return relay_delay.Run(
         way="plain",
-        pairs=100,
+        pairs=pairs,
         legs=legs,
         up=legs + 200,
         seconds=10.0,
@@ -250,14 +251,15 @@ def connected(
 @pytest.mark.parametrize(
     ("run", "reached"),
     [
-        (waited([20.0] * 10, [20.0] * 10), True),
-        (waited([20.1] * 10, [20.0] * 10), False),
-        (waited([1.0] * 9 + [40.0], [1.0] * 10), True),
-        (waited([1.0] * 10, [1.0] * 9 + [40.1]), False),
-        (waited([1.0] * 10, [1.0] * 10, unheard=1), False),
+        (waited([20.0] * 20, [20.0] * 20), True),
+        (waited([20.1] * 20, [20.0] * 20), False),
+        (waited([1.0] * 19 + [40.0], [1.0] * 20), True),
+        (waited([1.0] * 20, [1.0] * 19 + [40.1]), False),
+        (waited([1.0] * 20, [1.0] * 20, unheard=1), False),
+        (waited([1.0] * 10, [1.0] * 10), None),
     ],
 )
-def test_when_first_audio_is_in_time(run: first_audio.Run, reached: bool) -> None:
+def test_when_first_audio_is_in_time(run: first_audio.Run, reached: bool | None) -> None:
     assert [figure.reached for figure in first_audio.figures([run])] == [reached]
 
 
@@ -269,9 +271,10 @@ def test_when_first_audio_is_in_time(run: first_audio.Run, reached: bool) -> Non
         ([interrupted("tone", 80.1)], False),
         ([interrupted("speech", 40.1)], False),
         ([interrupted("key", 1.0, unstopped=1)], False),
+        ([interrupted("key", 1.0, calls=3)], None),
     ],
 )
-def test_when_silence_is_in_time(runs: list[barge_in.Run], reached: bool) -> None:
+def test_when_silence_is_in_time(runs: list[barge_in.Run], reached: bool | None) -> None:
     assert barge_in.figure(runs).reached is reached
 
 
@@ -285,10 +288,13 @@ def test_when_silence_is_in_time(runs: list[barge_in.Run], reached: bool) -> Non
         (connected(received=998), False, False),
         (connected(worst=0.98), True, False),
         (connected(legs=10), True, None),
+        (connected(pairs=10), None, None),
         (connected(slow=1), True, False),
     ],
 )
-def test_when_connected_calls_are_in_time(run: relay_delay.Run, relayed: bool, both: bool | None) -> None:
+def test_when_connected_calls_are_in_time(
+    run: relay_delay.Run, relayed: bool | None, both: bool | None
+) -> None:
     assert relay_delay.figure([run]).reached is relayed
     assert mixed.figure([run]).reached is both
 
