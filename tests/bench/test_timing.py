@@ -238,7 +238,7 @@ def connected(
         way="plain",
         pairs=pairs,
         legs=legs,
-        up=legs + 200,
+        up=legs + 2 * pairs,
         seconds=10.0,
         cpu={"media": 3.0},
         heard=heard,
