@@ -29,12 +29,10 @@ from bench.machine import busy, on_core
 from bench.results import Figure
 from bench.session import NO_COMPILER, Session
 from bench.system import NUMBERS, System, system
-from bench.ticks import HEADING, Ticks
+from bench.ticks import HEADING, PULSE, Ticks
 
 SETUP_RATE = 50.0
 """Calls a second while the legs are set up."""
-PULSE = 1.1
-"""Seconds in which a media worker has told its counters again."""
 STAND_IN_LEGS = 100
 
 

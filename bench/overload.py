@@ -23,7 +23,8 @@ from bench.callers import Caller, Callers
 from bench.cps import Incoming
 from bench.documents import PLAY, waiting
 from bench.load import LiveEnds, Punctuality
-from bench.rates import P99_MS, Step
+from bench.ramp import rate_of
+from bench.rates import P99_MS, TICKS, Step, missed, ticks_of
 from bench.refusals import Cost, over_sockets, raw
 from bench.results import Figure
 from bench.scene import scene
@@ -62,6 +63,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """Of the capacity; 0 for a step of the ramp."""
     step: Step
     seconds: float
+    """In which the calls came that were counted."""
     good: int
     """Calls answered within 200 ms whose end the application was told, of those that were counted."""
     punctuality: Punctuality | None = None
@@ -126,15 +128,21 @@ class Bench:
 
     async def _offer(self, times: float, rate: float, seconds: float) -> Offer:
         step = await self._load.step(rate, LEAD + seconds)
-        began = self._load.calls[-step.calls].invited + LEAD
+        calls = self._load.calls[-step.calls :]
+        counted = [call for call in calls if call.invited >= calls[0].invited + LEAD]
         good = sum(
-            call.invited >= began
-            and call.status == 200
-            and bool(call.told)
-            and call.answered - call.invited <= P99_MS / 1000
-            for call in self._load.calls[-step.calls :]
+            call.status == 200 and bool(call.told) and call.answered - call.invited <= P99_MS / 1000
+            for call in counted
         )
-        return Offer(times=times, step=step, seconds=seconds, good=good)
+        return Offer(
+            times=times, step=step, seconds=span([call.invited for call in counted], rate), good=good
+        )
+
+
+def span(moments: Sequence[float], rate: float) -> float:
+    """The seconds in which calls were placed at these moments, and which the last of them has for itself too;
+    at `rate` where that was at one moment."""
+    return len(moments) / (rate_of(moments) or rate)
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -196,6 +204,7 @@ def table(offers: Sequence[Offer]) -> Table:
         "INVITE→200",
         "running calls on time",
         "worst of them",
+        TICKS,
         "core",
         "load core",
     ):
@@ -219,6 +228,7 @@ def _row(offer: Offer) -> list[str]:
         "{:.1f}/{:.1f}".format(*step.waited),
         "" if on_time is None else f"{on_time:.2%}",
         "" if heard is None else f"{heard.worst_leg:.2%}",
+        missed(step.ticks),
         f"{step.spent.core:.0%}",
         f"{step.spent.load:.0%}",
     ]
@@ -234,12 +244,14 @@ def figures(runs: Sequence[Found]) -> list[Figure]:
     words = f"{goodput:.0f} of at most {peak:.0f} good calls a second, {kept:.0%}"
     if any(heard):
         words += f"; of running calls the worst had {worst:.1%} of its packets on time"
+    ticks = ticks_of(offer.step for run in runs for offer in run.beyond)
+    words += "; {slow_ticks} ticks over 20 ms, {left_out_ticks} left out".format(**ticks)
     return [
         Figure(
             "overload",
             words,
             kept >= KEPT and worst >= ON_TIME,
-            values={"kept": kept, "peak": peak, "goodput": goodput, "worst_leg": worst},
+            values={"kept": kept, "peak": peak, "goodput": goodput, "worst_leg": worst, **ticks},
         ),
         Figure(
             "refusal",

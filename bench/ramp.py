@@ -17,6 +17,7 @@ from bench.load import Far
 from bench.machine import busy, cpu
 from bench.rates import Spent, Step, middle
 from bench.system import System
+from bench.ticks import PULSE
 
 WARM_UP = 20
 """Calls in the second before anything is measured."""
@@ -101,17 +102,24 @@ class Load(abc.ABC, Generic[Call]):
 
     async def step(self, rate: float, seconds: float) -> Step:
         """Calls at this rate for that long, until all is done."""
-        shed = await self.server.shed()
+        shed, ticks = await self.server.shed(), await self.server.ticks()
         async with self.placing():
-            watch, calls = Watch(self.server, self._far), []
+            watch, calls, moments = Watch(self.server, self._far), [], []
             for number in range(max(1, int(rate * seconds))):
                 await asyncio.sleep(max(0.0, watch.began + number / rate - time.monotonic()))
+                moments.append(time.monotonic())
                 calls.append(self._placed())
             watch.placed()
             await _all_done(calls)
         await self.server.idle(calls=self.beside)
+        await asyncio.sleep(PULSE)  # until the workers have told of their last ticks, too
         step = self.step_of(calls, rate, watch.over(len(calls)))
-        return msgspec.structs.replace(step, shed=await self.server.shed() - shed)
+        return msgspec.structs.replace(
+            step,
+            offered=rate_of(moments),
+            shed=await self.server.shed() - shed,
+            ticks=(await self.server.ticks()).since(ticks),
+        )
 
     async def ramp(self, rates: Sequence[float], seconds: float, runs: int) -> list[Step]:
         """Rate after rate, each so many times, until one is not held."""
@@ -145,6 +153,12 @@ class Load(abc.ABC, Generic[Call]):
         call = self.find(identity)
         if call is not None and status in ENDED:
             call.told = time.monotonic()
+
+
+def rate_of(moments: Sequence[float]) -> float | None:
+    """How many came a second, of what came at these; None where that was at one moment."""
+    passed = moments[-1] - moments[0] if moments else 0.0
+    return (len(moments) - 1) / passed if passed > 0.0 else None
 
 
 async def _all_done(calls: Sequence[Timed]) -> None:

@@ -29,13 +29,12 @@ from bench.callers import CODECS, Caller, Callers
 from bench.documents import waiting
 from bench.floor import bare
 from bench.holding import SETTLE
-from bench.ivr import PULSE
 from bench.load import Heard, LiveEnds
 from bench.machine import busy
 from bench.results import Figure
 from bench.session import Session
 from bench.system import NUMBERS, System, system
-from bench.ticks import HEADING, Ticks
+from bench.ticks import HEADING, PULSE, Ticks
 
 MEDIAN_MS, P99_MS = 1.0, 10.0
 CONNECTED = 100

@@ -18,6 +18,7 @@ from typing import Any
 import aiohttp
 
 from bench.machine import Usage, family, lives, on_core
+from bench.ticks import Ticks
 from ringback.running import Running, running_server
 
 ACCOUNT, TOKEN = "5d3c8f0a-1b7e-4c55-9d6e-2f8a4e1b9c70", "bench"
@@ -123,6 +124,10 @@ class System:
         async with aiohttp.ClientSession() as session, session.get(f"{self._running.http}/health") as reply:
             body: dict[str, Any] = await reply.json()
             return body
+
+    async def ticks(self) -> Ticks:
+        """How its media workers have kept time so far, by `/health`."""
+        return Ticks.together(Ticks.of(worker) for worker in (await self.health())["media"])
 
     async def shed(self) -> int:
         """How many calls it has refused so far for want of time, by `/metrics`."""

@@ -54,5 +54,7 @@ class Ticks(msgspec.Struct, frozen=True):
         return f"{self.slow}/{self.late}/{self.overruns}"
 
 
+PULSE = 1.1
+"""Seconds in which a media worker has told its counters again."""
 HEADING = "ticks >20 ms/late/left out"
 """What `str` of a window shows."""

@@ -204,6 +204,8 @@ def test_a_short_run_of_overload(tmp_path: Path) -> None:
     assert "running calls on time" in said
     overload, refusal = found.figures
     assert overload.values["peak"] > 0
+    assert "left out" in overload.result
+    assert overload.values.keys() >= {"slow_ticks", "left_out_ticks"}
     assert refusal.values["raw_us"] > 0
 
 
