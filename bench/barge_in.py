@@ -32,7 +32,7 @@ from bench.load import LiveEnds
 from bench.machine import busy, cpu, on_core
 from bench.media import prompt, settled
 from bench.results import Figure
-from bench.session import Session
+from bench.session import Session, doing
 from bench.system import NUMBERS, System, system
 from bench.visits import IDLE, PATIENCE, STAYING, Visits, quantile
 from ringback.media.plane import (
@@ -263,7 +263,8 @@ def main() -> None:
     options, cores = session.options, session.cores
     runs = []
     with on_core(cores[1]):
-        for _ in range(options.runs):
+        for number in range(1, options.runs + 1):
+            doing(f"run {number} of {options.runs}")
             runs += [asyncio.run(measure(what, options.calls, options.legs, cores)) for what in OFFERS]
             runs.append(asyncio.run(measure_speech(options.calls, cores)))
     session.console.print(table(runs))

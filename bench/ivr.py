@@ -27,7 +27,7 @@ from bench.holding import ENOUGH, SETTLE
 from bench.load import LiveEnds, Punctuality, compiled
 from bench.machine import busy, on_core
 from bench.results import Figure
-from bench.session import NO_COMPILER, Session
+from bench.session import NO_COMPILER, Session, doing
 from bench.system import NUMBERS, System, system
 from bench.ticks import HEADING, PULSE, Ticks
 
@@ -223,6 +223,7 @@ def bench(legs: list[int], seconds: float, runs: int, cores: tuple[int, int]) ->
     with on_core(cores[1]):
         for count in legs:
             for _ in range(runs):
+                doing(f"{count} calls")
                 floor = asyncio.run(bare(count, min(5.0, seconds), cores)) if compiled() else None
                 done.append(asyncio.run(measure(count, seconds, cores, floor)))
     return done

@@ -24,7 +24,7 @@ from bench.holding import ENOUGH, SETTLE
 from bench.load import FarEnds, Punctuality
 from bench.machine import busy, cpu, memory, on_core
 from bench.results import Figure
-from bench.session import Session
+from bench.session import Session, doing
 from bench.ticks import HEADING, Ticks
 from ringback.media.plane import (
     MediaEvent,
@@ -149,6 +149,7 @@ async def measure(
 ) -> Run:
     """Open the legs, let the far ends talk for that share of the time, and note what it cost; each recorded
     into that folder, if any. `workers`: the cores of several workers; one has the server's."""
+    doing(f"{legs} legs")
     run = Run(legs, seconds)
     far = FarEnds(seconds + 2 * SETTLE, cores[1], speech)
     await far.start()

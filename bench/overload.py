@@ -28,7 +28,7 @@ from bench.rates import P99_MS, TICKS, Step, missed, ticks_of
 from bench.refusals import Cost, over_sockets, raw
 from bench.results import Figure
 from bench.scene import scene
-from bench.session import Session
+from bench.session import Session, doing
 from bench.system import NUMBERS, System
 
 FIRST = 80.0
@@ -127,6 +127,7 @@ class Bench:
         return call
 
     async def _offer(self, times: float, rate: float, seconds: float) -> Offer:
+        doing(f"{rate:.0f} calls a second")
         step = await self._load.step(rate, LEAD + seconds)
         calls = self._load.calls[-step.calls :]
         counted = [call for call in calls if call.invited >= calls[0].invited + LEAD]

@@ -28,6 +28,7 @@ from bench.impaired import INTERVAL, Network
 from bench.likeness import FRAME, MEASURE, PERCEPTUAL, RATE, likeness
 from bench.options import plain_parser, positive
 from bench.results import Figure, add_option, conclude
+from bench.session import doing
 from ringback.media import addresses, codecs
 from ringback.media.conceal import BLOCK
 from ringback.media.model import RemoteMedia
@@ -270,7 +271,10 @@ def main() -> None:
     options = arguments().parse_args()
     console = Console(width=max(120, Console().width), highlight=False)
     sounds = asyncio.run(speech())
-    scores = [score(network, sounds, options.seeds) for network in NETWORKS]
+    scores = []
+    for network in NETWORKS:
+        doing(str(network))
+        scores.append(score(network, sounds, options.seeds))
     console.print(show(scores))
     # In virtual time it does not matter who else is at work.
     sys.exit(conclude(console, options.json, "quality", [figure(scores)], runs=options.seeds, others=0.0))

@@ -16,6 +16,7 @@ from bench.documents import ENDED
 from bench.load import Far
 from bench.machine import busy, cpu
 from bench.rates import Spent, Step, middle
+from bench.session import doing
 from bench.system import System
 from bench.ticks import PULSE
 
@@ -125,6 +126,7 @@ class Load(abc.ABC, Generic[Call]):
         """Rate after rate, each so many times, until one is not held."""
         steps: list[Step] = []
         for rate in rates:
+            doing(f"{rate:g} calls a second")
             steps.append(middle([await self.step(rate, seconds) for _ in range(runs)]))
             if not steps[-1].good:
                 break

@@ -28,6 +28,12 @@ NEEDED = "This bench needs a C compiler (cc, gcc or clang) for its far ends."
 Run = TypeVar("Run")
 
 
+def doing(what: str) -> None:
+    """Say what takes its time now."""
+    sys.stdout.write(f"{what} …\n")
+    sys.stdout.flush()
+
+
 class Measured(Protocol):
     """Anything that was measured on a core."""
 
@@ -68,7 +74,11 @@ class Session:
     def repeat(self, work: Callable[[], Coroutine[Any, Any, Run]]) -> list[Run]:
         """The same on the load's core, `--runs` times over."""
         with on_core(self.cores[1]):
-            return [asyncio.run(work()) for _ in range(self.options.runs)]
+            return [self._run(number, work) for number in range(1, self.options.runs + 1)]
+
+    def _run(self, number: int, work: Callable[[], Coroutine[Any, Any, Run]]) -> Run:
+        doing(f"run {number} of {self.options.runs}")
+        return asyncio.run(work())
 
     def conclude(self, figures: Sequence[Figure], measured: Iterable[Measured]) -> NoReturn:
         """Say what was found, write it where it is wanted, and exit with `results.code`."""

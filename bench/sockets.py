@@ -24,7 +24,7 @@ from bench.bare_transport import Used
 from bench.load import build
 from bench.machine import busy, on_core
 from bench.results import Figure
-from bench.session import Session
+from bench.session import Session, doing
 from ringback.media import uring
 
 SOURCE = Path(__file__).with_name("sockets.c")
@@ -72,6 +72,7 @@ def ways() -> dict[str, Sequence[str]]:
 
 async def measure(way: str, streams: int, seconds: float, cores: tuple[int, int]) -> Run:
     """Let both sides exchange packets for so long."""
+    doing(f"{streams} streams, {way}")
     ours = await _started(ways()[way], streams, seconds, cores[0])
     theirs = await _started((str(build(SOURCE)), "peers"), streams, seconds + 0.5, cores[1])
     ports = [[await each.stdout.readline() for _ in range(streams)] for each in (ours, theirs) if each.stdout]

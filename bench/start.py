@@ -22,7 +22,7 @@ from bench.callers import Caller, Callers
 from bench.machine import busy, on_core
 from bench.results import Figure
 from bench.scene import scene
-from bench.session import Session
+from bench.session import Session, doing
 from bench.system import NUMBERS
 from ringback.store import Store
 
@@ -152,7 +152,8 @@ def main() -> None:
     options, cores = session.options, session.cores
     new, again = [], []
     with on_core(cores[1]):
-        for _ in range(options.runs):
+        for number in range(1, options.runs + 1):
+            doing(f"run {number} of {options.runs}")
             new.append(asyncio.run(started(cores, again=False, rest=0.0)))
             again.append(asyncio.run(started(cores, again=True, rest=options.rest)))
     session.console.print(table(new, again))

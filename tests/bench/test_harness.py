@@ -9,6 +9,7 @@ import pytest
 from bench.aims import AIMS
 from bench.inside import holdings
 from bench.results import Figure, Machine, Report
+from bench.session import Session
 from tests.bench.running import CHECKOUT, ran, said_by
 
 from bench import all as every
@@ -231,3 +232,19 @@ def test_a_table_of_some(tmp_path: Path) -> None:
     assert "start of the server to its first call answered" in table
     assert "| not measured: no conference rooms in this version |" in table
     assert results.read(folder / "start.json").mode == "start"
+
+
+def test_a_bench_says_what_takes_its_time(capsys: pytest.CaptureFixture[str]) -> None:
+    async def measured() -> int:
+        return 7
+
+    parser = options.parser("x", None, runs=2)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("sys.argv", ["bench"])
+        assert Session(parser).repeat(measured) == [7, 7]
+    assert "run 1 of 2 …\nrun 2 of 2 …\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(5.0, "1 minute"), (80.0, "1 minute"), (1980.0, "33 minutes")])
+def test_how_long_it_takes(seconds: float, said: str) -> None:
+    assert every.lasting(seconds) == said
