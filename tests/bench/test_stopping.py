@@ -57,7 +57,7 @@ def test_a_bench_that_has_calls_up_ends_in_one_line(tmp_path: Path) -> None:
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err) == (130, "", "stopped\n")
+    assert (process.returncode, out, err) == (130, "run 1 of 5 …\n", "stopped\n")
     assert not list(tmp_path.glob("ringback-bench-*"))
 
 
