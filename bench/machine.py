@@ -153,7 +153,7 @@ def optimisations(arguments: str, flags: str) -> str:
     )
     linked = "--with-lto" in arguments or "-flto" in flags
     return ", ".join(
-        f"built {'with' if there else 'without'} {name}" for name, there in (("PGO", guided), ("LTO", linked))
+        f"configured {'with' if there else 'without'} {name}" for name, there in (("PGO", guided), ("LTO", linked))
     )
 
 

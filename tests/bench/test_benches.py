@@ -392,9 +392,9 @@ def test_several_runs_of_a_rate_are_one() -> None:
 @pytest.mark.parametrize(
     ("arguments", "flags", "said"),
     [
-        ("'--enable-shared'", "-O3 -Wall", "built without PGO, built without LTO"),
-        ("'--enable-optimizations' '--with-lto'", "-O3", "built with PGO, built with LTO"),
-        ("None", "-O2 -fprofile-use -flto", "built with PGO, built with LTO"),
+        ("'--enable-shared'", "-O3 -Wall", "configured without PGO, configured without LTO"),
+        ("'--enable-optimizations' '--with-lto'", "-O3", "configured with PGO, configured with LTO"),
+        ("None", "-O2 -fprofile-use -flto", "configured with PGO, configured with LTO"),
     ],
 )
 def test_how_python_was_built(arguments: str, flags: str, said: str) -> None:
