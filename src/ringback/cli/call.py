@@ -24,6 +24,9 @@ from ringback.testing.softphone import CallFailed, PhoneCall, Softphone
 
 _PATIENCE = 5.0
 """Seconds in which whoever is there has said something, if only 100 Trying (RFC 3261 section 17.2.1)."""
+_LOOKS, _BETWEEN_LOOKS = 10, 0.05
+"""How often it is looked whether the server has taken a call, and after how many seconds again: a busy store
+commits within some tens of milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -163,9 +166,13 @@ async def _is_recorded(settings: Settings, call_id: str) -> bool:
         return False
     try:
         async with await Store.open(settings.server.database, settings.server.data_path) as store:
-            return bool(await store.calls(CallFilter(sip_call_id=call_id), limit=1))
+            for _ in range(_LOOKS):  # a call that was refused at once may still be on its way to the disk
+                if await store.calls(CallFilter(sip_call_id=call_id), limit=1):
+                    return True
+                await asyncio.sleep(_BETWEEN_LOOKS)
     except StoreError:
-        return False
+        pass
+    return False
 
 
 async def _converse(call: PhoneCall, wanted: Wanted, happened: Callable[[str], None]) -> None:
