@@ -152,9 +152,8 @@ def optimisations(arguments: str, flags: str) -> str:
         "--enable-optimizations" in arguments or "-fprofile-use" in flags or "-fprofile-instr-use" in flags
     )
     linked = "--with-lto" in arguments or "-flto" in flags
-    return ", ".join(
-        f"configured {'with' if there else 'without'} {name}" for name, there in (("PGO", guided), ("LTO", linked))
-    )
+    both = (("PGO", guided), ("LTO", linked))
+    return ", ".join(f"configured {'with' if there else 'without'} {name}" for name, there in both)
 
 
 def file_system(folder: Path, mounts: str | None = None) -> str:
