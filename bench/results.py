@@ -128,7 +128,8 @@ def conclude(
         aim = AIMS[figure.aim]
         ratio = f"; {spoken(figure.ratio)} times the bare C loop" if figure.ratio else ""
         console.print(
-            f"{verdict(figure, quiet=quiet)}: {aim.what}: {figure.result}{ratio} (aim: {aim.reach})"
+            f"{verdict(figure, quiet=quiet)}: {aim.what}: {figure.result}{ratio} (aim: {aim.reach})",
+            soft_wrap=True,
         )
     console.print(quietness(others))
     if file is not None:
