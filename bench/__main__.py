@@ -13,6 +13,8 @@ import sys
 
 def main() -> None:
     """Run the one that the first argument names; the rest of them are its own."""
+    # Who was started in a shell's background inherits that Ctrl-C is ignored, and could not be stopped by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     module = sys.argv.pop(1).replace("-", "_")
     try:
         importlib.import_module(f"bench.{module}").main()

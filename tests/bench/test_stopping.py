@@ -64,6 +64,7 @@ def test_a_bench_that_has_calls_up_ends_in_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_who_stops_us_stops_the_program(tmp_path: Path, number: signal.Signals) -> None:
     reading, writing = os.pipe()
+    before = signal.getsignal(signal.SIGINT)
 
     def stop() -> None:
         with os.fdopen(reading) as said:
@@ -76,7 +77,7 @@ def test_who_stops_us_stops_the_program(tmp_path: Path, number: signal.Signals) 
         code = attended([sys.executable, "-c", WAITING], output=output)
     stopping.join()
     assert code == STOPPED
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_program_has_its_own_exit_code() -> None:
