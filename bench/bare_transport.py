@@ -64,4 +64,5 @@ def exchange(kind: str, count: int, seconds: float) -> Used:
 
 
 if __name__ == "__main__":
-    print(msgspec.json.encode(exchange(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))).decode())  # noqa: T201
+    used = exchange(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))
+    sys.stdout.buffer.write(msgspec.json.encode(used))

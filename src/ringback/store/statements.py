@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Dialect, Insert, Table, Update, bindparam, delete, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.sql import Executable
 
@@ -60,7 +61,8 @@ class Statements:
         postgres = dialect.name == "postgresql"
         self._insert: Any = postgresql.insert if postgres else sqlite.insert
         # Values in the order of their places, which both drivers understand.
-        by_place: Dialect = type(dialect)(paramstyle="format" if postgres else "qmark")  # type: ignore[call-arg]
+        assert isinstance(dialect, DefaultDialect)
+        by_place = type(dialect)(paramstyle="format" if postgres else "qmark")
         events, deliveries = schema.events, schema.deliveries
         self.event_insert = ManyRows(insert(events), by_place)
         self.event_insert_retried = ManyRows(self._insert(events).on_conflict_do_nothing(), by_place)
