@@ -48,7 +48,7 @@ lint: $(VENV)/.developed ## style, types and layering
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.installed ## measure this machine, in about 33 minutes; QUICK=1 for a first impression, in 7
+bench: $(VENV)/.installed ## measure this machine, in about half an hour; QUICK=1 for a first impression, in 8 minutes
 	@$(BIN)/ringback bench all $(if $(QUICK),--quick)
 
 clean: ## remove what was made here (calls and recordings in ringback-data stay, and your own WAV files)
